@@ -1,0 +1,224 @@
+/**
+ * The one table of error codes: what the API, the CLI and the agent may answer, with HTTP status and remedy.
+ *
+ * Everything that leaves a process as an error comes from here, so that docs, clients and tests agree on the words;
+ * `docs/api/errors.md` is generated from this table and a test holds the two together.
+ */
+export interface ErrorCode {
+  /** HTTP status, 400..599. */
+  readonly status: number;
+  /** One sentence: what is wrong. Details of the case come in `detail`. */
+  readonly title: string;
+  /** One sentence: what would be right. */
+  readonly remedy: string;
+}
+
+export const errorCodes = {
+  // Requests
+  bad_request: { status: 400, title: 'The request cannot be understood.', remedy: 'Compare it with /openapi.json.' },
+  invalid_body: {
+    status: 422,
+    title: 'The body does not match its schema.',
+    remedy: 'Mend the fields named in `issues`.',
+  },
+  invalid_query: {
+    status: 422,
+    title: 'A query parameter does not match its schema.',
+    remedy: 'Mend the parameters named in `issues`.',
+  },
+  invalid_yaml: {
+    status: 422,
+    title: 'The YAML cannot be parsed.',
+    remedy: 'Mend the line and column named in `detail`.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is larger than this server takes.',
+    remedy: 'Send less: specs up to 1 MiB; put files into the working directory bundle.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The content type is not supported.',
+    remedy: 'Send application/json, application/yaml, or application/octet-stream where bytes are expected.',
+  },
+  route_not_found: {
+    status: 404,
+    title: 'There is no such route.',
+    remedy: 'See /openapi.json for the routes of this server.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'The route does not take this method.',
+    remedy: 'See /openapi.json for the methods of this route.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests.',
+    remedy: 'Wait for the seconds named in Retry-After, then send again.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for another body.',
+    remedy: 'Use a new key for a new request; repeat a request with the body it had.',
+  },
+  cursor_invalid: {
+    status: 422,
+    title: 'The cursor was not made by this list.',
+    remedy: 'Start again without a cursor.',
+  },
+
+  // Access
+  unauthenticated: {
+    status: 401,
+    title: 'No valid API key was sent.',
+    remedy: 'Send `Authorization: Bearer <key>`; on this machine the CLI reads it from the data directory.',
+  },
+  key_revoked: {
+    status: 401,
+    title: 'This API key or token was revoked.',
+    remedy: 'Ask an admin for a new one (`solyx keys create`).',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Your role does not allow this.',
+    remedy: 'Ask an admin for the role named in `detail`.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such thing, or it is not yours.',
+    remedy: 'Check the id and the tenant of your key.',
+  },
+  conflict: {
+    status: 409,
+    title: 'The thing is not in a state that allows this.',
+    remedy: 'Read it again and decide on its present state.',
+  },
+  already_exists: {
+    status: 409,
+    title: 'A thing of this name already exists.',
+    remedy: 'Choose another name, or use what exists.',
+  },
+
+  // Jobs
+  job_spec_invalid: {
+    status: 422,
+    title: 'The job spec is not valid.',
+    remedy: 'Mend the fields named in `issues`; docs/user/job-spec.md lists every field.',
+  },
+  job_feature_unsupported: {
+    status: 422,
+    title: 'The job spec asks for something that no part of this release honours yet.',
+    remedy: 'Remove the field named in `issues`; it is refused rather than ignored.',
+  },
+  job_impossible: {
+    status: 422,
+    title: 'The resources asked for contradict themselves or exceed what a spec may ask.',
+    remedy: 'Change the fields named in `issues`.',
+  },
+  job_final: {
+    status: 409,
+    title: 'The job has ended; final states never change.',
+    remedy: 'Submit a new job.',
+  },
+  bundle_missing: {
+    status: 422,
+    title: 'The working directory bundle was not uploaded.',
+    remedy: 'Upload it with PUT /v1/blobs/{hash} first; `solyx submit` does it for you.',
+  },
+  blob_hash_mismatch: {
+    status: 422,
+    title: 'The bytes do not have the hash they were sent under.',
+    remedy: 'Send them again; if it persists, check the disk and the network between.',
+  },
+  stale_token: {
+    status: 409,
+    title: 'A newer attempt exists; writes of this one are refused.',
+    remedy: 'Nothing to do: the newer attempt decides the outcome.',
+  },
+
+  // Capacity and nodes
+  node_in_use: {
+    status: 409,
+    title: 'The node still holds allocations.',
+    remedy: 'Drain it first, or say that it is powered off.',
+  },
+  protocol_unsupported: {
+    status: 400,
+    title: 'Agent and server speak no common protocol version.',
+    remedy: 'Upgrade the older of the two; the server speaks its version and the one before.',
+  },
+  join_token_used: {
+    status: 401,
+    title: 'The join token is unknown, expired or used up.',
+    remedy: 'Make a new one with `solyx keys create --kind join`.',
+  },
+  isolation_unavailable: {
+    status: 422,
+    title: 'No node offers this isolation level.',
+    remedy: 'Choose a level that `solyx nodes` lists, or enable it on a node.',
+  },
+
+  // The machine and the installation
+  config_invalid: {
+    status: 500,
+    title: 'The configuration is not valid.',
+    remedy: 'Mend the keys named in `issues`; `solyx config check` tests it.',
+  },
+  home_in_use: {
+    status: 500,
+    title: 'Another Solyx server runs on this data directory.',
+    remedy: 'Use it, stop it with `solyx down`, or set SOLYX_HOME to another directory.',
+  },
+  port_in_use: {
+    status: 500,
+    title: 'The port is taken.',
+    remedy: 'Choose another with --port N; 0 takes a free one.',
+  },
+  server_unreachable: {
+    status: 503,
+    title: 'No Solyx server answers.',
+    remedy: 'Start one with `npm start`, or set SOLYX_URL and SOLYX_API_KEY.',
+  },
+  disk_full: {
+    status: 507,
+    title: 'The disk is full.',
+    remedy: 'Free space on the data directory; work goes on by itself afterwards.',
+  },
+  database_unavailable: {
+    status: 503,
+    title: 'The database does not answer.',
+    remedy: 'Wait, then send again with the same Idempotency-Key; if it stays away, read the log of the server.',
+  },
+  database_engine_missing: {
+    status: 500,
+    title: 'The embedded PostgreSQL is not installed for this platform.',
+    remedy: 'Run `npm ci` on Linux or macOS (x64, arm64), or set SOLYX_DATABASE_URL.',
+  },
+  database_start_failed: {
+    status: 500,
+    title: 'The embedded PostgreSQL did not start.',
+    remedy: 'Read the log file named in `detail`.',
+  },
+  database_newer: {
+    status: 500,
+    title: 'The database was migrated by a newer release.',
+    remedy: 'Run that release or a later one.',
+  },
+  migration_changed: {
+    status: 500,
+    title: 'A migration that was applied has been changed.',
+    remedy: 'Restore the file; add a new migration instead.',
+  },
+  not_ready: {
+    status: 503,
+    title: 'The server is starting or stopping.',
+    remedy: 'Send again in a moment.',
+  },
+  internal: {
+    status: 500,
+    title: 'Something broke inside Solyx.',
+    remedy: 'Read the server log at the request id; report it with the support bundle.',
+  },
+} as const satisfies Record<string, ErrorCode>;
+
+export type Code = keyof typeof errorCodes;

@@ -1,0 +1,69 @@
+/**
+ * Prefixed, sortable ids: `job_` + 26 characters of Crockford base32 over a UUIDv7. Sorting by id is sorting by time
+ * of creation (to the millisecond, and in order within one process), so ids serve as keyset-paging keys.
+ */
+import { uuidv7obj } from 'uuidv7';
+
+const prefixes = {
+  tenant: 'ten',
+  project: 'prj',
+  user: 'usr',
+  key: 'key',
+  job: 'job',
+  array: 'arr',
+  attempt: 'att',
+  allocation: 'alc',
+  site: 'site',
+  node: 'node',
+  device: 'dev',
+  session: 'ses',
+  usage: 'use',
+  command: 'cmd',
+  request: 'req',
+} as const;
+
+export type IdKind = keyof typeof prefixes;
+
+/** An id of one kind; the brand keeps a job's id from being passed where a node's is meant. */
+export type Id<K extends IdKind> = string & { readonly __id: K };
+export type JobId = Id<'job'>;
+export type AttemptId = Id<'attempt'>;
+export type AllocationId = Id<'allocation'>;
+export type SiteId = Id<'site'>;
+export type NodeId = Id<'node'>;
+export type DeviceId = Id<'device'>;
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+
+function base32(bytes: Uint8Array): string {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  let text = '';
+  for (let i = 0; i < 26; i += 1) {
+    text = alphabet.charAt(Number(value & 31n)) + text;
+    value >>= 5n;
+  }
+  return text;
+}
+
+/** Makes a new id of a kind. */
+export function newId<K extends IdKind>(kind: K): Id<K> {
+  return `${prefixes[kind]}_${base32(uuidv7obj().bytes)}` as Id<K>;
+}
+
+/** Regular expression source that an id of this kind matches. */
+export function idPattern(kind: IdKind): string {
+  return `^${prefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`;
+}
+
+const patterns = new Map<IdKind, RegExp>();
+
+/** Whether a text is an id of this kind (form only; it may not exist). */
+export function isId<K extends IdKind>(kind: K, text: string): text is Id<K> {
+  let pattern = patterns.get(kind);
+  if (!pattern) {
+    pattern = new RegExp(idPattern(kind));
+    patterns.set(kind, pattern);
+  }
+  return pattern.test(text);
+}
