@@ -1,0 +1,91 @@
+/**
+ * What executes work: one interface for agents, the simulator and, later, Kubernetes, Ray and Slurm.
+ *
+ * The orchestrator is level-triggered: it may call anything again after a crash. So `submit` is idempotent on the
+ * attempt's id, `cancel` may be repeated, and `observe` tells what is, not what changed. A backend that cannot be asked
+ * answers `unknown`, never a guess. Abilities are declared in `capabilities`; nobody tests for a backend's name.
+ */
+import type { JobSpec } from '../../../common/contract/job-spec.ts';
+import type { RankPlacement } from '../../../common/contract/plan.ts';
+
+export type BackendId = 'agent' | 'simulator' | 'kubernetes' | 'ray' | 'slurm';
+
+export interface BackendCapabilities {
+  readonly gangs: boolean;
+  readonly logs: 'push' | 'poll' | 'none';
+  /** Refuses old fencing tokens and ends work by itself after losing contact (contracts §3). */
+  readonly selfFencing: boolean;
+  readonly checkpoints: boolean;
+}
+
+/** One attempt as a backend sees it. */
+export interface AttemptToRun {
+  readonly attemptId: string;
+  readonly jobId: string;
+  readonly tenant: string;
+  /** Attempt number of the job, from 1. */
+  readonly number: number;
+  readonly token: bigint;
+  readonly spec: JobSpec;
+  readonly arrayIndex: number | null;
+  readonly ranks: readonly (RankPlacement & { readonly rank: number })[];
+  /** Manifest of the newest fenced checkpoint, to start from. */
+  readonly checkpointHash: string | null;
+}
+
+/** Why a rank's process ended. */
+export type RankEnd =
+  | 'exited'
+  | 'signalled'
+  | 'out-of-memory'
+  | 'timed-out'
+  | 'stopped'
+  | 'disconnected'
+  | 'disk-exceeded'
+  | 'start-failed'
+  | 'supervisor-lost'
+  | 'never-started';
+
+export interface RankObservation {
+  readonly attemptId: string;
+  readonly token: bigint;
+  readonly rank: number;
+  readonly state: 'starting' | 'running' | 'ended' | 'unknown';
+  readonly end?: {
+    readonly reason: RankEnd;
+    readonly exitCode: number | null;
+    readonly signal: string | null;
+    readonly message: string | null;
+  };
+  readonly startedAt?: Date;
+  readonly endedAt?: Date;
+  readonly usage?: {
+    readonly cpuSeconds: number;
+    readonly peakMemoryBytes: number;
+    readonly energyJoules: number;
+    readonly energySource: 'measured' | 'modelled';
+  };
+}
+
+export type SubmitResult = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string };
+
+export interface Backend {
+  readonly id: BackendId;
+  readonly capabilities: BackendCapabilities;
+  /** Whether the backend can be reached now. */
+  probe(): Promise<{ readonly ok: boolean; readonly detail: string }>;
+  /** Starts an attempt, or finds that it was started; intent is written before anything outside happens. */
+  submit(attempt: AttemptToRun): Promise<SubmitResult>;
+  /** What is known of these attempts now; ranks that were never heard of are left out. */
+  observe(attemptIds: readonly string[]): Promise<readonly RankObservation[]>;
+  /** Asks all ranks to stop: SIGTERM, and after the grace SIGKILL. Repeatable; unknown attempts are fine. */
+  cancel(
+    attempt: { readonly attemptId: string; readonly token: bigint },
+    why: string,
+    graceSeconds: number,
+  ): Promise<void>;
+  /** Lets the backend forget an attempt whose end is recorded. Repeatable. */
+  forget(attempt: { readonly attemptId: string; readonly token: bigint }): Promise<void>;
+  /** Attempts that run under our tag, whatever we remember; for the sweeper that ends orphans. */
+  recover(): Promise<readonly { readonly attemptId: string; readonly token: bigint }[]>;
+}

@@ -1,0 +1,107 @@
+/**
+ * What a scheduling round sees: dense typed arrays of sites, nodes and devices, and the queue.
+ *
+ * A round looks at every node for each distinct job shape, thousands of times a second. Objects per node would cost a
+ * pointer chase each and could not be handed to a worker without copying; columns cost one index. Rows are stable: a
+ * node keeps its row while it exists, and a removed row is marked and reused. Strings (models, drivers) are interned.
+ */
+import type { CostCurve } from '../../../common/contract/cost-curve.ts';
+import type { JobSpec } from '../../../common/contract/job-spec.ts';
+
+/** Bits of `NodeColumns.flags`. A node takes new work only with READY, OPEN, HEALTHY and LIVE. */
+export const nodeFlag = { live: 1, ready: 2, open: 4, healthy: 8, hostNetwork: 16 } as const;
+/** Bits of `NodeColumns.isolation`, by strength: 1 process, 2 sandbox, 4 container, 8 vm, 16 node. */
+export const isolationBit = { process: 1, sandbox: 2, container: 4, vm: 8, node: 16 } as const;
+/** Values of `DeviceColumns.kind`. */
+export const deviceKindCode = { gpu: 1, tpu: 2, fpga: 3 } as const;
+
+export interface SiteColumns {
+  readonly ids: string[];
+  /** Micro-dollars an hour of a whole device, a core, a GiB; doubles hold them exactly below 2^53. */
+  readonly deviceUsdPerHour: Float64Array;
+  readonly cpuUsdPerHour: Float64Array;
+  readonly memoryUsdPerHour: Float64Array;
+  readonly pue: Float64Array;
+}
+
+/** One row a node. `free` = capacity − used, never negative; bytes are doubles (exact below 2^53). */
+export interface NodeColumns {
+  readonly ids: string[];
+  readonly site: Int32Array;
+  readonly flags: Uint8Array;
+  readonly isolation: Uint8Array;
+  readonly cpuMilli: Float64Array;
+  readonly memoryBytes: Float64Array;
+  readonly diskBytes: Float64Array;
+  readonly cpuMilliFree: Float64Array;
+  readonly memoryBytesFree: Float64Array;
+  readonly diskBytesFree: Float64Array;
+  /** First row in `devices` and number of rows; the devices of a node stand together. */
+  readonly deviceStart: Int32Array;
+  readonly deviceCount: Int32Array;
+  /** How many rows are in use; the arrays may be longer. */
+  readonly length: number;
+}
+
+export interface DeviceColumns {
+  readonly ids: string[];
+  readonly kind: Uint8Array;
+  /** Index into `Snapshot.models` and `Snapshot.drivers`; −1 unknown. */
+  readonly model: Int32Array;
+  readonly driver: Int32Array;
+  readonly memoryBytes: Float64Array;
+  /** Thousandths: 0 or 1000 in all, and what of it is free. */
+  readonly milli: Int32Array;
+  readonly milliFree: Int32Array;
+  /** 1 healthy, 0 not. */
+  readonly healthy: Uint8Array;
+  readonly length: number;
+}
+
+/** A class of jobs that place alike: one evaluation serves them all. */
+export interface Shape {
+  /** Canonical text of everything that placement depends on; equal keys mean equal shapes. */
+  readonly key: string;
+  readonly resources: JobSpec['resources'];
+  readonly isolation: JobSpec['isolation'];
+  readonly network: JobSpec['network'];
+  /** Micro-dollars an hour for the whole job; Infinity without limit. */
+  readonly maxUsdPerHour: number;
+}
+
+export interface PendingJob {
+  readonly id: string;
+  readonly revision: bigint;
+  readonly tenant: string;
+  readonly project: string;
+  readonly shape: Shape;
+  readonly priority: number;
+  /** Epoch milliseconds. */
+  readonly submittedAt: number;
+  /** Epoch milliseconds before which it may not start; 0 when it may. */
+  readonly notBefore: number;
+  /** Why `notBefore` is set. */
+  readonly notBeforeReason: 'earliest_start' | 'retry_backoff' | null;
+}
+
+export interface Snapshot {
+  /** Grows with every change; a plan made on an older one is re-checked by the commit anyway. */
+  readonly revision: number;
+  readonly sites: SiteColumns;
+  readonly nodes: NodeColumns;
+  readonly devices: DeviceColumns;
+  readonly models: readonly string[];
+  readonly drivers: readonly string[];
+  /** Empty until energy publishes some. */
+  readonly curves: readonly CostCurve[];
+}
+
+/** What an operator may set; versioned so that a stored explanation can be read later. */
+export interface Policy {
+  readonly name: string;
+  /** Most placements of one round; the rest waits for the next, so that a round stays short. */
+  readonly maxPlacements: number;
+}
+
+/** `schedule(snapshot, pending, policy, now) → Plan`: no clock, no randomness, no I/O inside. */
+export type { Plan } from '../../../common/contract/plan.ts';
