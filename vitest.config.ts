@@ -17,7 +17,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
-    allowOnly: process.env['CI'] !== 'true',
+    allowOnly: process.env.CI !== 'true',
     // Vitest's own reporter stands first, so that the summary's last line comes last.
     reporters: [['default', { summary: false }], new SummaryReporter()],
   },

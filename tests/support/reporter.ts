@@ -38,7 +38,7 @@ function recordRun(modules: readonly TestModule[], unhandledErrors: number, patt
       }
     }
   }
-  const failedChecks = (process.env['SOLYX_FAILED_CHECKS'] ?? '').split(' ').filter((check) => check !== '');
+  const failedChecks = (process.env.SOLYX_FAILED_CHECKS ?? '').split(' ').filter((check) => check !== '');
   return { passed, failed, skipped, unhandledErrors, failedChecks };
 }
 
@@ -56,7 +56,7 @@ export default class SummaryReporter implements Reporter {
     const list = join(root, 'tests', 'skips-allowed.yaml');
     const allowed = existsSync(list) ? parseAllowedSkips(readFileSync(list, 'utf8')) : [];
     const record = recordRun(modules, unhandledErrors.length, this.#vitest?.config.testNamePattern);
-    this.#summary = summarize(record, allowed, process.env['CI'] === 'true');
+    this.#summary = summarize(record, allowed, process.env.CI === 'true');
     if (!this.#summary.ok) process.exitCode = 1;
   }
 
@@ -64,7 +64,7 @@ export default class SummaryReporter implements Reporter {
     const { notes, line, ok } = this.#summary;
     if (!ok) process.exitCode = 1;
     for (const note of notes) process.stdout.write(`${note}\n`);
-    const file = process.env['SOLYX_TEST_SUMMARY'];
+    const file = process.env.SOLYX_TEST_SUMMARY;
     if (file === undefined || file === '') process.stdout.write(`${line}\n`);
     else writeFileSync(file, `${line}\n`);
   }

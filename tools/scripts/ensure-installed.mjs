@@ -42,7 +42,8 @@ export function expectedStamp(root) {
 
 /**
  * Says whether an install that npm itself made (its hidden lock file) is the one that package-lock.json asks for.
- * Spares whoever ran `npm ci` by hand a second install. Platform packages that fit this machine must be present.
+ * Spares a second install after `npm ci` by hand, and any install when the lock file changed but no package did.
+ * Platform packages that fit this machine must be present.
  */
 export function installedMatchesLock(lock, installed, platform = process.platform, arch = process.arch) {
   for (const [path, entry] of Object.entries(lock.packages)) {
@@ -59,7 +60,7 @@ function isInstalled(root) {
   const modules = join(root, 'node_modules');
   const stamp = join(modules, '.solyx-installed');
   const expected = expectedStamp(root);
-  if (existsSync(stamp)) return readFileSync(stamp, 'utf8').trim() === expected;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === expected) return true;
   const hidden = join(modules, '.package-lock.json');
   if (!existsSync(hidden)) return false;
   const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
