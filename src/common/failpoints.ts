@@ -1,0 +1,50 @@
+/**
+ * Named places where a test may kill the process with SIGKILL.
+ *
+ * "Nothing is lost when a process is killed at any line" can only be tested when the interesting lines can be
+ * hit on purpose. `SOLYX_FAILPOINTS=supervisor.before-spawn:1,…` kills the process at the n-th hit of that
+ * place. Without the variable a failpoint costs one comparison. A name that is not in the list is refused, so
+ * that a test which waits for a renamed failpoint fails at once instead of proving nothing.
+ */
+
+export const FAILPOINTS = [
+  /** The supervisor owns the attempt (claim written); the job's process does not exist yet. */
+  'supervisor.before-spawn',
+  /** The job's first process exists; no status names it yet. */
+  'supervisor.after-spawn',
+  /** The job's command runs; `status.json` still says `starting`. */
+  'supervisor.before-status-running',
+  /** The job and all its descendants are gone and its log is written; the end is not recorded yet. */
+  'supervisor.before-status-ended',
+  /** The end is recorded; leftovers (cgroup, root skeleton) are not removed yet. */
+  'supervisor.after-status-ended',
+] as const;
+
+export type FailpointName = (typeof FAILPOINTS)[number];
+
+let armed: Map<string, number> | null | undefined;
+
+/**
+ * Kills this process with SIGKILL if the place is armed and this is its n-th hit.
+ * @throws Error when SOLYX_FAILPOINTS names an unknown place or a count that is no positive integer
+ */
+export function failpoint(name: FailpointName): void {
+  if (armed === undefined) armed = parseFailpoints(process.env.SOLYX_FAILPOINTS);
+  const left = armed?.get(name);
+  if (left === undefined) return;
+  if (left <= 1) process.kill(process.pid, 'SIGKILL');
+  armed?.set(name, left - 1);
+}
+
+/** Reads `name:count,name:count` (count defaults to 1); null when nothing is armed. */
+export function parseFailpoints(text: string | undefined): Map<string, number> | null {
+  if (text === undefined || text === '') return null;
+  const places = new Map<string, number>();
+  for (const part of text.split(',')) {
+    const [name = '', count = '1'] = part.trim().split(':');
+    if (!(FAILPOINTS as readonly string[]).includes(name)) throw new Error(`unknown failpoint "${name}"`);
+    if (!/^[1-9]\d*$/.test(count)) throw new Error(`failpoint "${name}": "${count}" is not a positive count`);
+    places.set(name, Number(count));
+  }
+  return places;
+}
