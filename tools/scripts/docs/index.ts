@@ -1,0 +1,12 @@
+/**
+ * The documents that are generated from code, so that they cannot drift: each a file and the function that writes it.
+ */
+import { errorCodesDoc } from './error-codes.ts';
+
+export interface GeneratedDoc {
+  /** Path relative to the repository. */
+  readonly file: string;
+  readonly generate: () => string | Promise<string>;
+}
+
+export const generatedDocs: readonly GeneratedDoc[] = [errorCodesDoc];
