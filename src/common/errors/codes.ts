@@ -199,10 +199,30 @@ export const errorCodes = {
     title: 'The embedded PostgreSQL did not start.',
     remedy: 'Read the log file named in `detail`.',
   },
+  database_roles_missing: {
+    status: 500,
+    title: 'The login of SOLYX_DATABASE_URL may not create what Solyx needs.',
+    remedy: 'Run `solyx db init` with a login that may, or have the statements in `detail` run by whoever may.',
+  },
+  database_timeout: {
+    status: 503,
+    title: 'A statement took longer than the database allows.',
+    remedy: 'Send again with the same Idempotency-Key; if it persists, narrow the request.',
+  },
+  database_version_unsupported: {
+    status: 500,
+    title: 'The PostgreSQL version is not supported.',
+    remedy: 'Use PostgreSQL 16 or later; move an embedded database with `solyx backup` and `solyx restore`.',
+  },
   database_newer: {
     status: 500,
     title: 'The database was migrated by a newer release.',
     remedy: 'Run that release or a later one.',
+  },
+  migration_invalid: {
+    status: 500,
+    title: 'A migration file is not named as it must be, or its number is taken.',
+    remedy: 'Name it NNNN_words.sql with a number that no other component uses.',
   },
   migration_changed: {
     status: 500,

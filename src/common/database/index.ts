@@ -1,0 +1,10 @@
+export { connectionTypes, makeClient, withClient } from './connection.ts';
+export { classify, toSolyxError } from './failures.ts';
+export { lockHome } from './home-lock.ts';
+export { type EmbeddedDatabase, type LauncherOptions, startEmbeddedDatabase } from './launcher.ts';
+export { findMigrations, type Migration, migrate } from './migrate.ts';
+export { type Database, type DatabaseOptions, openDatabase } from './pools.ts';
+export { type DatabaseLogins, deriveLogins, initDatabase, parseDatabaseUrl } from './roles.ts';
+export { type StartedDatabase, type StartOptions, startDatabase } from './start.ts';
+export type { Tables } from './tables.ts';
+export { type Queryable, type TransactionOptions, type Tx, withSystem, withTenant } from './transaction.ts';
