@@ -1,6 +1,6 @@
 /**
- * What SQL is run on: a pool, or a client inside a transaction. `pg` satisfies it, and so does anything in tests that
- * wants to count or delay statements.
+ * What SQL is run on: a transaction, a client or a pool. `pg` satisfies it, and so does anything in tests that wants to count or
+ * delay statements. Values are bound, never pasted.
  */
 export interface Queryable {
   query<Row extends object = Record<string, unknown>>(
@@ -10,4 +10,4 @@ export interface Queryable {
 }
 
 /** A `Queryable` whose statements share one transaction; obtained only from `withTenant` and `withSystem`. */
-export type Transaction = Queryable;
+export type { Tx as Transaction } from './transaction.ts';

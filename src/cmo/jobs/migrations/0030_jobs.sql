@@ -14,6 +14,8 @@ create table cmo_jobs (
   pending_detail     jsonb,
   -- not before this instant: earliestStart, retry back-off, or a placement that waits
   deferred_until     timestamptz,
+  -- fails when it has not started once by then (timeouts.queue)
+  queue_deadline     timestamptz,
   stop_reason        text check (stop_reason in ('cancel', 'preempt', 'move', 'suspend', 'shed')),
   cancel_requested_at timestamptz,
   contact_lost_since timestamptz,
@@ -50,6 +52,7 @@ create index cmo_jobs_by_tenant_name on cmo_jobs (tenant, name text_pattern_ops,
 create index cmo_jobs_by_array on cmo_jobs (tenant, array_id, array_index) where array_id is not null;
 -- loops: only what is alive, never all jobs ever
 create index cmo_jobs_queued on cmo_jobs (id) where state = 'queued';
+create index cmo_jobs_queue_deadline on cmo_jobs (queue_deadline) where state = 'queued' and queue_deadline is not null;
 create index cmo_jobs_active on cmo_jobs (id) where state in ('starting', 'running', 'stopping');
 select solyx_tenant_policies('cmo_jobs');
 

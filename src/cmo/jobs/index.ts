@@ -1,0 +1,16 @@
+export { requestCancel } from './cancel.ts';
+export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, retryPause } from './end-attempt.ts';
+export { type InsertedJob, insertJob, type NewJob } from './insert.ts';
+export { attemptLedger } from './ledger.ts';
+export { type PendingJobRow, readPendingJobs, recordVerdicts } from './pending.ts';
+export { getJob, type JobQuery, listAttempts, listJobs, listRanks } from './reads.ts';
+export type { AttemptRow, JobRow, RankRow } from './rows.ts';
+export {
+  type LoadedAttempt,
+  loadForUpdate,
+  markRunning,
+  markStarting,
+  markStopping,
+  markUnknown,
+  recoverFromUnknown,
+} from './transitions.ts';

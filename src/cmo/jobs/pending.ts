@@ -1,0 +1,68 @@
+/** The queue as the scheduler sees it, and the verdicts it writes back on jobs that stay. */
+import type { JobSpec } from '../../common/contract/job-spec.ts';
+import type { PendingVerdict } from '../../common/contract/plan.ts';
+import type { PendingReason } from '../../common/contract/states/job.ts';
+import type { Queryable, Transaction } from '../../common/database/queryable.ts';
+
+export interface PendingJobRow {
+  readonly id: string;
+  readonly revision: bigint;
+  readonly tenant: string;
+  readonly project: string;
+  readonly priority: number;
+  readonly spec: JobSpec;
+  readonly submittedAt: Date;
+  readonly deferredUntil: Date | null;
+  readonly pendingReason: PendingReason;
+}
+
+/**
+ * Reads queued jobs, by id or all of them. Ids that are missing from the answer are no longer queued.
+ * @param after with 'all': only ids above this one, for reading in chunks
+ * @param limit with 'all': most rows, > 0
+ */
+export async function readPendingJobs(
+  db: Queryable,
+  ids: readonly string[] | 'all',
+  { after = '', limit = 5_000 }: { after?: string; limit?: number } = {},
+): Promise<PendingJobRow[]> {
+  const columns = `id, revision, tenant, project, priority, spec, submitted_at as "submittedAt",
+                   deferred_until as "deferredUntil", pending_reason as "pendingReason"`;
+  if (ids === 'all') {
+    const all = await db.query<PendingJobRow>(
+      `select ${columns} from cmo_jobs where state = 'queued' and id > $1 order by id limit $2`,
+      [after, limit],
+    );
+    return all.rows;
+  }
+  if (ids.length === 0) return [];
+  const some = await db.query<PendingJobRow>(
+    `select ${columns} from cmo_jobs where id = any($1::text[]) and state = 'queued'`,
+    [ids],
+  );
+  return some.rows;
+}
+
+/**
+ * Stores why jobs stay queued. A verdict is a remark, not a change of the job: it raises no `revision` and writes no
+ * dirty key, or every round would invalidate the next one's plan. The job may have left the queue; then nothing happens.
+ */
+export async function recordVerdicts(tx: Transaction, verdicts: readonly PendingVerdict[]): Promise<void> {
+  if (verdicts.length === 0) return;
+  const sorted = [...verdicts].sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
+  await tx.query(
+    `with verdict as (
+       select * from unnest($1::text[], $2::text[], $3::jsonb[]) as v (id, reason, detail)
+     ), locked as (
+       select j.id from cmo_jobs j join verdict v on v.id = j.id
+       where j.state = 'queued' order by j.id for no key update of j skip locked
+     )
+     update cmo_jobs j set pending_reason = v.reason, pending_detail = v.detail
+     from verdict v, locked l where j.id = v.id and l.id = j.id`,
+    [
+      sorted.map(({ jobId }) => jobId),
+      sorted.map(({ reason }) => reason),
+      sorted.map(({ detail }) => JSON.stringify(detail)),
+    ],
+  );
+}

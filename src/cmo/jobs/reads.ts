@@ -1,0 +1,64 @@
+/** Reads of jobs and attempts for the API: keyset-paged by id, filtered by indexed text columns only. */
+import type { JobState } from '../../common/contract/states/job.ts';
+import type { Queryable } from '../../common/database/queryable.ts';
+import type { AttemptRow, JobRow, RankRow } from './rows.ts';
+
+export interface JobQuery {
+  readonly state?: readonly JobState[] | undefined;
+  /** Id of the project. */
+  readonly project?: string | undefined;
+  readonly namePrefix?: string | undefined;
+  readonly labels?: readonly { readonly key: string; readonly value: string }[] | undefined;
+  readonly arrayId?: string | undefined;
+  /** Only ids below this one: the last of the page before. */
+  readonly before?: string | undefined;
+  /** Most rows, 1–1000. */
+  readonly limit: number;
+}
+
+/** Reads one job of the transaction's tenant. */
+export async function getJob(db: Queryable, id: string): Promise<JobRow | undefined> {
+  const { rows } = await db.query<JobRow>('select * from cmo_jobs where id = $1', [id]);
+  return rows[0];
+}
+
+/** Lists jobs of the tenant, newest first. */
+export async function listJobs(db: Queryable, tenant: string, query: JobQuery): Promise<JobRow[]> {
+  const values: unknown[] = [tenant];
+  const bind = (value: unknown) => `$${values.push(value)}`;
+  const where = ['j.tenant = $1'];
+  if (query.state?.length === 1) where.push(`j.state = ${bind(query.state[0])}`);
+  else if (query.state?.length) where.push(`j.state = any(${bind(query.state)}::text[])`);
+  if (query.project) where.push(`j.project = ${bind(query.project)}`);
+  if (query.arrayId) where.push(`j.array_id = ${bind(query.arrayId)}`);
+  if (query.before) where.push(`j.id < ${bind(query.before)}`);
+  if (query.namePrefix) {
+    // a prefix as a range of text_pattern_ops: LIKE would not be leakproof under row-level security
+    where.push(`j.name ~>=~ ${bind(query.namePrefix)} and j.name ~<~ ${bind(`${query.namePrefix}\u{10ffff}`)}`);
+  }
+  for (const { key, value } of query.labels ?? []) {
+    where.push(
+      `exists (select from cmo_job_labels l where l.tenant = $1 and l.key = ${bind(key)} and l.value = ${bind(value)} and l.job_id = j.id)`,
+    );
+  }
+  const { rows } = await db.query<JobRow>(
+    `select j.* from cmo_jobs j where ${where.join(' and ')} order by j.id desc limit ${bind(query.limit)}`,
+    values,
+  );
+  return rows;
+}
+
+/** Attempts of a job, oldest first. */
+export async function listAttempts(db: Queryable, jobId: string): Promise<AttemptRow[]> {
+  const { rows } = await db.query<AttemptRow>('select * from cmo_attempts where job_id = $1 order by number', [jobId]);
+  return rows;
+}
+
+/** Ranks of attempts, in order. */
+export async function listRanks(db: Queryable, attemptIds: readonly string[]): Promise<RankRow[]> {
+  const { rows } = await db.query<RankRow>(
+    'select * from cmo_attempt_ranks where attempt_id = any($1::text[]) order by attempt_id, rank',
+    [attemptIds],
+  );
+  return rows;
+}
