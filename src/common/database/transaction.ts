@@ -14,13 +14,9 @@ import pg from 'pg';
 import { SolyxError } from '../errors/index.ts';
 import { classify, toSolyxError } from './failures.ts';
 import type { Database } from './pools.ts';
+import type { Queryable } from './queryable.ts';
 import { backoff } from './retry.ts';
 import type { Tables } from './tables.ts';
-
-/** Whatever runs SQL: a transaction, a client or a pool. Values are bound, never pasted. */
-export interface Queryable {
-  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
-}
 
 export interface Tx extends Queryable {
   /** The same transaction for filters and CRUD. */
@@ -128,8 +124,8 @@ class Run {
   }
 
   #transaction(client: pg.PoolClient): Tx {
-    const query = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) =>
-      this.#watch(() => client.query<Row>(text, values));
+    const query: Queryable['query'] = <Row extends object>(text: string, values?: unknown[]) =>
+      this.#watch(() => client.query<Row & pg.QueryResultRow>(text, values));
     let kysely: Kysely<Tables> | undefined;
     return {
       query,
@@ -191,7 +187,7 @@ class Run {
 }
 
 /** Kysely over one open transaction: a pool that always hands out this connection and never ends it. */
-function makeKysely(query: Tx['query']): Kysely<Tables> {
+function makeKysely(query: Queryable['query']): Kysely<Tables> {
   const client = { query, release: () => {} } as unknown as PostgresPoolClient;
   const pool = { connect: async () => client, end: async () => {}, options: {} };
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
