@@ -130,6 +130,11 @@ export const errorCodes = {
     title: 'The bytes do not have the hash they were sent under.',
     remedy: 'Send them again; if it persists, check the disk and the network between.',
   },
+  manifest_invalid: {
+    status: 422,
+    title: 'The manifest of a checkpoint or of artefacts is not valid.',
+    remedy: 'Write at most 20,000 regular files with relative paths; links and devices are not kept.',
+  },
   stale_token: {
     status: 409,
     title: 'A newer attempt exists; writes of this one are refused.',

@@ -1,0 +1,16 @@
+export { type BlobInfo, type BlobStore, hashOf, isBlobHash, type PutOptions } from './blob-store.ts';
+export { openDirectoryStore } from './directory-store.ts';
+export { missingBlobs, ownBlobs } from './ownership.ts';
+export {
+  type ChunkSink,
+  type ChunkSource,
+  isSafePath,
+  maxTreeFiles,
+  parseManifest,
+  readAll,
+  restoreTree,
+  scanTree,
+  storeFile,
+  storeManifest,
+  type TreeFile,
+} from './tree.ts';
