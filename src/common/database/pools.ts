@@ -64,7 +64,9 @@ function makePool(options: DatabaseOptions, login: pg.ClientConfig, name: string
     statement_timeout: (options.statementTimeoutSeconds ?? 30) * 1000,
     idle_in_transaction_session_timeout: 60_000,
   });
-  // Without a listener a server restart would end the process: idle connections report their death here.
+  // Without listeners a server restart would end the process: idle connections report their death to the pool, those at work to
+  // themselves (and to their query, where it is dealt with).
+  pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('error', (error) => options.logger.warn({ err: error, pool: name }, 'idle database connection lost'));
   return pool;
 }
