@@ -69,6 +69,12 @@ export interface RankObservation {
 
 export type SubmitResult = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string };
 
+/** Something new was seen of an attempt; `cursor` is the backend's own. */
+export interface Change {
+  readonly attemptId: string;
+  readonly cursor: bigint;
+}
+
 export interface Backend {
   readonly id: BackendId;
   readonly capabilities: BackendCapabilities;
@@ -78,6 +84,10 @@ export interface Backend {
   submit(attempt: AttemptToRun): Promise<SubmitResult>;
   /** What is known of these attempts now; ranks that were never heard of are left out. */
   observe(attemptIds: readonly string[]): Promise<readonly RankObservation[]>;
+  /** Attempts of which something new was seen since it was settled; at most `limit` news. */
+  changed(limit: number): Promise<readonly Change[]>;
+  /** The news were dealt with. Lost when the process dies before: then they come again. */
+  settle(changes: readonly Change[]): Promise<void>;
   /** Asks all ranks to stop: SIGTERM, and after the grace SIGKILL. Repeatable; unknown attempts are fine. */
   cancel(
     attempt: { readonly attemptId: string; readonly token: bigint },
