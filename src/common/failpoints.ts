@@ -8,6 +8,24 @@
  */
 
 export const FAILPOINTS = [
+  /** The job's row is written; its transaction is not committed. */
+  'api.before-commit',
+  /** The job is durable; the client was not answered. */
+  'api.after-commit',
+  /** A plan exists; nothing of it is committed. */
+  'scheduler.before-commit',
+  /** Allocations and attempts are committed; nobody was woken. */
+  'scheduler.after-commit',
+  /** The backend was asked; what it said is not recorded. */
+  'orchestrator.before-step',
+  /** A step of an attempt is committed; what follows it was not done. */
+  'orchestrator.after-step',
+  /** The attempt is `starting`; its backend was not told. */
+  'orchestrator.before-submit',
+  /** The backend was told to start the attempt. */
+  'orchestrator.after-submit',
+  /** The attempt is `stopping`; its backend was not told. */
+  'orchestrator.before-cancel',
   /** The supervisor owns the attempt (claim written); the job's process does not exist yet. */
   'supervisor.before-spawn',
   /** The job's first process exists; no status names it yet. */
