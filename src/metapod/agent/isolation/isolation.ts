@@ -1,0 +1,51 @@
+/**
+ * Isolation levels: how a job's command is wrapped, and which levels this machine can offer.
+ *
+ * A level turns a launch into one program to start (`Prepared`); the supervisor does the rest alike for all.
+ * The wrapped program speaks on file descriptor 3, a line at a time: `solyx:init <pid>` (pid 1 of the sandbox,
+ * as the host numbers it), `solyx:ready` (the next thing to run is the job's command), and anything else is
+ * why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
+ */
+import type { Enforcement, Launch } from '../supervisor/files.ts';
+import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';
+import { prepareProcess } from './process.ts';
+import { prepareSandbox } from './sandbox.ts';
+import type { ProcessSet } from './watchdog.ts';
+
+export interface Prepared {
+  argv: [string, ...string[]];
+  /** Environment of `argv`, exactly. */
+  env: Record<string, string>;
+  /** Directory in which `argv` starts. */
+  cwd: string;
+  /** Fed to descriptor 4: the last step of the wrapping, which alone knows the job's environment. Null: not needed. */
+  script: string | null;
+  /** Owner of the output pipes, so that /dev/stdout can be opened; null when it is the supervisor's own uid. */
+  ownerUid: number | null;
+  /** A `sh -c` script that ends the job when the supervisor dies, for levels whose kernel objects do not. */
+  guardian: string | null;
+  /** True when the job's main process is the started process itself rather than its child. */
+  direct: boolean;
+  cgroup: Cgroup | null;
+  enforcement: Enforcement;
+  /** Directories that count against the disk limit. */
+  writable: string[];
+  /** The job's processes. @param mainPid the job's main process @param initPid pid 1 of the sandbox, if any */
+  processes(mainPid: number, initPid: number | null): ProcessSet;
+  /** Removes what `prepare` made, except the directories that hold results. */
+  cleanup(): void;
+}
+
+/**
+ * Makes directories, cgroup and wrapping for a launch; nothing runs yet.
+ * @throws Error with a reason for the user when it cannot be started here
+ */
+export function prepare(dir: string, launch: Launch): Prepared {
+  const cgroup = launch.enforcement === 'watchdog' ? null : createCgroup(dir, launch);
+  try {
+    return launch.isolation === 'sandbox' ? prepareSandbox(dir, launch, cgroup) : prepareProcess(dir, launch, cgroup);
+  } catch (error) {
+    if (cgroup !== null) removeCgroup(cgroup);
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What the job uses: the kernel's account where there is a cgroup, samples of its processes elsewhere.
+ *
+ * Samples forget a process that ended without being waited for, so the sampled CPU time never falls, and at the
+ * end the kernel's figure for all children that the supervisor waited for is taken if it is larger.
+ */
+import { uptime } from 'node:os';
+import { oomKills, readAccount } from '../isolation/cgroup.ts';
+import type { Prepared } from '../isolation/isolation.ts';
+import { type ProcessSet, sampleProcesses } from '../isolation/watchdog.ts';
+import type { Usage } from './files.ts';
+import { readStat } from './process-identity.ts';
+
+export class Accounting {
+  /** True once the job took more memory than it may. */
+  memoryExceeded = false;
+  readonly #prepared: Prepared;
+  readonly #limitBytes: number;
+  #memoryBytes = 0;
+  #peakBytes = 0;
+  #cpuSeconds = 0;
+
+  constructor(prepared: Prepared, limitBytes: number) {
+    this.#prepared = prepared;
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Looks once; call at least every 250 ms. */
+  sample(processes: ProcessSet): void {
+    const { cgroup } = this.#prepared;
+    if (cgroup !== null) {
+      if (oomKills(cgroup) > 0) this.memoryExceeded = true;
+      return;
+    }
+    const sample = sampleProcesses(processes, this.#limitBytes);
+    if (sample.exceeded) this.memoryExceeded = true;
+    this.#memoryBytes = sample.memoryBytes;
+    this.#peakBytes = Math.max(this.#peakBytes, sample.memoryBytes);
+    this.#cpuSeconds = Math.max(this.#cpuSeconds, sample.cpuSeconds);
+  }
+
+  /** @param final after the job's end, before its cgroup is removed */
+  read(final: boolean): Usage {
+    const { cgroup } = this.#prepared;
+    const account = cgroup === null ? null : readAccount(cgroup);
+    if (account !== null) {
+      this.#memoryBytes = account.memoryBytes;
+      this.#peakBytes = Math.max(this.#peakBytes, account.peakBytes ?? account.memoryBytes);
+      this.#cpuSeconds = Math.max(this.#cpuSeconds, account.cpuSeconds ?? 0);
+    }
+    if (final) {
+      if (account?.cpuSeconds == null) {
+        this.#cpuSeconds = Math.max(this.#cpuSeconds, readStat('self')?.childCpuSeconds ?? 0);
+      }
+      this.#memoryBytes = 0;
+    }
+    return {
+      at: new Date().toISOString(),
+      uptimeSeconds: uptime(),
+      cpuSeconds: this.#cpuSeconds,
+      memoryBytes: this.#memoryBytes,
+      memoryPeakBytes: this.#peakBytes,
+      source: account === null ? 'processes' : 'cgroup',
+      final,
+    };
+  }
+}

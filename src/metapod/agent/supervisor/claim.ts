@@ -1,0 +1,29 @@
+/**
+ * The claim: an attempt is started at most once, whoever asks how often.
+ *
+ * An agent that is killed right after starting a supervisor starts another one for the same directory when it
+ * comes back. The first supervisor to hard-link its claim into place owns the attempt for ever; every other
+ * leaves. A claim whose owner died is never taken over, because its job may already have had effects.
+ */
+import { linkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { FILES, readJson, syncDirectory, writeAtomic } from './files.ts';
+import { identify, type ProcessIdentity } from './process-identity.ts';
+
+/** @returns true when this process now owns the attempt */
+export function claimAttempt(dir: string): boolean {
+  const mine = join(dir, `${FILES.claim}.${process.pid}`);
+  writeAtomic(mine, JSON.stringify(identify(process.pid)));
+  try {
+    linkSync(mine, join(dir, FILES.claim));
+    syncDirectory(dir);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+export const readClaim = (dir: string) => readJson<ProcessIdentity>(join(dir, FILES.claim));

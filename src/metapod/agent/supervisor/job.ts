@@ -1,0 +1,168 @@
+/**
+ * The job's processes as the supervisor holds them: start, signals, and the certainty that all are gone.
+ *
+ * Output goes through named pipes rather than Node's own (which are sockets), because a program that opens
+ * /dev/stderr gets an error from a socket.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chownSync, closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { cgroupPids, killCgroup } from '../isolation/cgroup.ts';
+import { TRUSTED_ENVIRONMENT } from '../isolation/environment.ts';
+import type { Prepared } from '../isolation/isolation.ts';
+import type { ProcessSet } from '../isolation/watchdog.ts';
+import { identify, isAlive, type ProcessIdentity, readStat, signalProcess } from './process-identity.ts';
+
+export interface JobExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface Job {
+  out: Socket;
+  err: Socket;
+  /** Resolves when the command begins to run; with the reason when it never does. */
+  started: Promise<{ kind: 'running'; pid: number } | { kind: 'failed'; message: string }>;
+  /** Resolves when the main process has ended. */
+  exited: Promise<JobExit>;
+  processes(): ProcessSet;
+  /** Processes to write down for whoever finds the attempt without its supervisor. */
+  identities(): ProcessIdentity[];
+  /** SIGTERM to the main process and its group. */
+  terminate(): void;
+  kill(): void;
+  /** Kills whatever is left and resolves when nothing of the job runs any more. */
+  gone(): Promise<void>;
+}
+
+/** @throws Error when the output pipes cannot be made or the launcher cannot be started */
+export function startJob(dir: string, prepared: Prepared): Job {
+  const [out, outEnd] = makePipe(join(dir, 'out.pipe'), prepared.ownerUid);
+  const [err, errEnd] = makePipe(join(dir, 'err.pipe'), prepared.ownerUid);
+  const guardian = prepared.guardian === null ? null : startGuardian(prepared.guardian);
+  const [program, ...rest] = prepared.argv;
+  const child = spawn(program, rest, {
+    cwd: prepared.cwd,
+    env: prepared.env,
+    detached: true,
+    stdio: ['ignore', outEnd, errEnd, 'pipe', prepared.script === null ? 'ignore' : 'pipe'],
+  });
+  closeSync(outEnd);
+  closeSync(errEnd);
+  const exited = new Promise<JobExit>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('error', () => resolve({ code: null, signal: null }));
+  });
+  let mainPid = child.pid ?? 0;
+  let init: ProcessIdentity | null = null;
+  const started = new Promise<Awaited<Job['started']>>((resolve) => {
+    let text = '';
+    let ready = false;
+    const control = child.stdio[3] as Socket;
+    control.on('error', () => undefined);
+    control.on('data', (bytes: Buffer) => {
+      text += bytes.toString('utf8');
+      const pid = /^solyx:init (\d+)$/m.exec(text)?.[1];
+      if (pid !== undefined && init === null) init = identify(Number(pid));
+      if (ready || !/^solyx:ready$/m.test(text)) return;
+      ready = true;
+      if (!prepared.direct) mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
+      resolve({ kind: 'running', pid: mainPid });
+    });
+    const failed = (fallback: string) => {
+      const message = text.replace(/^solyx:init.*\n?/m, '').trim();
+      resolve({ kind: 'failed', message: message === '' ? fallback : message });
+    };
+    child.once('error', (error) => failed(error.message));
+    // Pid 1 still holds the other end of the control socket: end of file tells it to go, and lets us read to the end.
+    child.once('exit', () => control.end());
+    child.once('close', (code) => failed(`the launcher ended with code ${code} before the command ran`));
+  });
+  if (prepared.script !== null) {
+    const script = child.stdio[4] as Socket;
+    script.on('error', () => undefined);
+    script.end(prepared.script);
+  }
+  guardian?.stdio[3]?.on('error', () => undefined);
+  if (guardian !== null) (guardian.stdio[3] as Socket).write(`${mainPid}\n`);
+
+  const processes = () => prepared.processes(mainPid, init?.pid ?? null);
+  const kill = () => {
+    if (init !== null) signalProcess(init, 'SIGKILL');
+    // Before pid 1 exists and for isolation `process`, the launcher's group is all there is.
+    if (child.exitCode === null && child.signalCode === null) signalGroup(child.pid ?? 0, 'SIGKILL');
+    if (prepared.cgroup !== null) killCgroup(prepared.cgroup);
+    else if (prepared.direct) for (const pid of processes().pids()) signalOne(pid, 'SIGKILL');
+  };
+  return {
+    out,
+    err,
+    started,
+    exited,
+    processes,
+    identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
+    terminate() {
+      if (child.exitCode === null && child.signalCode === null) signalGroup(mainPid, 'SIGTERM');
+    },
+    kill,
+    async gone() {
+      for (;;) {
+        kill();
+        const cgroupEmpty = prepared.cgroup === null || cgroupPids(prepared.cgroup).length === 0;
+        const strays = prepared.direct && processes().pids().length > 0;
+        if ((init === null || !isAlive(init)) && cgroupEmpty && !strays) break;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (guardian !== null) (guardian.stdio[3] as Socket).end('over\n');
+      child.stdio[3]?.destroy();
+    },
+  };
+}
+
+/** The child of the launcher that is not pid 1 of the sandbox: the job itself. */
+function childOf(launcher: number, init: number): number | null {
+  try {
+    const pids = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').trim().split(' ').map(Number);
+    return pids.find((pid) => pid !== init && readStat(pid) !== null) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  if (pid > 1) signalOne(-pid, signal);
+}
+
+function signalOne(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Ended in between; `gone` looks again.
+  }
+}
+
+function startGuardian(script: string): ChildProcess {
+  const guardian = spawn('sh', ['-c', script], {
+    cwd: '/',
+    env: TRUSTED_ENVIRONMENT,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
+  guardian.on('error', () => undefined);
+  guardian.unref();
+  return guardian;
+}
+
+/** @returns our reading end, and the descriptor of the writing end for the child */
+function makePipe(path: string, ownerUid: number | null): [Socket, number] {
+  rmSync(path, { force: true });
+  const made = spawnSync('mkfifo', ['-m', '600', path], { env: TRUSTED_ENVIRONMENT });
+  if (made.status !== 0) throw new Error(`cannot make a pipe at ${path}: ${made.stderr ?? made.error?.message}`);
+  const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const write = openSync(path, constants.O_WRONLY);
+  if (ownerUid !== null) chownSync(path, ownerUid, ownerUid);
+  // The name is gone before the job runs; /proc/self/fd still opens it.
+  rmSync(path, { force: true });
+  return [new Socket({ fd: read, readable: true, writable: false }), write];
+}

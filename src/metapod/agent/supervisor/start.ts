@@ -1,0 +1,44 @@
+/** Starts a supervisor so that it outlives the agent: own session, output to files, nothing shared. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/**
+ * Asking twice for the same directory is harmless: the second supervisor finds the first one's claim and leaves.
+ * @param options.nodeBinary the Node (≥ 24) to run it with
+ * @param options.compileCache directory of Node's compile cache; it halves the start
+ * @throws Error when the process cannot be created
+ */
+export async function startSupervisor(
+  attemptDir: string,
+  options: { nodeBinary: string; compileCache?: string },
+): Promise<{ pid: number }> {
+  const out = openSync(join(attemptDir, 'supervisor.out'), 'a', 0o600);
+  try {
+    const { SOLYX_FAILPOINTS, NODE_COMPILE_CACHE, PATH = '/usr/bin:/bin' } = process.env;
+    const cache =
+      options.compileCache ?? NODE_COMPILE_CACHE ?? join(tmpdir(), `solyx-node-cache-${process.getuid?.()}`);
+    const child = spawn(options.nodeBinary, ['--disable-warning=ExperimentalWarning', MAIN, attemptDir], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', out, out],
+      env: {
+        PATH,
+        NODE_COMPILE_CACHE: cache,
+        ...(SOLYX_FAILPOINTS === undefined ? {} : { SOLYX_FAILPOINTS }),
+      },
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    return { pid: child.pid ?? 0 };
+  } finally {
+    closeSync(out);
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * One attempt from start to end: the loop of a supervisor.
+ *
+ * A tick every 100 ms looks at the files that the agent writes, at the job's memory and at the clock; nothing
+ * is signalled by other means, so a missed event cannot exist. The end is written down only after every process of
+ * the job is gone and its last output is on disk: `ended` is what lets a successor start.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { failpoint } from '../../../common/failpoints.ts';
+import { diskUsageBytes } from '../isolation/disk-usage.ts';
+import type { Prepared } from '../isolation/isolation.ts';
+import { Accounting } from './accounting.ts';
+import { decideEnding, type Ending, type Facts } from './endings.ts';
+import { FILES, type Launch, readLease, readShipped, readStop, type Status, writeStatus, writeUsage } from './files.ts';
+import type { Job, JobExit } from './job.ts';
+import { LogWriter } from './log-writer.ts';
+
+const TICK_MS = 100;
+const MEMORY_TICKS = 2;
+const LEASE_TICKS = 10;
+const USAGE_TICKS = 20;
+const DISK_TICKS = 20;
+/** An unfinished line is written after this. */
+const PARTIAL_LINE_MS = 200;
+const START_SECONDS = 30;
+/** After the job's end, for output that a stray process of isolation `process` still holds open. */
+const DRAIN_MS = 5000;
+const DEFAULT_LOG_BUFFER_BYTES = 64 * 1024 * 1024;
+
+export async function supervise(
+  dir: string,
+  launch: Launch,
+  prepared: Prepared,
+  job: Job,
+  status: Status,
+): Promise<void> {
+  // The kernel shall look for memory elsewhere first; only root may ask for that.
+  if (process.getuid?.() === 0) trySet('/proc/self/oom_score_adj', '-900');
+  const log = new LogWriter(join(dir, FILES.log));
+  const accounting = new Accounting(prepared, launch.limits.memoryBytes);
+  const spawnedSeconds = uptime();
+  const facts: Facts = {
+    startedSeconds: spawnedSeconds,
+    leaseSeconds: null,
+    stop: null,
+    memoryExceeded: false,
+    diskExceeded: false,
+  };
+  const drained = collectOutput(dir, launch, job, log);
+
+  let ending: Ending | null = null;
+  let running = false;
+  let ticks = 0;
+  let measuringDisk = false;
+  const tick = () => {
+    const now = uptime();
+    if (ticks % LEASE_TICKS === 0) {
+      const lease = readLease(dir);
+      if (lease.kind === 'ok' && Number.isFinite(lease.value.uptimeSeconds))
+        facts.leaseSeconds = lease.value.uptimeSeconds;
+    }
+    if (facts.stop === null && existsSync(join(dir, FILES.stop))) {
+      const stop = readStop(dir);
+      // A stop that cannot be read is still a stop.
+      facts.stop = stop.kind === 'ok' ? stop.value : { why: 'stop requested', graceSeconds: launch.graceSeconds };
+    }
+    if (running && ticks % MEMORY_TICKS === 0) {
+      accounting.sample(job.processes());
+      facts.memoryExceeded = accounting.memoryExceeded;
+    }
+    if (running && ticks % USAGE_TICKS === USAGE_TICKS - 1) trySave(() => writeUsage(dir, accounting.read(false)));
+    if (running && ticks % DISK_TICKS === DISK_TICKS - 1 && !measuringDisk) {
+      measuringDisk = true;
+      void diskUsageBytes(prepared.writable, launch.limits.diskBytes).then((bytes) => {
+        if (bytes > launch.limits.diskBytes) facts.diskExceeded = true;
+        measuringDisk = false;
+      });
+    }
+    const first = ending === null;
+    ending = decideEnding(ending, launch, facts, now);
+    if (ending !== null && (now >= ending.killAtSeconds || !running)) job.kill();
+    else if (ending !== null && first) job.terminate();
+    if (!running && now > spawnedSeconds + START_SECONDS) job.kill();
+    ticks += 1;
+  };
+  const timer = setInterval(tick, TICK_MS);
+  trySave(() => writeStatus(dir, { ...status, enforcement: prepared.enforcement, processes: job.identities() }, false));
+
+  const start = await job.started;
+  if (start.kind === 'running') {
+    running = true;
+    facts.startedSeconds = uptime();
+    Object.assign(status, {
+      state: 'running',
+      jobPid: start.pid,
+      processes: job.identities(),
+      enforcement: prepared.enforcement,
+      startedAt: new Date().toISOString(),
+      startedUptime: facts.startedSeconds,
+    });
+    failpoint('supervisor.before-status-running');
+    trySave(() => writeStatus(dir, status));
+  }
+  const exit = await job.exited;
+  clearInterval(timer);
+  accounting.sample(job.processes());
+  await job.gone();
+  await drained;
+  trySave(() => writeUsage(dir, accounting.read(true)));
+  failpoint('supervisor.before-status-ended');
+  Object.assign(status, {
+    state: 'ended',
+    endedAt: new Date().toISOString(),
+    endedUptime: uptime(),
+    exitCode: exit.code,
+    signal: exit.signal,
+    ...explain(exit, ending, accounting.memoryExceeded, start.kind === 'failed' ? start.message : null),
+  });
+  await writeEnd(dir, status);
+  failpoint('supervisor.after-status-ended');
+}
+
+/** Records the end; on a full disk again and again until it holds, for nothing else can tell the agent. */
+export async function writeEnd(dir: string, status: Status): Promise<void> {
+  for (;;) {
+    try {
+      return writeStatus(dir, status);
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+/** Tells exit, signal, out-of-memory, time-out and the rest apart. */
+export function explain(
+  exit: JobExit,
+  ending: Pick<Ending, 'reason' | 'message'> | null,
+  memoryExceeded: boolean,
+  startFailure: string | null,
+): Pick<Status, 'reason' | 'message'> {
+  if (ending !== null) return { reason: ending.reason, message: ending.message };
+  if (startFailure !== null) return { reason: 'start-failed', message: startFailure };
+  // A child may run out of memory and its parent cope; only an unsuccessful end is blamed on it.
+  if (memoryExceeded && exit.code !== 0) return { reason: 'out-of-memory', message: 'the kernel refused more memory' };
+  if (exit.signal !== null) return { reason: 'signalled', message: `ended by ${exit.signal}` };
+  return { reason: 'exited', message: null };
+}
+
+/** Reads both pipes into the log, as fast as log space allows. @returns resolves when both have ended */
+function collectOutput(dir: string, launch: Launch, job: Job, log: LogWriter): Promise<void> {
+  const limit = launch.logBufferBytes > 0 ? launch.logBufferBytes : DEFAULT_LOG_BUFFER_BYTES;
+  const streams = [job.out, job.err];
+  let ended = 0;
+  let held = false;
+  let over = false;
+  // At the end, what the kernel still holds of the job's output (a pipe's worth) is taken in any case.
+  const hold = () => log.blocked || (!over && log.size - readShipped(dir) > limit);
+  const control = () => {
+    const now = hold();
+    if (now !== held) for (const stream of streams) now ? stream.pause() : stream.resume();
+    held = now;
+  };
+  const timer = setInterval(() => {
+    log.flush(Date.now(), PARTIAL_LINE_MS);
+    if (held) control();
+  }, TICK_MS / 2);
+  let checkedSize = 0;
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearInterval(timer);
+      for (const stream of streams) stream.destroy();
+      log.flush(Date.now(), 0);
+      resolve();
+    };
+    for (const [stream, name] of [
+      [job.out, 'out'],
+      [job.err, 'err'],
+    ] as const) {
+      stream.on('data', (bytes: Buffer) => {
+        log.push(name, bytes, Date.now());
+        // Reading log.shipped for each chunk would cost more than writing it.
+        if (log.blocked || log.size - checkedSize > limit / 16) {
+          checkedSize = log.size;
+          control();
+        }
+      });
+      stream.on('error', () => undefined);
+      stream.on('close', () => {
+        ended += 1;
+        if (ended === streams.length) finish();
+      });
+    }
+    void job.exited.then(() => {
+      over = true;
+      control();
+      setTimeout(finish, DRAIN_MS).unref();
+    });
+  });
+}
+
+function trySet(path: string, value: string): void {
+  try {
+    writeFileSync(path, value);
+  } catch {
+    // An improvement only.
+  }
+}
+
+/** A full disk must not end a job that runs; only the end itself is worth waiting for. */
+function trySave(save: () => void): void {
+  try {
+    save();
+  } catch {
+    // The next one tries again.
+  }
+}
