@@ -2,7 +2,6 @@
  * How tests run. Files run in processes of their own, because many start servers, send signals and change their
  * environment; a file may take its time (real processes, a real PostgreSQL), a single hang may not.
  */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import SummaryReporter from './tests/support/reporter.ts';
@@ -10,7 +9,7 @@ import SummaryReporter from './tests/support/reporter.ts';
 export default defineConfig({
   test: {
     include: ['tests/{unit,integration,conformance,e2e,architecture}/**/*.test.ts'],
-    globalSetup: ['tests/support/global-setup.ts'].filter((file) => existsSync(file)),
+    globalSetup: ['tests/support/global-setup.ts'],
     pool: 'forks',
     // Integration tests mostly wait for other processes, so one worker more than a small machine has cores pays.
     maxWorkers: Math.min(8, availableParallelism() + 1),

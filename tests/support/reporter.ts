@@ -17,7 +17,7 @@ const UNFINISHED: RunSummary = {
 };
 
 function isLeftOut(test: TestCase, pattern: RegExp | undefined): boolean {
-  return pattern !== undefined && !pattern.test(test.fullName.replaceAll(' > ', ' '));
+  return pattern !== undefined && !pattern.test(test.fullName);
 }
 
 /** Counts tests, and the files and suites that failed outside of them; tests that `-t` filters out do not count. */

@@ -2,6 +2,8 @@
  * The documents that are generated from code, so that they cannot drift: each a file and the function that writes it.
  */
 import { errorCodesDoc } from './error-codes.ts';
+import { jobSpecDoc } from './job-spec.ts';
+import { statesDoc } from './states.ts';
 
 export interface GeneratedDoc {
   /** Path relative to the repository. */
@@ -9,4 +11,4 @@ export interface GeneratedDoc {
   readonly generate: () => string | Promise<string>;
 }
 
-export const generatedDocs: readonly GeneratedDoc[] = [errorCodesDoc];
+export const generatedDocs: readonly GeneratedDoc[] = [errorCodesDoc, jobSpecDoc, statesDoc];
