@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { cp, mkdtemp, realpath, rm, stat } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -39,7 +39,7 @@ afterAll(() => rm(seed, { recursive: true }));
 async function sow(parts: { cluster: boolean }, target = home): Promise<void> {
   mkdirSync(target, { recursive: true });
   symlinkSync(join(seed, 'engine'), join(target, 'engine'));
-  if (parts.cluster) await cp(join(seed, 'postgres'), join(target, 'postgres'), { recursive: true });
+  if (parts.cluster) execFileSync('cp', ['-R', join(seed, 'postgres'), target]);
 }
 
 beforeEach(async () => {
