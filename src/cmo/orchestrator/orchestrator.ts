@@ -253,16 +253,15 @@ export class ClusterOrchestrator {
       case 'recover':
         await recoverFromUnknown(tx, loaded);
         return { settled: false };
-      case 'stop':
+      case 'stop': {
         await markStopping(tx, loaded, step.why);
-        return async () => {
+        const followUp = async () => {
           failpoint('orchestrator.before-cancel');
-          await backend.cancel(
-            { attemptId: attempt.id, token: attempt.token },
-            step.why ?? 'gang',
-            job.spec.timeouts.stopGrace,
-          );
+          const grace = job.spec.timeouts.stopGrace;
+          await backend.cancel({ attemptId: attempt.id, token: attempt.token }, step.why ?? 'gang', grace);
         };
+        return { followUp, settled: false };
+      }
       case 'end': {
         const ended = await endAttempt(tx, loaded, step.end, (this.#options.random ?? Math.random)());
         for (const { rank } of loaded.ranks) await closeInterval(tx, unproved(attempt.id, rank, step.end.at));

@@ -1,0 +1,92 @@
+/**
+ * The configuration: one schema with defaults and descriptions, from which checks, `solyx config print`, the names of
+ * environment variables and docs/deployment/configuration.md all derive.
+ */
+import { z } from 'zod';
+import { parseUsd } from '../money.ts';
+
+const dollars = z.union([z.string(), z.number()]).transform((value, context) => {
+  const amount = parseUsd(String(value));
+  if (amount === undefined || amount < 0n) {
+    context.addIssue({ code: 'custom', message: 'expected dollars ≥ 0 with at most six places, like "2.49"' });
+    return 0n;
+  }
+  return amount as bigint;
+});
+
+export const configSchema = z.strictObject({
+  server: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Loopback unless told otherwise.'),
+      port: z.int().min(0).max(65_535).default(8080).describe('Port to listen on, 0–65535; 0 takes a free one.'),
+    })
+    .prefault({})
+    .describe('Where the control plane listens.'),
+  database: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^postgres(ql)?:\/\//, 'expected a URL like postgres://user:password@host:5432/database')
+        .optional()
+        .describe('PostgreSQL 16 or later of your own. Default: the embedded one in the data directory.'),
+      poolSize: z.int().min(2).max(100).default(10).describe('Connections per pool and process, 2–100.'),
+    })
+    .prefault({})
+    .describe('Where state lives.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Least level that is logged.'),
+    })
+    .prefault({})
+    .describe('Logs, as JSON lines.'),
+  site: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected lower-case letters, digits and "-"')
+        .default('local')
+        .describe('Name of the site that the local node belongs to.'),
+      latitude: z.number().min(-90).max(90).optional().describe('Degrees north, −90–90.'),
+      longitude: z.number().min(-180).max(180).optional().describe('Degrees east, −180–180.'),
+      gridZone: z.string().min(1).max(64).optional().describe('Grid zone, like `DE` or `US-CAL-CISO`.'),
+      pue: z.number().min(1).max(10).default(1.2).describe('Power usage effectiveness, 1–10.'),
+      devicePricePerHour: dollars.prefault('0').describe('List price of a whole device, dollars an hour.'),
+      cpuPricePerHour: dollars.prefault('0.01').describe('List price of a CPU core, dollars an hour. Default 0.01.'),
+      memoryPricePerHour: dollars
+        .default(2_000n)
+        .describe('List price of a GiB of memory, dollars an hour. Default 0.002.'),
+    })
+    .prefault({})
+    .describe('The site of this machine; written once, when it does not exist yet.'),
+  node: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Whether `solyx up` runs an agent on this machine.'),
+      name: z.string().min(1).max(63).optional().describe('Name of the local node. Default: the host name.'),
+      isolation: z
+        .array(z.enum(['process', 'sandbox']))
+        .default(['sandbox'])
+        .describe(
+          'Isolation levels that the operator allows. Where user namespaces are refused only `process` can be offered.',
+        ),
+      hostNetwork: z.boolean().default(false).describe('Whether jobs may use the network of the host.'),
+    })
+    .prefault({})
+    .describe('The agent on this machine.'),
+  limits: z
+    .strictObject({
+      requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).describe('Requests a second of one API key.'),
+      bundleBytes: z
+        .int()
+        .min(1024)
+        .max(2 ** 40)
+        .default(2 ** 30)
+        .describe('Largest working directory bundle, bytes.'),
+    })
+    .prefault({})
+    .describe('What one client may ask for.'),
+});
+
+export type Config = z.output<typeof configSchema>;
