@@ -116,7 +116,7 @@ describe('dirty keys', () => {
     });
     const pool = await Promise.all([0, 1, 2, 3].map(() => openWriter()));
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: 'max' }), async (steps) => {
         for (const writer of pool) await writer.query('rollback; begin');
         let cursor = await now();
         let serial = 0;
