@@ -78,17 +78,22 @@ function isAlive(pid) {
   }
 }
 
-/** True when no process named in the lock directory lives, or nobody has touched the lock for a minute. */
-function isStale(lockDir) {
+/** What a lock says about itself, or undefined when it has been released. */
+function readLock(lockDir) {
+  const pidIn = (name) => {
+    const file = join(lockDir, name);
+    return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+  };
   try {
-    if (Date.now() - statSync(lockDir).mtimeMs > LOCK_STALE_MS) return true;
-    const pids = ['pid', 'npm-pid'].map((name) => join(lockDir, name)).filter((file) => existsSync(file));
-    return !pids.some((file) => isAlive(Number(readFileSync(file, 'utf8'))));
+    const { mtimeMs } = statSync(lockDir);
+    return { owner: pidIn('pid'), npm: pidIn('npm-pid'), beat: mtimeMs };
   } catch (error) {
-    if (error.code === 'ENOENT') return false; // released between two looks: the next try takes it
+    if (error.code === 'ENOENT') return undefined;
     throw error;
   }
 }
+
+const isAbandoned = (lock) => ![lock.owner, lock.npm].some((pid) => pid !== undefined && isAlive(pid));
 
 /** Takes the lock by renaming a filled directory onto its name, so that the lock never exists without its pid. */
 function tryLock(lockDir) {
@@ -105,8 +110,8 @@ function tryLock(lockDir) {
   }
 }
 
-/** Moves a dead process' lock aside; of several that try, rename lets one win, and the others see the next lock. */
-function breakStaleLock(lockDir) {
+/** Moves an abandoned lock aside. Of several that try, one wins; who moved a newer lock by mistake gives it back. */
+function breakLock(lockDir, abandoned) {
   const aside = `${lockDir}.stale.${process.pid}`;
   try {
     renameSync(lockDir, aside);
@@ -114,14 +119,12 @@ function breakStaleLock(lockDir) {
     if (error.code === 'ENOENT') return;
     throw error;
   }
-  if (!isStale(aside)) {
-    // Between look and rename another process took the lock: give it back. If the name is taken again meanwhile,
-    // its owner still holds on to its files by pid, and both installs end with a stamp check.
+  if (readLock(aside)?.owner !== abandoned.owner) {
     try {
       renameSync(aside, lockDir);
       return;
-    } catch {
-      // fall through: remove what cannot be given back
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     }
   }
   rmSync(aside, { recursive: true, force: true });
@@ -154,7 +157,7 @@ function runNpm(root, lockDir) {
 async function installUnderLock(root, lockDir) {
   const heartbeat = setInterval(() => {
     const now = new Date();
-    utimesSync(lockDir, now, now);
+    if (existsSync(lockDir)) utimesSync(lockDir, now, now);
   }, LOCK_HEARTBEAT_MS);
   try {
     if (isInstalled(root)) return;
@@ -167,7 +170,9 @@ async function installUnderLock(root, lockDir) {
     writeFileSync(join(root, 'node_modules', '.solyx-installed'), `${expectedStamp(root)}\n`);
   } finally {
     clearInterval(heartbeat);
-    rmSync(lockDir, { recursive: true, force: true });
+    const aside = `${lockDir}.done.${process.pid}`; // removed under another name: never seen half removed
+    renameSync(lockDir, aside);
+    rmSync(aside, { recursive: true, force: true });
   }
 }
 
@@ -177,13 +182,22 @@ export async function ensureInstalled(root = repositoryRoot) {
   mkdirSync(join(root, '.cache'), { recursive: true });
   const lockDir = join(root, '.cache', 'install.lock');
   let announced = false;
+  let beat;
+  let beatSeenAt = 0;
   while (!isInstalled(root)) {
     if (tryLock(lockDir)) {
       await installUnderLock(root, lockDir);
       return;
     }
-    if (isStale(lockDir)) {
-      breakStaleLock(lockDir);
+    const lock = readLock(lockDir);
+    if (lock === undefined) continue;
+    // Counted by our own waiting, since a machine that slept or had its clock set would make any lock look old.
+    if (lock.beat !== beat) {
+      beat = lock.beat;
+      beatSeenAt = performance.now();
+    }
+    if (isAbandoned(lock) || performance.now() - beatSeenAt > LOCK_STALE_MS) {
+      breakLock(lockDir, lock);
       continue;
     }
     if (!announced) console.error('solyx: another process is installing; waiting for it …');

@@ -17,7 +17,7 @@ interface JsonNode {
   properties?: Record<string, JsonNode>;
   description?: string;
   default?: unknown;
-  type?: string;
+  type?: string | string[];
   enum?: unknown[];
   anyOf?: JsonNode[];
   items?: JsonNode;
@@ -35,7 +35,7 @@ function typeOf(node: JsonNode): string {
   if (node.enum) return node.enum.join(' | ');
   if (node.anyOf) return node.anyOf.map(typeOf).join(' | ');
   if (node.items) return `list of ${typeOf(node.items)}`;
-  return node.type ?? 'value';
+  return [node.type ?? 'value'].flat().join(' | ');
 }
 
 /** All keys in the order of the schema. */
