@@ -46,7 +46,7 @@ async function createCluster(home: string, directory: string, engine: Engine): P
   ]);
   const output = await new Promise<string | undefined>((resolve) => {
     execFile(file, args, { env, cwd: home }, (error, _stdout, stderr) => {
-      resolve(error ? `${stderr}\n${error.message}` : undefined);
+      resolve(error ? stderr || error.message : undefined);
     });
   });
   if (output !== undefined) {

@@ -4,6 +4,9 @@
  * Numbers are unique over all components and files run in their order, so that a component may rely on the tables of another that
  * came before. What was applied is recorded with its hash: a file that changed afterwards is an error rather than a silent
  * difference between installations. Any number of processes may migrate at once; an advisory lock lets one work.
+ *
+ * Row-level security is forced, so the owner sees no row of a tenant table: an UPDATE of existing rows would change none and say
+ * nothing. A migration that moves data wraps it in `alter table … no force row level security` and `… force …`.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
