@@ -16,6 +16,8 @@ export type ThrottleReason = 'power-cap' | 'hw-slowdown' | 'sw-thermal' | 'hw-th
 export type HealthReason =
   | 'unreadable'
   | 'not-ready'
+  /** In MIG mode but not cut: nothing can run on it until an operator makes slices. */
+  | 'mig-without-slices'
   | 'ecc-uncorrected'
   | 'row-remap-pending'
   | 'row-remap-failure'

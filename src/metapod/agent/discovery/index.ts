@@ -21,3 +21,4 @@ export {
   systemOutside,
   type ToolResult,
 } from './outside.ts';
+export { type DiscoveredInventory, wireInventoryOf } from './wire.ts';

@@ -15,5 +15,6 @@ export {
   meteredAs,
   sumEnergy,
 } from './energy.ts';
-export { type DeviceSample, type NodeSample, type SampleClock, STALE_MS } from './sample.ts';
+export { type DeviceSample, type NodeSample, STALE_MS } from './sample.ts';
 export { NodeSampler, type SamplerOptions } from './sampler.ts';
+export { type WireSample, wireSamplesOf } from './wire.ts';

@@ -41,11 +41,6 @@ export type NodeSample = {
 /** A device reading older than this is no longer shown, milliseconds. */
 export const STALE_MS = 5000;
 
-/** Two clocks: the wall's for labels, a monotonic one for every difference. */
-export type SampleClock = { wallMs(): number; monotonicMs(): number };
-
-export const systemClock: SampleClock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
-
 /** What a tool says of a device, before energy is worked out. */
 export type DeviceReading = Omit<DeviceSample, 'monotonicMs' | 'energyJoulesTotal' | 'energySource' | 'energyEpoch'> & {
   /** The device's own counter, joules; null where it has none. */

@@ -4,31 +4,25 @@
  * Devices report by themselves (one nvidia-smi child, amd-smi polled) into a table of latest samples; `sampleNode`
  * reads a few files of /proc and /sys and copies that table. No device, no child. It never throws.
  */
+import { type Clock, systemClock } from '../../../common/clock.ts';
 import type { DiscoveredDevice, Outside } from '../discovery/index.ts';
 import { AmdPoll } from './amd-poll.ts';
 import { nextDeviceSample } from './device-energy.ts';
 import { type CpuTimes, cpuTimesOf, memoryUsedOf, utilizationBetween } from './host.ts';
 import { NvidiaStream } from './nvidia-stream.ts';
 import { RaplMeter } from './rapl.ts';
-import {
-  type DeviceReading,
-  type DeviceSample,
-  type NodeSample,
-  type SampleClock,
-  STALE_MS,
-  systemClock,
-} from './sample.ts';
+import { type DeviceReading, type DeviceSample, type NodeSample, STALE_MS } from './sample.ts';
 
 export type SamplerOptions = {
   outside: Outside;
   /** What discovery found; readings of other devices are ignored. */
   devices: readonly DiscoveredDevice[];
-  clock?: SampleClock;
+  clock?: Clock;
 };
 
 export class NodeSampler {
   readonly #outside: Outside;
-  readonly #clock: SampleClock;
+  readonly #clock: Clock;
   readonly #known: ReadonlySet<string>;
   readonly #latest = new Map<string, DeviceSample>();
   readonly #rapl: RaplMeter;
@@ -64,7 +58,7 @@ export class NodeSampler {
     const cpuUtilizationRatio = cpu === null || this.#cpu === null ? null : utilizationBetween(this.#cpu, cpu);
     this.#cpu = cpu;
     return {
-      wallMs: this.#clock.wallMs(),
+      wallMs: this.#clock.now().getTime(),
       monotonicMs,
       cpuUtilizationRatio,
       cpuBusySecondsTotal: cpu?.busySeconds ?? null,

@@ -62,6 +62,10 @@ export async function nvidiaDevices(outside: Outside, warn: Warn): Promise<Disco
     if (gpu.mig?.enabled) {
       const own = await migDevicesOf(outside, gpu, minor, listings, instances);
       gpu.mig.slices = own.length;
+      if (own.length === 0) {
+        const reasons = gpu.health.state === 'degraded' ? gpu.health.reasons : [];
+        gpu.health = healthOf([...reasons, 'mig-without-slices']);
+      }
       slices.push(...own);
     }
     gpus.push(gpu);

@@ -31,7 +31,7 @@ describe('sampler', () => {
     const sampler = new NodeSampler({
       outside: outsideOf({}),
       devices: [],
-      clock: { wallMs: () => 7, monotonicMs: () => 8 },
+      clock: { now: () => new Date(7), monotonicMs: () => 8 },
     });
     expect(await sampler.sampleNode()).toEqual({
       wallMs: 7,
@@ -55,7 +55,7 @@ describe('sampler', () => {
   it('runs one child for all GPUs, takes its lines and forgets what is old', async () => {
     let now = 0;
     const outside = outsideOf({});
-    const clock = { wallMs: () => now, monotonicMs: () => now };
+    const clock = { now: () => new Date(now), monotonicMs: () => now };
     const sampler = new NodeSampler({ outside, devices: await gpus(), clock });
     sampler.start();
     sampler.start();
