@@ -32,6 +32,8 @@ create table drm_nodes (
   host_network     boolean not null default false,
   labels           jsonb not null default '{}',
   facts            jsonb not null default '{}',
+  -- made by the node once: who joins again under the same name is the same node
+  installation_id  text,
   observed_cpu_milli    bigint not null default 0 check (observed_cpu_milli >= 0),
   observed_memory_bytes bigint not null default 0 check (observed_memory_bytes >= 0),
   observed_disk_bytes   bigint not null default 0 check (observed_disk_bytes >= 0),
