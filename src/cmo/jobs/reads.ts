@@ -10,6 +10,8 @@ export interface JobQuery {
   readonly namePrefix?: string | undefined;
   readonly labels?: readonly { readonly key: string; readonly value: string }[] | undefined;
   readonly arrayId?: string | undefined;
+  /** Id of the API key. */
+  readonly submittedBy?: string | undefined;
   /** Only ids below this one: the last of the page before. */
   readonly before?: string | undefined;
   /** Most rows, 1–1000. */
@@ -31,6 +33,7 @@ export async function listJobs(db: Queryable, tenant: string, query: JobQuery): 
   else if (query.state?.length) where.push(`j.state = any(${bind(query.state)}::text[])`);
   if (query.project) where.push(`j.project = ${bind(query.project)}`);
   if (query.arrayId) where.push(`j.array_id = ${bind(query.arrayId)}`);
+  if (query.submittedBy) where.push(`j.submitted_by = ${bind(query.submittedBy)}`);
   if (query.before) where.push(`j.id < ${bind(query.before)}`);
   if (query.namePrefix) {
     // a prefix as a range of text_pattern_ops: LIKE would not be leakproof under row-level security

@@ -1,0 +1,29 @@
+/** What the API needs from outside; built once in `main.ts`. */
+import type { Registry } from 'prom-client';
+import type { BlobStore } from '../../common/blobs/index.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { JobSpec } from '../../common/contract/job-spec.ts';
+import type { PendingReason } from '../../common/contract/states/job.ts';
+import type { Database } from '../../common/database/index.ts';
+import type { Wake } from '../../common/events/index.ts';
+import type { Logger } from '../../common/logger.ts';
+
+/** What the scheduler would do with a job if it were submitted now, alone in the queue. */
+export interface Preview {
+  readonly startsNow: boolean;
+  /** Why it would wait; null exactly when it starts now. */
+  readonly reason: PendingReason | null;
+  readonly message: string;
+  readonly rejections: Readonly<Record<string, number>>;
+}
+
+export interface ApiDeps {
+  readonly db: Database;
+  readonly wake: Wake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly blobs: BlobStore;
+  /** The scheduler's answer to a dry run. */
+  readonly preview: (spec: JobSpec) => Promise<Preview>;
+}

@@ -1,0 +1,54 @@
+/**
+ * Every endpoint of the public API by id: its method and path, and nothing else.
+ *
+ * The typed client reads only this at run time, so that starting the CLI does not load zod; the schemas that belong to
+ * each endpoint are in `routes/`, and a test holds that both have the same ids.
+ */
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface Endpoint {
+  readonly method: Method;
+  /** Path with `:name` parameters. */
+  readonly path: string;
+}
+
+export const endpoints = {
+  submitJob: { method: 'POST', path: '/v1/jobs' },
+  listJobs: { method: 'GET', path: '/v1/jobs' },
+  getJob: { method: 'GET', path: '/v1/jobs/:id' },
+  cancelJob: { method: 'POST', path: '/v1/jobs/:id/cancel' },
+  getJobLogs: { method: 'GET', path: '/v1/jobs/:id/logs' },
+  listJobEvents: { method: 'GET', path: '/v1/jobs/:id/events' },
+  getUsage: { method: 'GET', path: '/v1/usage' },
+
+  createTenant: { method: 'POST', path: '/v1/tenants' },
+  listTenants: { method: 'GET', path: '/v1/tenants' },
+  createProject: { method: 'POST', path: '/v1/projects' },
+  listProjects: { method: 'GET', path: '/v1/projects' },
+  createKey: { method: 'POST', path: '/v1/keys' },
+  listKeys: { method: 'GET', path: '/v1/keys' },
+  revokeKey: { method: 'POST', path: '/v1/keys/:id/revoke' },
+  whoami: { method: 'GET', path: '/v1/whoami' },
+
+  createSite: { method: 'POST', path: '/v1/sites' },
+  listSites: { method: 'GET', path: '/v1/sites' },
+  getSite: { method: 'GET', path: '/v1/sites/:id' },
+  updateSite: { method: 'PATCH', path: '/v1/sites/:id' },
+  listNodes: { method: 'GET', path: '/v1/nodes' },
+  getNode: { method: 'GET', path: '/v1/nodes/:id' },
+  cordonNode: { method: 'POST', path: '/v1/nodes/:id/cordon' },
+  uncordonNode: { method: 'POST', path: '/v1/nodes/:id/uncordon' },
+  drainNode: { method: 'POST', path: '/v1/nodes/:id/drain' },
+  removeNode: { method: 'POST', path: '/v1/nodes/:id/remove' },
+  listDevices: { method: 'GET', path: '/v1/devices' },
+
+  putBlob: { method: 'PUT', path: '/v1/blobs/:sha256' },
+  headBlob: { method: 'HEAD', path: '/v1/blobs/:sha256' },
+
+  getLiveness: { method: 'GET', path: '/healthz' },
+  getReadiness: { method: 'GET', path: '/readyz' },
+  getMetrics: { method: 'GET', path: '/metrics' },
+  getOpenapi: { method: 'GET', path: '/openapi.json' },
+} as const satisfies Record<string, Endpoint>;
+
+export type EndpointId = keyof typeof endpoints;

@@ -1,0 +1,17 @@
+/** The contract table: every endpoint of the public API with its schemas, access and errors. */
+import { accessRoutes } from './access.ts';
+import { fleetRoutes } from './fleet.ts';
+import { jobRoutes } from './jobs.ts';
+import type { Route } from './route.ts';
+import { serviceRoutes } from './service.ts';
+
+export const routes = { ...jobRoutes, ...accessRoutes, ...fleetRoutes, ...serviceRoutes };
+
+export type Routes = typeof routes;
+export type RouteId = keyof Routes;
+
+/** The table as a list, for whoever goes over all of it. */
+export const allRoutes: readonly Route[] = Object.values(routes);
+
+export { problem } from './parts.ts';
+export { type Access, type Role, type Route, roles } from './route.ts';

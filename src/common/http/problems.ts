@@ -1,0 +1,63 @@
+/**
+ * Every error as RFC 9457 problem+json, whoever threw it: our own, the framework's, the database's, a bug.
+ *
+ * What a client did wrong is said exactly; what broke inside is logged with the request id and answered without detail,
+ * since messages of drivers name paths and hosts.
+ */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { toSolyxError } from '../database/failures.ts';
+import { type Code, errorCodes, SolyxError, toProblem } from '../errors/index.ts';
+import { ValidationFailure } from './validation.ts';
+
+const frameworkCodes: Readonly<Record<string, Code>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_NOT_FOUND: 'route_not_found',
+};
+
+/** The error to show for anything thrown while a request was served. `bodyCode` is the route's own for bad bodies. */
+export function asSolyxError(error: unknown, bodyCode: Code = 'invalid_body'): SolyxError {
+  if (error instanceof SolyxError) return withoutInternals(error);
+  if (error instanceof ValidationFailure) {
+    if (error.validationContext === 'params') return new SolyxError('not_found', 'The id has not the form of one.');
+    const code = error.validationContext === 'body' ? bodyCode : 'invalid_query';
+    return new SolyxError(code, { issues: error.issues });
+  }
+  const fromDatabase = toSolyxError(error);
+  if (fromDatabase instanceof SolyxError) return withoutInternals(fromDatabase);
+  const { code, statusCode, message } = error as Partial<FastifyError>;
+  const known = code === undefined ? undefined : frameworkCodes[code];
+  if (known) return new SolyxError(known);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new SolyxError('bad_request', { detail: message?.slice(0, 500), cause: error });
+  }
+  return new SolyxError('internal', { cause: error });
+}
+
+function withoutInternals(error: SolyxError): SolyxError {
+  const fromDriver = error.cause instanceof Error && error.detail === error.cause.message;
+  if (error.status < 500 || !fromDriver) return error;
+  return new SolyxError(error.code, { cause: error.cause, retryAfterSeconds: error.retryAfterSeconds });
+}
+
+/** Answers with a problem; logs what is ours to mend. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: SolyxError): FastifyReply {
+  if (error.status >= 500) {
+    const level = error.code === 'internal' ? 'error' : 'warn';
+    request.log[level]({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'request failed');
+  }
+  const retryAfter = error.retryAfterSeconds ?? (error.status === 503 || error.status === 429 ? 1 : undefined);
+  if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="solyx"');
+  return reply
+    .code(error.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(toProblem(error, request.id));
+}
+
+/** A whole HTTP answer for bytes that were not HTTP enough to become a request. */
+export function rawProblem(code: Code): string {
+  const body = JSON.stringify(toProblem(new SolyxError(code)));
+  return `HTTP/1.1 ${errorCodes[code].status} Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}
