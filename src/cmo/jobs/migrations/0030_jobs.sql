@@ -49,6 +49,7 @@ create index cmo_jobs_by_tenant on cmo_jobs (tenant, id desc);
 create index cmo_jobs_by_tenant_state on cmo_jobs (tenant, state, id desc);
 create index cmo_jobs_by_tenant_project on cmo_jobs (tenant, project, id desc);
 create index cmo_jobs_by_tenant_name on cmo_jobs (tenant, name text_pattern_ops, id desc);
+create index cmo_jobs_by_submitter on cmo_jobs (tenant, submitted_by, id desc);
 create index cmo_jobs_by_array on cmo_jobs (tenant, array_id, array_index) where array_id is not null;
 -- loops: only what is alive, never all jobs ever
 create index cmo_jobs_queued on cmo_jobs (id) where state = 'queued';
@@ -108,6 +109,8 @@ create table cmo_attempts (
   -- the orchestrator that works on it; owners heartbeat, rows do not
   owner        text,
   due_at       timestamptz not null default now(),
+  -- ended, and the backend was told that it may forget the attempt
+  forgotten_at timestamptz,
   revision     bigint not null default 1,
   foreign key (tenant, job_id) references cmo_jobs (tenant, id),
   unique (job_id, number),
@@ -118,6 +121,7 @@ create table cmo_attempts (
 -- at most one live attempt per job: the database refuses a second
 create unique index cmo_attempts_one_live on cmo_attempts (job_id) where state <> 'ended';
 create index cmo_attempts_live on cmo_attempts (due_at, id) where state <> 'ended';
+create index cmo_attempts_to_forget on cmo_attempts (id) where state = 'ended' and forgotten_at is null;
 create index cmo_attempts_by_tenant on cmo_attempts (tenant, job_id, number);
 select solyx_tenant_policies('cmo_attempts');
 
