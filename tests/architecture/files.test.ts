@@ -66,8 +66,10 @@ describe('components', () => {
   });
 
   it('each have a face', () => {
+    // common is imported file by file, and nobody imports the command line.
     const withCode = components.filter(
-      (name) => name !== 'common' && owned.some((file) => componentOf(file) === name && file.endsWith('.ts')),
+      (name) =>
+        name !== 'common' && name !== 'cli' && owned.some((file) => componentOf(file) === name && file.endsWith('.ts')),
     );
     expect(withCode.filter((name) => !existsSync(join(root, 'src', name, 'index.ts')))).toEqual([]);
   });
