@@ -5,6 +5,7 @@
 import { heartbeatSeconds, missedHeartbeats } from '../../common/contract/agent/protocol.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { recordNodeChanges } from './changes.ts';
+import { type NodeSample, writeSamples } from './samples.ts';
 
 /** A node is lost when its last acknowledged heartbeat is this old, seconds. */
 export const lostAfterSeconds = heartbeatSeconds * missedHeartbeats;
@@ -16,15 +17,19 @@ export interface HeartbeatResult {
   readonly refused: readonly string[];
 }
 
+export interface Heartbeat {
+  readonly nodeId: string;
+  /** Changes with every boot of the machine. */
+  readonly bootId: string;
+  readonly samples?: readonly NodeSample[];
+}
+
 /**
- * Writes heartbeats by the database's clock; acknowledge them after the commit. A lost node becomes ready again.
+ * Writes heartbeats with their samples by the database's clock; acknowledge them after the commit. A lost node becomes ready again.
  *
  * @param beats at most one a node
  */
-export async function recordHeartbeats(
-  tx: Transaction,
-  beats: readonly { readonly nodeId: string; readonly bootId: string }[],
-): Promise<HeartbeatResult> {
+export async function recordHeartbeats(tx: Transaction, beats: readonly Heartbeat[]): Promise<HeartbeatResult> {
   if (beats.length === 0) return { recovered: [], refused: [] };
   const { rows } = await tx.query<{ id: string; presence: string }>(
     `with beat as (
@@ -39,6 +44,10 @@ export async function recordHeartbeats(
     [beats.map(({ nodeId }) => nodeId), beats.map(({ bootId }) => bootId)],
   );
   const known = new Set(rows.map(({ id }) => id));
+  await writeSamples(
+    tx,
+    beats.filter(({ nodeId }) => known.has(nodeId)).map(({ nodeId, samples = [] }) => ({ nodeId, samples })),
+  );
   const lost = rows.filter(({ presence }) => presence === 'lost').map(({ id }) => id);
   return {
     recovered: lost.length === 0 ? [] : await changePresence(tx, lost, 'lost', 'ready', 'its heartbeat is back'),

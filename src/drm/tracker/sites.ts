@@ -1,4 +1,5 @@
 /** Sites: where nodes stand, what power and list prices are there. */
+import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Queryable, Transaction } from '../../common/database/queryable.ts';
 import { type Issue, SolyxError } from '../../common/errors/index.ts';
 import { newId } from '../../common/ids.ts';
@@ -108,19 +109,28 @@ export async function updateSite(
   return site;
 }
 
-/** Makes the site of that name if there is none; for the start of a server. */
-export async function ensureSite(tx: Transaction, name = 'local'): Promise<Site> {
-  const find = async () => (await tx.query<Site>(`select ${columns} from drm_sites where name = $1`, [name])).rows[0];
-  const found = await find();
-  if (found) return found;
-  try {
-    return await createSite(tx, { name }, 'system');
-  } catch (error) {
-    // Another server was quicker; its row was committed before our insert gave way.
-    const made = error instanceof SolyxError && error.code === 'already_exists' ? await find() : undefined;
-    if (made) return made;
-    throw error;
-  }
+/**
+ * Makes the site of that name if there is none; for the start of a server. A site that exists stays as it is, because an
+ * operator may have changed it since.
+ */
+export function ensureSite(
+  db: Database,
+  site: Partial<SiteSettings> & { readonly name: string } = { name: 'local' },
+): Promise<Site> {
+  return withSystem(db, async (tx) => {
+    const find = async () =>
+      (await tx.query<Site>(`select ${columns} from drm_sites where name = $1`, [site.name])).rows[0];
+    const found = await find();
+    if (found) return found;
+    try {
+      return await createSite(tx, site, 'system');
+    } catch (error) {
+      // Another server was quicker; its row was committed before our insert gave way.
+      const made = error instanceof SolyxError && error.code === 'already_exists' ? await find() : undefined;
+      if (made) return made;
+      throw error;
+    }
+  });
 }
 
 /** @throws SolyxError `not_found` */
@@ -164,17 +174,13 @@ function checkSite(site: SiteSettings): void {
   const within = (value: number | null, limit: number) => value === null || Math.abs(value) <= limit;
   check(
     '/name',
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(site.name),
+    /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/.test(site.name),
     '1–63 letters, digits, dots, dashes or underscores',
   );
   check('/latitude', within(site.latitude, 90), 'degrees from -90 to 90');
   check('/longitude', within(site.longitude, 180), 'degrees from -180 to 180');
   check('/longitude', (site.latitude === null) === (site.longitude === null), 'latitude and longitude go together');
-  check(
-    '/gridZone',
-    site.gridZone === null || /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(site.gridZone),
-    'a zone as DE-LU',
-  );
+  check('/gridZone', site.gridZone === null || /^[A-Za-z0-9_.:-]{1,64}$/.test(site.gridZone), 'a zone as DE-LU');
   check('/pue', site.pue >= 1 && site.pue <= 10, 'a ratio from 1 to 10');
   for (const key of ['deviceUsdPerHour', 'cpuUsdPerHour', 'memoryUsdPerHour'] as const) {
     check(`/${key}`, site[key] >= 0n && site[key] <= mostUsdPerHour, 'from 0 to 1,000,000 dollars an hour');

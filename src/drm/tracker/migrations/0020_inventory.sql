@@ -83,18 +83,23 @@ create table drm_heartbeats (
   last_acked_at timestamptz not null
 );
 
--- Latest sample per device or node (device_id = node_id for the node itself). Unlogged: nothing decides or bills by it.
+-- Latest sample per device or node (subject_id = node_id for the node itself), and sums of the current 10 seconds as
+-- {name: [count, sum, maximum]}. Unlogged: nothing decides or bills by it.
 create unlogged table drm_samples (
   subject_id text primary key,
   node_id    text not null,
   at         timestamptz not null,
-  data       jsonb not null
+  data       jsonb not null,
+  slot       timestamptz not null,
+  sums       jsonb not null default '{}'
 );
 create index drm_samples_by_node on drm_samples (node_id);
 
+-- What samples said per 10 seconds, as {name: [count, sum, maximum]}, which adds up to any longer span.
 create table drm_rollups (
   subject_id text not null,
   slot       timestamptz not null,
   data       jsonb not null,
   primary key (subject_id, slot)
 );
+create index drm_rollups_by_slot on drm_rollups (slot);
