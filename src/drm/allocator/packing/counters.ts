@@ -5,7 +5,7 @@
 import type { NodeHealth, NodePresence, NodeScheduling } from '../../../common/contract/states/node.ts';
 import type { Amounts } from './amounts.ts';
 
-/** Why a node is degraded; `deviceId` names the device where it is one. */
+/** Why a node is degraded. Codes of what concerns single devices begin with `device_`: the rest of the node takes work. */
 export interface HealthReason {
   readonly code: 'device_degraded' | 'device_held_but_gone' | 'device_reported_twice';
   readonly message: string;

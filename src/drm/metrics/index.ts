@@ -1,0 +1,2 @@
+/** The face of the fleet's metrics. */
+export { registerFleetMetrics } from './fleet-metrics.ts';
