@@ -10,3 +10,4 @@ export {
   type UsageInterval,
   type UsageSum,
 } from './usage/intervals.ts';
+export { type ProjectUsage, sumProjects, type UsageSpan } from './usage/project-sums.ts';

@@ -1,24 +1,46 @@
 /** Puts every endpoint of the contract table on a server. A missing handler does not compile. */
 import type { FastifyInstance } from 'fastify';
 import { type Route, type RouteId, routes } from '../../common/contract/routes/index.ts';
-import { bindRoute, documentApi, type Handler, type Handlers } from '../../common/http/index.ts';
+import { bindRoute, documentApi, type Handler, type Handlers, serveStatus } from '../../common/http/index.ts';
+import { keyHandlers } from './access/keys.ts';
+import { tenantHandlers } from './access/tenants.ts';
+import { blobHandlers } from './blobs.ts';
 import type { ApiDeps } from './deps.ts';
+import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
-import { serviceHandlers } from './service.ts';
+import { nodeHandlers } from './nodes.ts';
+import { usageHandlers } from './projects-usage.ts';
+import { siteHandlers } from './sites.ts';
 
 /** Release that the OpenAPI document names. */
 const apiVersion = '0.1.0';
 
+type StatusRoute = 'getLiveness' | 'getReadiness' | 'getMetrics';
+
 /** Registers the API on a server made by `createHttpServer`; call it before `listen`. */
 export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await documentApi(app, apiVersion);
-  const handlers = {
+  const handlers: Handlers<Exclude<RouteId, StatusRoute>> = {
     submitJob: submitJob(deps),
     ...jobReads(deps),
-    ...serviceHandlers(app, deps),
-  } satisfies Partial<Handlers>;
+    ...logHandlers(deps),
+    ...usageHandlers(deps),
+    ...tenantHandlers(deps),
+    ...keyHandlers(deps),
+    ...siteHandlers(deps),
+    ...nodeHandlers(deps),
+    ...blobHandlers(deps),
+    getOpenapi: async ({ reply }) =>
+      reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),
+  };
   for (const [id, handler] of Object.entries(handlers)) {
     bindRoute<Route>(app, routes[id as RouteId], handler as Handler<Route>);
   }
+  serveStatus(app, { registry: deps.metrics, ready: () => databaseAnswers(deps) });
+}
+
+async function databaseAnswers({ db }: ApiDeps): Promise<boolean> {
+  await db.system.query('select 1');
+  return true;
 }

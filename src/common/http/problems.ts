@@ -23,8 +23,10 @@ export function asSolyxError(error: unknown, bodyCode: Code = 'invalid_body'): S
     const code = error.validationContext === 'body' ? bodyCode : 'invalid_query';
     return new SolyxError(code, { issues: error.issues });
   }
-  const fromDatabase = toSolyxError(error);
-  if (fromDatabase instanceof SolyxError) return withoutInternals(fromDatabase);
+  if (mayBeOfDatabase(error)) {
+    const fromDatabase = toSolyxError(error);
+    if (fromDatabase instanceof SolyxError) return withoutInternals(fromDatabase);
+  }
   const { code, statusCode, message } = error as Partial<FastifyError>;
   const known = code === undefined ? undefined : frameworkCodes[code];
   if (known) return new SolyxError(known);
@@ -32,6 +34,11 @@ export function asSolyxError(error: unknown, bodyCode: Code = 'invalid_body'): S
     return new SolyxError('bad_request', { detail: message?.slice(0, 500), cause: error });
   }
   return new SolyxError('internal', { cause: error });
+}
+
+/** The driver's socket errors look like those of files and of clients that hang up. */
+function mayBeOfDatabase(error: unknown): boolean {
+  return error instanceof Error && !('path' in error) && error.message !== 'aborted';
 }
 
 function withoutInternals(error: SolyxError): SolyxError {

@@ -1,23 +1,36 @@
-/** Health and metrics of a component that is served without the API: `/healthz`, `/readyz`, `/metrics`. */
+/** Health and metrics of a server: what every listener answers, whichever components it serves. */
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
+import { routes } from '../contract/routes/index.ts';
 import { SolyxError } from '../errors/index.ts';
-import { requireAccess } from './principal.ts';
+import { bindRoute } from './bind.ts';
 
 export interface StatusOptions {
   readonly registry: Registry;
-  readonly ready: () => boolean;
+  /** Whether what this server serves works now. A question that is not answered in time counts as no. */
+  readonly ready: () => boolean | Promise<boolean>;
 }
 
-/** Registers the three routes; metrics need a key of the operator, health says nothing and needs none. */
-export function serveStatus(app: FastifyInstance, { registry, ready }: StatusOptions): void {
-  app.get('/healthz', async (_request, reply) => reply.code(204).send());
-  app.get('/readyz', async (_request, reply) => {
-    if (!ready()) throw new SolyxError('not_ready');
-    return reply.code(204).send();
+/** An answer that takes longer is none, milliseconds. */
+const readyTimeoutMs = 2_000;
+
+/** Registers /healthz, /readyz (contentless, for probes) and /metrics (for keys of the operator). */
+export function serveStatus(app: FastifyInstance, options: StatusOptions): void {
+  bindRoute(app, routes.getLiveness, async () => undefined);
+  bindRoute(app, routes.getReadiness, async () => {
+    if (!(await isReady(options.ready))) throw new SolyxError('not_ready');
+    return undefined;
   });
-  app.get('/metrics', async (request, reply) => {
-    requireAccess(await app.authenticate(request.headers.authorization), { role: 'viewer', operator: true });
-    return reply.type(registry.contentType).send(await registry.metrics());
+  bindRoute(app, routes.getMetrics, async ({ reply }) =>
+    reply.type(options.registry.contentType).send(await options.registry.metrics()),
+  );
+}
+
+async function isReady(ready: StatusOptions['ready']): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, readyTimeoutMs, false);
   });
+  const asked = (async () => ready())().catch(() => false);
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }

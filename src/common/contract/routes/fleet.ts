@@ -86,7 +86,7 @@ const node = z
     presence: z.enum(nodePresences),
     scheduling: z.enum(nodeSchedulings),
     health: z.enum(nodeHealths),
-    healthReasons: z.array(z.string()),
+    healthReasons: z.array(z.object({ code: z.string(), message: z.string(), deviceId: z.string().nullable() })),
     isolation: z.array(z.enum(isolationLevels)),
     hostNetwork: z.boolean(),
     capacity,
