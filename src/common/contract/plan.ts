@@ -37,7 +37,8 @@ export type RejectionCode =
   | 'device_memory'
   | 'device_driver'
   | 'device_count' // has matching devices, but too few free
-  | 'price'; // above maxPricePerHour
+  | 'price' // above maxPricePerHour
+  | 'reserved'; // would fit, but is kept for a job before it
 
 /** One term of a score; `unit` says what `value` is. */
 export interface ScoreTerm {

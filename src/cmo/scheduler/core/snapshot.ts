@@ -96,11 +96,15 @@ export interface Snapshot {
   readonly curves: readonly CostCurve[];
 }
 
-/** What an operator may set; versioned so that a stored explanation can be read later. */
+/** What an operator may set; versioned so that a stored explanation can be read later. Checked by `checkPolicy`. */
 export interface Policy {
   readonly name: string;
-  /** Most placements of one round; the rest waits for the next, so that a round stays short. */
+  /** Most placements of one round, 1–100,000; the rest waits for the next, so that a round stays short. */
   readonly maxPlacements: number;
+  /** A job that fits the fleet but not what is free of it gets nodes kept for it after waiting so long, seconds ≥ 0. */
+  readonly reserveAfterSeconds: number;
+  /** For how many jobs at a time nodes are kept, 0–1,000. */
+  readonly maxReservations: number;
 }
 
 /** `schedule(snapshot, pending, policy, now) → Plan`: no clock, no randomness, no I/O inside. */

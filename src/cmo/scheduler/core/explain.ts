@@ -1,0 +1,72 @@
+/**
+ * Why here: the candidates of a placement with the terms of their scores, kept with the attempt for good.
+ *
+ * Rendered only for jobs that are placed, at the moment before their capacity is taken, so the numbers are those that decided.
+ */
+import type { Candidate, Explanation, ScoreTerm } from '../../../common/contract/plan.ts';
+import type { NodeId, SiteId } from '../../../common/ids.ts';
+import type { Fleet } from './fleet.ts';
+import type { NodeRequest } from './request.ts';
+import type { Scoreboard } from './scoreboard.ts';
+import { isolationUsed } from './shape.ts';
+import { isolationBit } from './snapshot.ts';
+
+const mostCandidates = 20;
+const gibibyte = 2 ** 30;
+
+export interface Decision {
+  readonly policy: string;
+  readonly round: number;
+  /** Instant of the round, ISO 8601. */
+  readonly decidedAt: string;
+}
+
+/** Explains the choice of `rows` on a board as it stands before they are taken. */
+export function explain(fleet: Fleet, board: Scoreboard, rows: readonly number[], decision: Decision): Explanation {
+  const listed = new Set(rows.slice(0, mostCandidates));
+  // Ties and gangs: the chosen rows come first even where others are as good or better but at another site.
+  for (const row of board.top(mostCandidates)) if (listed.size < mostCandidates) listed.add(row);
+  return {
+    ...decision,
+    candidates: [...listed].map((row) => candidate(fleet, board, row)),
+    feasibleCount: board.feasibleCount,
+    rejections: board.rejections(),
+  };
+}
+
+function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
+  const { nodes, sites } = fleet.snapshot;
+  return {
+    nodeId: nodes.ids[row] as NodeId,
+    siteId: sites.ids[nodes.site[row]!] as SiteId,
+    score: rounded(board.scores[row]!),
+    terms: terms(fleet, board.request, row),
+  };
+}
+
+function terms(fleet: Fleet, request: NodeRequest, row: number): ScoreTerm[] {
+  const { nodes } = fleet.snapshot;
+  const result: ScoreTerm[] = [
+    { name: 'price', value: request.sitePrice[nodes.site[row]!]! / 1e6, unit: 'USD/h' },
+    { name: 'cpu_left', value: rounded((fleet.cpuMilli[row]! - request.cpuMilli) / 1000), unit: 'cores' },
+    { name: 'memory_left', value: rounded((fleet.memoryBytes[row]! - request.memoryBytes) / gibibyte), unit: 'GiB' },
+  ];
+  if (nodes.deviceCount[row]! > 0) {
+    const taken = request.devices.reduce((sum, device) => sum + device.count * device.milli, 0);
+    result.push({
+      name: 'devices_left',
+      value: rounded((fleet.nodeMilliFree[row]! - taken) / 1000),
+      unit: 'devices',
+    });
+  }
+  const used = isolationUsed(nodes.isolation[row]!, request.shape.isolation);
+  if (used !== undefined && used !== request.shape.isolation) {
+    result.push({ name: `isolation_${used}`, value: isolationBit[used], unit: 'strength' });
+  }
+  if (request.shape.resources.deviceAlternatives.length > 1) {
+    result.push({ name: 'alternative', value: request.alternative + 1, unit: 'position in the list' });
+  }
+  return result;
+}
+
+const rounded = (value: number) => Math.round(value * 1000) / 1000;

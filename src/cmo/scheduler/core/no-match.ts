@@ -1,0 +1,80 @@
+/** Why no node known could ever hold a job: names the first thing of which no node has enough, and how much the largest has. */
+import { formatBytes } from '../../../common/units.ts';
+import type { Capacity } from './capacity.ts';
+import { countFitting } from './devices.ts';
+import type { Fleet } from './fleet.ts';
+import type { NodeRequest } from './request.ts';
+import { isolationBit, nodeFlag } from './snapshot.ts';
+import { coresOf, countOf, devicesOf } from './words.ts';
+
+/** The most that any node has of each thing, and how many nodes offer what was asked for. */
+interface Largest {
+  nodes: number;
+  isolated: number;
+  networked: number;
+  cpuMilli: number;
+  memoryBytes: number;
+  diskBytes: number;
+  /** By request of the device list: devices of a node that would do. */
+  devices: number[];
+}
+
+/** The sentence for `no_matching_node`. */
+export function noMatchMessage(fleet: Fleet, request: NodeRequest, capacity: Capacity): string {
+  if (capacity.mostAtAll > 0) {
+    return `Needs ${countOf(request.ranks, 'node')} at one site; at most ${capacity.mostAtAll} at one site could hold a rank. Ask for fewer or smaller ranks.`;
+  }
+  const largest = largestOf(fleet, request);
+  const { isolation, resources } = request.shape;
+  if (largest.nodes === 0) return 'There is no node yet. Join one with `solyx agent`.';
+  if (largest.isolated === 0) return `No node offers isolation ${isolation} or stronger.`;
+  if (request.hostNetwork && largest.networked === 0) return 'No node allows the host network.';
+  const list = resources.deviceAlternatives[request.alternative]!;
+  for (const [i, device] of list.entries()) {
+    const most = largest.devices[i]!;
+    if (most < device.count) return needs(devicesOf([device]), most === 0 ? 'none' : `${most} of them`);
+  }
+  if (!(largest.cpuMilli >= request.cpuMilli)) return needs(coresOf(request.cpuMilli), coresOf(largest.cpuMilli));
+  if (!(largest.memoryBytes >= request.memoryBytes)) {
+    return needs(`${formatBytes(request.memoryBytes)} of memory`, formatBytes(largest.memoryBytes));
+  }
+  if (!(largest.diskBytes >= request.diskBytes)) {
+    return needs(`${formatBytes(request.diskBytes)} of disk`, formatBytes(largest.diskBytes));
+  }
+  const all = [
+    ...(list.length > 0 ? [devicesOf(list)] : []),
+    coresOf(request.cpuMilli),
+    `${formatBytes(request.memoryBytes)} of memory`,
+    `${formatBytes(request.diskBytes)} of disk`,
+  ];
+  return `Needs ${all.join(', ')} on one node; each is there, but no node has all of it.`;
+}
+
+const needs = (asked: string, most: string) => `Needs ${asked} on one node; the largest node has ${most}.`;
+
+function largestOf(fleet: Fleet, request: NodeRequest): Largest {
+  const { nodes, devices } = fleet.snapshot;
+  const largest: Largest = {
+    nodes: 0,
+    isolated: 0,
+    networked: 0,
+    cpuMilli: 0,
+    memoryBytes: 0,
+    diskBytes: 0,
+    devices: request.devices.map(() => 0),
+  };
+  for (let row = 0; row < nodes.length; row += 1) {
+    if ((nodes.flags[row]! & nodeFlag.live) === 0) continue;
+    largest.nodes += 1;
+    if (nodes.isolation[row]! >= isolationBit[request.shape.isolation]) largest.isolated += 1;
+    if (nodes.flags[row]! & nodeFlag.hostNetwork) largest.networked += 1;
+    largest.cpuMilli = Math.max(largest.cpuMilli, nodes.cpuMilli[row]!);
+    largest.memoryBytes = Math.max(largest.memoryBytes, nodes.memoryBytes[row]!);
+    largest.diskBytes = Math.max(largest.diskBytes, nodes.diskBytes[row]!);
+    for (const [i, device] of request.devices.entries()) {
+      const found = countFitting(fleet.snapshot, row, device, { milli: devices.milli, unhealthyToo: true });
+      largest.devices[i] = Math.max(largest.devices[i]!, found);
+    }
+  }
+  return largest;
+}

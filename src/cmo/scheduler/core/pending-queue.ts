@@ -1,0 +1,158 @@
+/**
+ * Queued jobs, grouped by shape and kept in order: priority (higher first), then arrival (submittedAt, then id).
+ *
+ * A round takes the first job over all groups; when a shape does not fit, the rest of its group is passed over in one step. So a round costs
+ * by shapes and placements and not by jobs. Changes are gathered and merged when a round asks, since sorting a long group at every
+ * submit would be quadratic.
+ */
+import { faultOfShape } from './shape.ts';
+import type { PendingJob, Shape } from './snapshot.ts';
+
+/** A job as the queue holds it; `gone` marks one that left and is swept at the next merge. */
+interface Entry {
+  readonly job: PendingJob;
+  gone: boolean;
+}
+
+/** Negative when `a` goes before `b`. */
+export function compareJobs(a: PendingJob, b: PendingJob): number {
+  return b.priority - a.priority || a.submittedAt - b.submittedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+export class Group {
+  readonly shape: Shape;
+  /** Why no job of this shape can ever be placed; undefined for a shape that makes sense. */
+  readonly fault: string | undefined;
+  #entries: Entry[] = [];
+  #added: Entry[] = [];
+  #removed = 0;
+  #jobs: PendingJob[] | undefined;
+
+  constructor(shape: Shape) {
+    this.shape = shape;
+    this.fault = faultOfShape(shape);
+  }
+
+  get size(): number {
+    return this.#entries.length + this.#added.length - this.#removed;
+  }
+
+  add(entry: Entry): void {
+    this.#added.push(entry);
+    this.#jobs = undefined;
+  }
+
+  remove(entry: Entry): void {
+    entry.gone = true;
+    this.#removed += 1;
+    this.#jobs = undefined;
+  }
+
+  /** The jobs in order. Valid until the next change. */
+  jobs(): readonly PendingJob[] {
+    if (this.#jobs === undefined) {
+      const added = this.#added.filter((entry) => !entry.gone).sort((a, b) => compareJobs(a.job, b.job));
+      this.#entries = merge(this.#removed > 0 ? this.#entries.filter((entry) => !entry.gone) : this.#entries, added);
+      this.#added = [];
+      this.#removed = 0;
+      this.#jobs = this.#entries.map((entry) => entry.job);
+    }
+    return this.#jobs;
+  }
+}
+
+function merge(a: Entry[], b: Entry[]): Entry[] {
+  if (b.length === 0) return a;
+  const result: Entry[] = [];
+  let i = 0;
+  for (const entry of b) {
+    while (i < a.length && compareJobs(a[i]!.job, entry.job) < 0) {
+      result.push(a[i]!);
+      i += 1;
+    }
+    result.push(entry);
+  }
+  while (i < a.length) {
+    result.push(a[i]!);
+    i += 1;
+  }
+  return result;
+}
+
+export class PendingQueue {
+  readonly #entries = new Map<string, { entry: Entry; group: Group | undefined }>();
+  readonly #groups = new Map<string, Group>();
+  /** Jobs that may not start yet. */
+  readonly #waiting = new Map<string, PendingJob>();
+
+  constructor(jobs: Iterable<PendingJob> = []) {
+    for (const job of jobs) this.set(job);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): PendingJob | undefined {
+    return this.#entries.get(id)?.entry.job;
+  }
+
+  ids(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  /** Adds a job, or replaces the one with its id. Priorities and times that are no numbers count as the lowest and the latest. */
+  set(job: PendingJob): void {
+    this.delete(job.id);
+    const clean = withFiniteOrder(job);
+    const entry: Entry = { job: clean, gone: false };
+    if (clean.notBefore > 0) {
+      this.#waiting.set(clean.id, clean);
+      this.#entries.set(clean.id, { entry, group: undefined });
+    } else {
+      this.#entries.set(clean.id, { entry, group: this.#join(entry) });
+    }
+  }
+
+  delete(id: string): void {
+    const held = this.#entries.get(id);
+    if (held === undefined) return;
+    this.#entries.delete(id);
+    this.#waiting.delete(id);
+    held.group?.remove(held.entry);
+    if (held.group?.size === 0) this.#groups.delete(held.group.shape.key);
+  }
+
+  #join(entry: Entry): Group {
+    const { shape } = entry.job;
+    const group = this.#groups.get(shape.key) ?? new Group(shape);
+    this.#groups.set(shape.key, group);
+    group.add(entry);
+    return group;
+  }
+
+  /** Moves jobs whose time has come into their groups and returns those that still wait. `now`: epoch milliseconds. */
+  release(now: number): readonly PendingJob[] {
+    for (const [id, job] of this.#waiting) {
+      if (!(job.notBefore <= now)) continue;
+      this.#waiting.delete(id);
+      const held = this.#entries.get(id)!;
+      held.group = this.#join(held.entry);
+    }
+    return [...this.#waiting.values()];
+  }
+
+  groups(): IterableIterator<Group> {
+    return this.#groups.values();
+  }
+}
+
+function withFiniteOrder(job: PendingJob): PendingJob {
+  if (Number.isFinite(job.priority) && Number.isFinite(job.submittedAt) && Number.isFinite(job.notBefore)) return job;
+  return {
+    ...job,
+    priority: Number.isFinite(job.priority) ? job.priority : Number.MIN_SAFE_INTEGER,
+    submittedAt: Number.isFinite(job.submittedAt) ? job.submittedAt : Number.MAX_SAFE_INTEGER,
+    notBefore: Number.isNaN(job.notBefore) ? 0 : job.notBefore,
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * The policy's defaults and its check. A policy comes from configuration, so a wrong one is a named error at the start of
+ * a round and never a wrong placement.
+ */
+import type { Policy } from './snapshot.ts';
+
+export const defaultPolicy: Policy = {
+  name: 'priority-best-fit/1',
+  maxPlacements: 1000,
+  reserveAfterSeconds: 300,
+  maxReservations: 16,
+};
+
+export class InvalidPolicyError extends RangeError {
+  override readonly name = 'InvalidPolicyError';
+}
+
+/** @throws InvalidPolicyError naming the first field that is out of its range */
+export function checkPolicy(policy: Policy): void {
+  const whole = (value: number, least: number, most: number) =>
+    Number.isInteger(value) && value >= least && value <= most;
+  if (!whole(policy.maxPlacements, 1, 100_000)) {
+    throw new InvalidPolicyError(`maxPlacements must be a whole number of 1–100,000, not ${policy.maxPlacements}`);
+  }
+  if (!whole(policy.maxReservations, 0, 1000)) {
+    throw new InvalidPolicyError(`maxReservations must be a whole number of 0–1,000, not ${policy.maxReservations}`);
+  }
+  if (!(policy.reserveAfterSeconds >= 0)) {
+    throw new InvalidPolicyError(`reserveAfterSeconds must be 0 or more, not ${policy.reserveAfterSeconds}`);
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What the worker does, without the thread: holds snapshot and queue, runs rounds, assumes what it planned.
+ *
+ * A planned job leaves the queue at once and comes back when its placement is refused, unless a newer row of it arrived meanwhile.
+ */
+import type { PendingVerdict, Placement } from '../../../common/contract/plan.ts';
+import { PendingQueue } from '../core/pending-queue.ts';
+import { planRound, type RoundOutcome } from '../core/schedule.ts';
+import type { PendingJob, Policy, Snapshot } from '../core/snapshot.ts';
+import { SnapshotStore } from '../state/snapshot-store.ts';
+import { Assumptions } from './assumptions.ts';
+import type { ComparedKind, Comparison, Delta, QueuedJob, RoundSummary, Settlement } from './messages.ts';
+import { VerdictMemory } from './verdict-memory.ts';
+
+/** The inputs of a round and what came of it, as long as nothing is applied. */
+export interface RoundRecord {
+  readonly snapshot: Snapshot;
+  readonly jobs: readonly PendingJob[];
+  readonly policy: Policy;
+  readonly now: number;
+  readonly round: number;
+  readonly outcome: RoundOutcome;
+}
+
+export class RoundEngine {
+  #store = new SnapshotStore();
+  #queue = new PendingQueue();
+  #assumptions = new Assumptions(this.#store);
+  #memory = new VerdictMemory();
+  /** Rows of jobs that arrived while a plan of theirs was open. */
+  #arrived = new Map<string, QueuedJob | null>();
+  #round = 0;
+  #placements: readonly Placement[] = [];
+  #verdicts: readonly PendingVerdict[] = [];
+  readonly #turns = new Map<ComparedKind, Iterator<string>>();
+
+  /** Forgets everything; rows come anew. Rounds go on counting. */
+  reset(): void {
+    this.#store = new SnapshotStore();
+    this.#queue = new PendingQueue();
+    this.#assumptions = new Assumptions(this.#store);
+    this.#memory = new VerdictMemory();
+    this.#arrived = new Map();
+    this.#turns.clear();
+  }
+
+  apply({ sites = [], nodes = [], jobs = [] }: Delta): void {
+    this.#store.apply({ sites: new Map(sites), nodes: new Map(nodes) });
+    for (const [id] of nodes) this.#assumptions.onNode(id);
+    for (const [id, row] of jobs) {
+      if (this.#assumptions.isOpen(id)) this.#arrived.set(id, row);
+      else this.#setJob(id, row);
+    }
+  }
+
+  #setJob(id: string, row: QueuedJob | null): void {
+    if (row === null) {
+      this.#queue.delete(id);
+      this.#memory.delete(id);
+    } else {
+      this.#queue.set(row.job);
+      this.#memory.set(id, row.reason);
+    }
+  }
+
+  /**
+   * Plans a round and assumes it. Ask for placements and verdicts afterwards.
+   * @param record gets the round before anything is assumed
+   */
+  run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
+    this.#round += 1;
+    const { snapshot } = this.#store;
+    const outcome = planRound(snapshot, this.#queue, policy, now, this.#round);
+    if (record !== undefined) {
+      const jobs = [...this.#queue.ids()].map((id) => this.#queue.get(id)!);
+      record({ snapshot, jobs, policy, now, round: this.#round, outcome });
+    }
+    this.#placements = outcome.placements;
+    this.#verdicts = this.#memory.changed(outcome.verdicts, now);
+    for (const placement of outcome.placements) {
+      const job = this.#queue.get(placement.jobId)!;
+      this.#queue.delete(job.id);
+      this.#memory.delete(job.id);
+      this.#assumptions.assume(job, placement);
+    }
+    const waiting = this.#queue.release(now);
+    return {
+      round: this.#round,
+      placementCount: this.#placements.length,
+      verdictCount: this.#verdicts.length,
+      full: outcome.full,
+      nextAt: waiting.length === 0 ? null : waiting.reduce((least, job) => Math.min(least, job.notBefore), Infinity),
+      pending: this.#memory.counts(),
+    };
+  }
+
+  placements(from: number, count: number): readonly Placement[] {
+    return this.#placements.slice(from, from + count);
+  }
+
+  verdicts(from: number, count: number): readonly PendingVerdict[] {
+    return this.#verdicts.slice(from, from + count);
+  }
+
+  settle({ committed, refused, unknown }: Settlement): void {
+    for (const id of [...committed, ...unknown]) {
+      this.#assumptions.settle(id);
+      const row = this.#arrived.get(id);
+      this.#arrived.delete(id);
+      // A row that arrived before the commit is older than it; only a later one counts, and its key is dirty again.
+      if (row === null) this.#setJob(id, null);
+    }
+    for (const { jobId, code } of refused) {
+      const job = this.#assumptions.refuse(jobId);
+      const row = this.#arrived.get(jobId);
+      this.#arrived.delete(jobId);
+      if (row !== undefined) this.#setJob(jobId, row);
+      else if (job !== undefined && code !== 'job_changed') this.#setJob(jobId, { job, reason: 'capacity_taken' });
+    }
+  }
+
+  compare(kind: ComparedKind, rows: readonly (readonly [string, number])[], count: number): Comparison {
+    const differing = rows.filter(([id, revision]) => this.#revisionOf(kind, id) !== revision).map(([id]) => id);
+    return { differing, held: this.#nextHeld(kind, count) };
+  }
+
+  #revisionOf(kind: ComparedKind, id: string): number | undefined {
+    if (kind === 'site') return this.#store.siteRevisions.get(id);
+    if (kind === 'node') return this.#store.nodeRevisions.get(id);
+    const job = this.#queue.get(id);
+    return job === undefined ? undefined : Number(job.revision);
+  }
+
+  /** The next ids in turn; starts over at the end. Maps may change under their iterators. */
+  #nextHeld(kind: ComparedKind, count: number): string[] {
+    const ids: string[] = [];
+    while (ids.length < count) {
+      const turn = this.#turns.get(kind) ?? this.#idsOf(kind);
+      const { value, done } = turn.next();
+      if (done) {
+        this.#turns.delete(kind);
+        break;
+      }
+      this.#turns.set(kind, turn);
+      ids.push(value);
+    }
+    return ids;
+  }
+
+  #idsOf(kind: ComparedKind): Iterator<string> {
+    if (kind === 'job') return this.#queue.ids();
+    return (kind === 'site' ? this.#store.siteRevisions : this.#store.nodeRevisions).keys();
+  }
+}
