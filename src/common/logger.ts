@@ -9,7 +9,7 @@ export type { Logger };
 const secretPaths = ['apiKey', 'token', 'password', 'secret', 'authorization', 'databaseUrl'];
 
 /** Makes the root logger of a process. `level` is pino's: trace, debug, info, warn, error, silent. */
-export function createLogger(options: { level: string; name: string; destination?: number }): Logger {
+export function createLogger(options: { level: string; name: string; destination?: number | string }): Logger {
   return pino(
     {
       name: options.name,

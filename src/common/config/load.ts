@@ -5,11 +5,11 @@
  * costs more than a start that fails.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { type Issue, SolyxError } from '../errors/index.ts';
+import { solyxHome } from './home.ts';
 import { type ConfigKey, configKeys } from './keys.ts';
 import { nearest } from './nearest.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -32,12 +32,6 @@ const otherVariables = [
   'SOLYX_ARTIFACTS_DIR',
   'SOLYX_METRICS',
 ];
-
-/** The data directory: `SOLYX_HOME`, default `~/.local/share/solyx`. */
-export function solyxHome(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.SOLYX_HOME) return resolve(env.SOLYX_HOME);
-  return join(env.HOME || homedir(), '.local', 'share', 'solyx');
-}
 
 export interface LoadOptions {
   readonly env?: NodeJS.ProcessEnv;

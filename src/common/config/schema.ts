@@ -56,7 +56,7 @@ export const configSchema = z.strictObject({
       devicePricePerHour: dollars.prefault('0').describe('List price of a whole device, dollars an hour.'),
       cpuPricePerHour: dollars.prefault('0.01').describe('List price of a CPU core, dollars an hour. Default 0.01.'),
       memoryPricePerHour: dollars
-        .default(2_000n)
+        .prefault('0.002')
         .describe('List price of a GiB of memory, dollars an hour. Default 0.002.'),
     })
     .prefault({})

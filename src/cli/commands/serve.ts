@@ -1,0 +1,51 @@
+/** `solyx serve`: some components, for a fleet of replicas on one PostgreSQL. */
+import { mkdirSync } from 'node:fs';
+import { type Command, InvalidArgumentError } from 'commander';
+import { solyxHome } from '../../common/config/home.ts';
+import type { ComponentName } from '../../main.ts';
+import { print } from '../output.ts';
+import { untilSignal } from '../signals.ts';
+
+/** Names of the components; a test holds them equal to those of main.ts, which is too heavy to load for a help text. */
+export const componentNames = ['api', 'tracker', 'scheduler', 'orchestrator'] as const;
+
+interface ServeOptions {
+  port?: number;
+  host?: string;
+  config?: string;
+}
+
+export function serveCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('run components as replicas on one PostgreSQL (database.url), each on its own port')
+    .argument('<component...>', `all, or some of ${componentNames.join(', ')}`, toComponents, [])
+    .option('--port <port>', 'one port for all of them; 0 takes a free one', Number)
+    .option('--host <address>', 'address to listen on')
+    .option('--config <file>', 'read this file instead of solyx.yaml in the data directory')
+    .action(serve);
+}
+
+function toComponents(text: string, before: ComponentName[]): ComponentName[] {
+  if (text === 'all') return [...componentNames];
+  const name = componentNames.find((candidate) => candidate === text);
+  if (!name) throw new InvalidArgumentError(`expected all or ${componentNames.join(', ')}`);
+  return before.includes(name) ? before : [...before, name];
+}
+
+async function serve(names: ComponentName[], options: ServeOptions): Promise<void> {
+  const [{ loadConfig }, { createLogger }, { startControlPlane }] = await Promise.all([
+    import('../../common/config/index.ts'),
+    import('../../common/logger.ts'),
+    import('../../main.ts'),
+  ]);
+  const config = loadConfig({ file: options.config, overrides: { 'server.host': options.host } });
+  const home = solyxHome();
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const logger = createLogger({ name: 'solyx', level: config.log.level });
+  const plane = await startControlPlane({ config, home, logger, components: names, port: options.port });
+  for (const [url, group] of Map.groupBy(names, (name) => plane.urls[name]!)) print(`ready ${url} ${group.join(' ')}`);
+  const signal = await untilSignal();
+  logger.info({ signal }, 'stopping');
+  await plane.stop();
+}

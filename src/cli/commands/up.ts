@@ -1,0 +1,81 @@
+/**
+ * `solyx up`: every component on one port with the database of the data directory, and an agent on this machine as a
+ * second process that outlives it (contracts §11).
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import colors from 'picocolors';
+import { solyxHome } from '../../common/config/home.ts';
+import { createClient } from '../../common/contract/client.ts';
+import type { ComponentName, ControlPlane } from '../../main.ts';
+import { readAdminKey } from '../connect.ts';
+import { LocalAgent } from '../local-agent.ts';
+import { removeLocalServer, startTicks, writeLocalServer } from '../local-server.ts';
+import { note, print } from '../output.ts';
+import { untilSignal } from '../signals.ts';
+import { version } from '../version.ts';
+
+interface UpOptions {
+  port?: number;
+  host?: string;
+  config?: string;
+  node: boolean;
+}
+
+export function upCommand(program: Command): void {
+  program
+    .command('up')
+    .description('run everything on this machine: control plane, database and a node agent')
+    .option('--port <port>', 'port to listen on; 0 takes a free one', Number)
+    .option('--host <address>', 'address to listen on')
+    .option('--config <file>', 'read this file instead of solyx.yaml in the data directory')
+    .option('--no-node', 'run no agent on this machine')
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  // Imported late: the other commands must not wait for the server's modules.
+  const [{ loadConfig }, { createLogger }, { components, startControlPlane }] = await Promise.all([
+    import('../../common/config/index.ts'),
+    import('../../common/logger.ts'),
+    import('../../main.ts'),
+  ]);
+  const config = loadConfig({
+    file: options.config,
+    overrides: {
+      'server.port': options.port,
+      'server.host': options.host,
+      'node.enabled': options.node ? undefined : false,
+    },
+  });
+  const home = solyxHome();
+  mkdirSync(join(home, 'logs'), { recursive: true, mode: 0o700 });
+  const logFile = join(home, 'logs', 'control-plane.log');
+  const logger = createLogger({ name: 'solyx', level: config.log.level, destination: logFile });
+  note(colors.dim(`data in ${home}, log in ${logFile}`));
+
+  const names = Object.keys(components) as ComponentName[];
+  const plane = await startControlPlane({ config, home, logger, components: names, port: config.server.port });
+  const url = plane.urls.api!;
+  await writeLocalServer(home, { url, pid: process.pid, startTicks: startTicks(process.pid), version });
+  const agent = config.node.enabled ? new LocalAgent({ config, home, logger }) : undefined;
+  await agent?.start(() => makeJoinToken(home, url, plane));
+  print(`ready ${url}`);
+  note(colors.dim('In another terminal: npx solyx submit examples/train.yaml --follow'));
+
+  const signal = await untilSignal();
+  note(`\n${signal}: stopping control plane and database. Jobs go on; \`solyx down\` ends them too.`);
+  agent?.leave();
+  await removeLocalServer(home);
+  await plane.stop();
+}
+
+/** A token with which the agent of this machine joins the local site, made the way an operator would. */
+async function makeJoinToken(home: string, url: string, plane: ControlPlane): Promise<string> {
+  const client = createClient({ url, apiKey: readAdminKey(home) });
+  const key = await client.createKey({
+    body: { name: 'local-agent', kind: 'join', siteId: plane.siteId as never, expiresInSeconds: 86_400 },
+  });
+  return key.secret;
+}

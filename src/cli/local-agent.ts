@@ -1,0 +1,123 @@
+/**
+ * The node agent of this machine, as a process of its own: started by `solyx up`, kept alive while that runs, left
+ * running when it stops, and adopted by the next start.
+ *
+ * The agent holds a lock on its data directory, so starting one too many does no harm: it says so and ends.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../common/config/index.ts';
+import type { Logger } from '../common/logger.ts';
+import { isAlive, serverFile, startTicks } from './local-server.ts';
+
+const watchEveryMs = 1_000;
+const longestPauseMs = 15_000;
+
+/** Where the local agent keeps its identity and its attempts. */
+export const agentDirectory = (home: string): string => join(home, 'agent');
+
+interface AgentProcess {
+  readonly pid: number;
+  readonly startTicks: string | null;
+}
+
+/** The local agent that runs, by the pid file that it writes; undefined when none does. */
+export function runningAgent(home: string): AgentProcess | undefined {
+  try {
+    const value = JSON.parse(readFileSync(join(agentDirectory(home), 'agent.pid'), 'utf8')) as AgentProcess;
+    return Number.isInteger(value.pid) && isAlive(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the local agent has an identity. */
+function hasJoined(home: string): boolean {
+  try {
+    const identity = JSON.parse(readFileSync(join(agentDirectory(home), 'identity.json'), 'utf8')) as {
+      node?: unknown;
+    };
+    return identity.node !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+export interface LocalAgentOptions {
+  readonly config: Config;
+  readonly home: string;
+  readonly logger: Logger;
+}
+
+export class LocalAgent {
+  readonly #options: LocalAgentOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #child: AgentProcess | undefined;
+  #pauseMs = watchEveryMs;
+  #notBefore = 0;
+
+  constructor(options: LocalAgentOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Adopts the agent that runs, or starts one, and keeps one running.
+   * @param makeJoinToken called when this machine has not joined yet
+   */
+  async start(makeJoinToken: () => Promise<string>): Promise<void> {
+    const token = hasJoined(this.#options.home) ? undefined : await makeJoinToken();
+    if (!runningAgent(this.#options.home)) this.#spawn(token);
+    this.#timer = setInterval(() => this.#watch(token), watchEveryMs);
+    this.#timer.unref();
+  }
+
+  /** Lets the agent go on by itself. */
+  leave(): void {
+    clearInterval(this.#timer);
+  }
+
+  #watch(token: string | undefined): void {
+    if (runningAgent(this.#options.home) || (this.#child && isAlive(this.#child))) {
+      this.#pauseMs = watchEveryMs;
+      return;
+    }
+    if (performance.now() < this.#notBefore) return;
+    this.#options.logger.warn('the local agent is not running; starting it');
+    this.#spawn(token);
+  }
+
+  #spawn(token: string | undefined): void {
+    const { config, home } = this.#options;
+    const logs = join(home, 'logs');
+    mkdirSync(logs, { recursive: true, mode: 0o700 });
+    const log = openSync(join(logs, 'agent.log'), 'a', 0o600);
+    const solyx = fileURLToPath(new URL('../../bin/solyx.mjs', import.meta.url));
+    const args = [
+      solyx,
+      'agent',
+      '--data',
+      agentDirectory(home),
+      '--server-file',
+      serverFile(home),
+      '--name',
+      config.node.name ?? hostname(),
+      '--isolation',
+      config.node.isolation.join(','),
+      ...(config.node.hostNetwork ? ['--host-network'] : []),
+    ];
+    const child = spawn(process.execPath, args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...(token !== undefined && { SOLYX_JOIN_TOKEN: token }) },
+    });
+    closeSync(log);
+    child.on('error', (error) => this.#options.logger.error({ err: error }, 'the local agent could not be started'));
+    child.unref();
+    if (child.pid !== undefined) this.#child = { pid: child.pid, startTicks: startTicks(child.pid) };
+    this.#notBefore = performance.now() + this.#pauseMs;
+    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The `solyx` command line: one file a command, each loaded only for itself, since a person waits for every import.
+ *
+ * Data goes to stdout (with `--json` nothing else does), words for people to stderr, and the exit code says what happened.
+ */
+import { type Command, CommanderError } from 'commander';
+import { SolyxError } from '../common/errors/index.ts';
+import { reportError } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { makeProgram } from './program.ts';
+
+// A reader that stops early (`solyx jobs | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok.code);
+  throw error;
+});
+
+const program: Command = makeProgram();
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage.code;
+  else process.exitCode = reportError(error, process.argv.includes('--json'));
+  if (!(error instanceof SolyxError) && !(error instanceof CommanderError) && process.env.SOLYX_LOG_LEVEL === 'debug')
+    throw error;
+}

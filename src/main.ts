@@ -1,0 +1,243 @@
+/**
+ * Composition root: configuration → database → components → servers. Nothing else wires.
+ *
+ * `solyx up` starts every component on one server and one port; `solyx serve` starts some of them, each on the port that
+ * contracts §2 gives it. A component is the same thing in both: it registers routes, starts its loops, says when it is ready.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { type ApiDeps, bootstrap, makeAuthenticator, pruneIdempotency, serveApi } from './cmo/api/index.ts';
+import { attemptLedger } from './cmo/jobs/index.ts';
+import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
+import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
+import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
+import { type Clock, systemClock } from './common/clock.ts';
+import type { Config } from './common/config/index.ts';
+import { type Database, startDatabase } from './common/database/index.ts';
+import { SolyxError } from './common/errors/index.ts';
+import { DatabaseWake, pruneEvents, truncateOldDirty, type Wake } from './common/events/index.ts';
+import { closeServer, createHttpServer } from './common/http/index.ts';
+import { serveStatus } from './common/http/status.ts';
+import type { Logger } from './common/logger.ts';
+import { registerFleetMetrics } from './drm/metrics/index.ts';
+import { ensureSite, startPresenceLoop } from './drm/tracker/index.ts';
+import { agentRoutes, Gateway } from './metapod/gateway/index.ts';
+
+/** What components are built from. */
+export interface Services {
+  readonly config: Config;
+  readonly home: string;
+  readonly db: Database;
+  readonly wake: Wake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly blobs: BlobStore;
+  /** Id of this process among replicas. */
+  readonly processId: string;
+}
+
+/** A component that runs. */
+interface Running {
+  ready(): boolean;
+  stop(): Promise<void>;
+}
+
+interface Component {
+  /** Port when it is served alone (contracts §2). */
+  readonly port: number;
+  start(services: Services, app: FastifyInstance): Promise<Running>;
+}
+
+const always = { ready: () => true, stop: async () => {} } satisfies Running;
+
+/** Every component of this release, by name. */
+export const components = {
+  api: {
+    port: 8000,
+    async start(services, app) {
+      const { db, wake, clock, logger, registry, blobs } = services;
+      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, preview: createPreview(db, clock) };
+      await serveApi(app, deps);
+      return always;
+    },
+  },
+  tracker: {
+    port: 8081,
+    async start({ db, wake, clock, logger, blobs, registry }, app) {
+      const gateway = new Gateway({ db, wake, clock, logger });
+      await agentRoutes(app, { db, blobs, gateway });
+      registerFleetMetrics(registry, db);
+      gateway.start();
+      const presence = startPresenceLoop({ db, wake, clock, logger });
+      return {
+        ready: () => true,
+        stop: async () => {
+          await gateway.stop();
+          await presence.stop();
+        },
+      };
+    },
+  },
+  scheduler: {
+    port: 8090,
+    async start({ db, wake, clock, logger, registry }) {
+      const scheduler = new WorkloadScheduler({ db, wake, clock, logger, registry, ledger: attemptLedger });
+      await scheduler.start();
+      return { ready: () => scheduler.ready(), stop: () => scheduler.stop() };
+    },
+  },
+  orchestrator: {
+    port: 8091,
+    async start({ db, wake, clock, logger, registry, processId }) {
+      const backends = [createAgentBackend({ db, wake })];
+      const orchestrator = new ClusterOrchestrator({ db, wake, clock, logger, registry, backends, owner: processId });
+      orchestrator.start();
+      return { ready: () => orchestrator.ready(), stop: () => orchestrator.stop() };
+    },
+  },
+} as const satisfies Record<string, Component>;
+
+export type ComponentName = keyof typeof components;
+
+export interface ControlPlaneOptions {
+  readonly config: Config;
+  readonly home: string;
+  readonly logger: Logger;
+  readonly components: readonly ComponentName[];
+  /** One port for all of them; undefined: each its own. */
+  readonly port?: number | undefined;
+}
+
+export interface ControlPlane {
+  /** URL of each component that listens; the same for all on one port. */
+  readonly urls: Readonly<Partial<Record<ComponentName, string>>>;
+  readonly services: Services;
+  /** Where the local site's rows are. */
+  readonly siteId: string;
+  /** Ends servers, loops and pools, and the database where it is ours. */
+  stop(): Promise<void>;
+}
+
+/** How long events are kept, days, and requests remembered by their Idempotency-Key, hours. */
+const retention = { eventDays: 90, idempotencyHours: 48 };
+
+/**
+ * Starts components.
+ * @throws port_in_use, and what `startDatabase` throws
+ */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { config, home, logger } = options;
+  const database = await startDatabase({ home, url: config.database.url, logger, poolSize: config.database.poolSize });
+  const stops: (() => Promise<void>)[] = [() => database.stop()];
+  const stop = async () => {
+    for (const step of stops.splice(0).reverse()) {
+      await step().catch((error) => logger.error({ err: error }, 'a part did not stop cleanly'));
+    }
+  };
+  try {
+    const { db } = database;
+    await bootstrap(db, { home });
+    const siteId = await ensureLocalSite(db, config);
+    const wake = await DatabaseWake.start(db, logger);
+    stops.push(() => wake.stop());
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const services: Services = {
+      config,
+      home,
+      db,
+      wake,
+      clock: systemClock,
+      logger,
+      registry,
+      blobs: await openDirectoryStore(join(home, 'blobs')),
+      processId: `${process.pid}-${randomUUID()}`,
+    };
+    stops.push(startHousekeeping(services));
+    const urls = await serve(services, options, stops);
+    return { urls, services, siteId, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function ensureLocalSite(db: Database, config: Config): Promise<string> {
+  const { site } = config;
+  const settings = {
+    name: site.name,
+    latitude: site.latitude ?? null,
+    longitude: site.longitude ?? null,
+    gridZone: site.gridZone ?? null,
+    pue: site.pue,
+    deviceUsdPerHour: site.devicePricePerHour,
+    cpuUsdPerHour: site.cpuPricePerHour,
+    memoryUsdPerHour: site.memoryPricePerHour,
+  };
+  return (await ensureSite(db, settings)).id;
+}
+
+/** One server for all components, or one for each. */
+async function serve(
+  services: Services,
+  options: ControlPlaneOptions,
+  stops: (() => Promise<void>)[],
+): Promise<Partial<Record<ComponentName, string>>> {
+  const { config, clock, logger, db } = services;
+  const groups = options.port === undefined ? options.components.map((name) => [name]) : [options.components];
+  const urls: Partial<Record<ComponentName, string>> = {};
+  for (const group of groups) {
+    const perSecond = config.limits.requestsPerSecond;
+    const app = await createHttpServer({
+      logger,
+      clock,
+      authenticate: makeAuthenticator(db, clock),
+      rateLimit: { perSecond, burst: 2 * perSecond },
+    });
+    const running: Running[] = [];
+    for (const name of group) running.push(await components[name].start(services, app));
+    if (!group.includes('api'))
+      serveStatus(app, { registry: services.registry, ready: () => running.every((part) => part.ready()) });
+    // Requests end before the loops that they rely on.
+    stops.push(...running.map((part) => () => part.stop()), () => closeServer(app));
+    const port = options.port ?? components[group[0]!].port;
+    const url = await listen(app, config.server.host, port);
+    for (const name of group) urls[name] = url;
+  }
+  return urls;
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new SolyxError('port_in_use', `Something listens on ${host}:${port} already.`);
+    if (code === 'EACCES') throw new SolyxError('port_in_use', `This user may not listen on ${host}:${port}.`);
+    throw error;
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+}
+
+/** What must be thrown away now and then, in whichever process comes to it. */
+function startHousekeeping({ db, logger }: Services): () => Promise<void> {
+  const every = 5 * 60_000;
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = Promise.all([
+      truncateOldDirty(db),
+      pruneEvents(db, retention.eventDays),
+      pruneIdempotency(db, retention.idempotencyHours),
+    ]).catch((error) => logger.warn({ err: error }, 'housekeeping failed; it is repeated in five minutes'));
+  }, every);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
