@@ -1,0 +1,199 @@
+/**
+ * Every endpoint × who asks, from the contract table: nothing leaks, the foreign does not exist, and every answer is what
+ * its schema says. An endpoint without a sample request here does not compile.
+ */
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ownBlobs } from '../../../../src/common/blobs/index.ts';
+import { allRoutes, type Role, type Route, type RouteId, roles } from '../../../../src/common/contract/routes/index.ts';
+import { withSystem } from '../../../../src/common/database/index.ts';
+import { newId } from '../../../../src/common/ids.ts';
+import { makeKey } from '../../../../src/common/keys.ts';
+import { conforms } from './conformance.ts';
+import { type Answer, startApi, type TestApi } from './harness.ts';
+
+/** Stands in everything that tenant A owns; must never be seen by others. */
+const marker = 'confidential-a';
+const blob = Buffer.from(`bytes of ${marker}`);
+const blobHash = createHash('sha256').update(blob).digest('hex');
+
+interface Sample {
+  /** Path parameter. */
+  readonly of?: 'job' | 'key' | 'site' | 'node' | 'blob';
+  readonly body?: () => unknown;
+  readonly headers?: Record<string, string>;
+  /** Statuses beside the route's own that are right for whoever may ask. */
+  readonly also?: readonly number[];
+}
+
+let counter = 0;
+const unique = (prefix: string) => `${prefix}-${++counter}`;
+
+const samples: Record<RouteId, Sample> = {
+  submitJob: { body: () => ({ name: 'matrix', command: ['true'] }) },
+  listJobs: {},
+  getJob: { of: 'job' },
+  cancelJob: { of: 'job', also: [409] },
+  getJobLogs: { of: 'job' },
+  listJobEvents: { of: 'job' },
+  getUsage: {},
+  createTenant: { body: () => ({ name: unique('tenant') }) },
+  listTenants: {},
+  createProject: { body: () => ({ name: unique('project') }) },
+  listProjects: {},
+  createKey: { body: () => ({ name: unique('key'), role: 'viewer' }) },
+  listKeys: {},
+  revokeKey: { of: 'key' },
+  whoami: {},
+  createSite: { body: () => ({ name: unique('site'), latitude: 52.5, longitude: 13.4, deviceUsdPerHour: '2.49' }) },
+  listSites: {},
+  getSite: { of: 'site' },
+  updateSite: { of: 'site', body: () => ({ pue: 1.2 }) },
+  listNodes: {},
+  getNode: { of: 'node' },
+  cordonNode: { of: 'node' },
+  uncordonNode: { of: 'node' },
+  drainNode: { of: 'node' },
+  removeNode: { of: 'node', body: () => ({}) },
+  listDevices: {},
+  putBlob: { of: 'blob', body: () => blob, headers: { 'content-type': 'application/octet-stream' } },
+  headBlob: { of: 'blob' },
+  getLiveness: {},
+  getReadiness: {},
+  getMetrics: {},
+  getOpenapi: {},
+};
+
+/** What belongs to tenant A alone. A blob is shared by all who have its bytes, so putting it is no trespass. */
+const owned = new Set(['job', 'key', 'blob']);
+
+let api: TestApi;
+const ids = { job: '', key: '', site: '', node: '', blob: blobHash };
+const keys: Record<'operator' | 'own' | 'foreign', Record<Role, string>> = {
+  operator: { viewer: '', member: '', admin: '' },
+  own: { viewer: '', member: '', admin: '' },
+  foreign: { viewer: '', member: '', admin: '' },
+};
+let revokedKey = '';
+
+beforeAll(async () => {
+  api = await startApi();
+  const { db } = api.database;
+  const a = await api.makeTenant(`tenant-${marker}`);
+  const b = await api.makeTenant('tenant-b');
+  for (const role of roles) {
+    keys.operator[role] = (await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role })).text;
+    keys.own[role] = (await api.makeKey({ ...a, role })).text;
+    keys.foreign[role] = (await api.makeKey({ ...b, role })).text;
+  }
+  const revoked = await api.makeKey({ ...a, role: 'admin' });
+  revokedKey = revoked.text;
+  const victim = await api.makeKey({ ...a, role: 'viewer' });
+  ids.key = victim.id;
+  const spec = { name: marker, command: ['true'], labels: { [marker]: marker }, env: { SECRET: marker } };
+  ids.job = (await api.ask(keys.own.member, 'POST', '/v1/jobs', spec)).json.id;
+  await api.ask(keys.own.admin, 'POST', '/v1/projects', { name: `project-${marker}` });
+  ids.site = (await api.ask(api.adminKey, 'POST', '/v1/sites', { name: 'berlin' })).json.id;
+  ids.node = newId('node');
+  const device = newId('device');
+  await withSystem(db, async (tx) => {
+    await tx.query('update cmo_api_keys set revoked_at = now() where id = $1', [revoked.id]);
+    await tx.query('update cmo_api_keys set name = $2 where id = $1', [victim.id, marker]);
+    await tx.query(
+      `insert into drm_nodes (id, site_id, name, backend, presence, isolation, facts, observed_cpu_milli, cpu_milli)
+       values ($1, $2, 'node-1', 'agent', 'ready', '{sandbox}', '{"kernel": "operators-only"}', 8000, 8000)`,
+      [ids.node, ids.site],
+    );
+    await tx.query(
+      `insert into drm_devices (id, node_id, kind, vendor, model, local_index, uuid, memory_bytes, facts)
+       values ($1, $2, 'gpu', 'nvidia', 'H100', 0, 'GPU-1', 85899345920, '{"pci": "operators-only"}')`,
+      [device, ids.node],
+    );
+    await tx.query(
+      `insert into drm_samples (subject_id, node_id, at, slot, data) values ($1, $2, now(), now(), '{"powerWatts": 300}')`,
+      [device, ids.node],
+    );
+    await ownBlobs(tx, a.tenantId, [{ hash: blobHash, sizeBytes: blob.length }]);
+  });
+});
+afterAll(() => api.close());
+
+function ask(route: Route, key: string | null): Promise<Answer> {
+  const sample = samples[route.id as RouteId];
+  const url = route.path.replace(/:\w+/, sample.of ? ids[sample.of] : '');
+  return api.ask(key, route.method, url, sample.body?.(), sample.headers);
+}
+
+const guarded = allRoutes.filter((route) => route.access !== 'public');
+const needs = (route: Route) => route.access as Exclude<Route['access'], 'public'>;
+const suffices = (role: Role, route: Route) => roles.indexOf(role) >= roles.indexOf(needs(route).role);
+const asserted = (answer: Answer) => ({ status: answer.status, code: answer.json?.code });
+
+// Changes come last and removal last of all, so that every case finds what it asks for.
+const order = (route: Route) =>
+  route.id === 'removeNode' ? 2 : route.method === 'GET' || route.method === 'HEAD' ? 0 : 1;
+const ordered = [...guarded].sort((x, y) => order(x) - order(y));
+
+describe.each(ordered.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (_name, route) => {
+  const isHead = route.method === 'HEAD';
+  const refused = (status: number, code: string) => (isHead ? { status, code: undefined } : { status, code });
+
+  it('refuses nobody, nonsense, revoked keys and tokens of nodes', async () => {
+    expect(asserted(await ask(route, null))).toEqual(refused(401, 'unauthenticated'));
+    expect(asserted(await ask(route, 'sx_api_nonsense'))).toEqual(refused(401, 'unauthenticated'));
+    expect(asserted(await ask(route, makeKey('api').text))).toEqual(refused(401, 'unauthenticated'));
+    expect(asserted(await ask(route, makeKey('node').text))).toEqual(refused(401, 'unauthenticated'));
+    expect(asserted(await ask(route, revokedKey))).toEqual(refused(401, 'key_revoked'));
+  });
+
+  it.each(roles)('refuses role %s where it is too weak or of no operator', async (role) => {
+    for (const group of ['foreign', 'own', 'operator'] as const) {
+      const allowed = suffices(role, route) && (group === 'operator' || !needs(route).operator);
+      if (allowed) continue;
+      expect(asserted(await ask(route, keys[group][role])), group).toEqual(refused(403, 'forbidden'));
+    }
+  });
+
+  it.each(roles)('shows role %s of others nothing of tenant A', async (role) => {
+    for (const group of ['foreign', 'operator'] as const) {
+      const allowed = suffices(role, route) && (group === 'operator' || !needs(route).operator);
+      if (!allowed) continue;
+      const answer = await ask(route, keys[group][role]);
+      const { of } = samples[route.id as RouteId];
+      if (
+        of !== undefined &&
+        owned.has(of) &&
+        route.id !== 'putBlob' &&
+        !(route.id === 'headBlob' && answer.status === 200 && putBy.has(group))
+      ) {
+        expect(asserted(answer), group).toEqual(refused(404, 'not_found'));
+      } else {
+        expect([route.status, ...(samples[route.id as RouteId].also ?? [])], group).toContain(answer.status);
+        conforms(route, answer);
+      }
+      if (route.id === 'putBlob') putBy.add(group);
+      // The operator lists tenants by name; what they own stays theirs.
+      if (route.id !== 'listTenants') expect(answer.text, group).not.toContain(marker);
+      if (group === 'foreign') expect(answer.text).not.toContain('operators-only');
+    }
+  });
+
+  it.each(roles)('answers role %s of the owner by its schema', async (role) => {
+    if (!suffices(role, route) || needs(route).operator) return;
+    const answer = await ask(route, keys.own[role]);
+    expect([route.status, ...(samples[route.id as RouteId].also ?? [])]).toContain(answer.status);
+    conforms(route, answer);
+  });
+});
+
+const putBy = new Set<string>();
+
+describe('public endpoints', () => {
+  it('say nothing that needs a key', async () => {
+    for (const route of allRoutes.filter(({ access }) => access === 'public')) {
+      const answer = await ask(route, null);
+      expect(answer.status, route.id).toBe(route.status);
+      if (route.id !== 'getOpenapi') expect(answer.text).toBe('');
+    }
+  });
+});
