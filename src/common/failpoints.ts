@@ -26,6 +26,44 @@ export const FAILPOINTS = [
   'orchestrator.after-submit',
   /** The attempt is `stopping`; its backend was not told. */
   'orchestrator.before-cancel',
+  /** A node said hello; its session is not recorded. */
+  'gateway.before-session',
+  /** A command is about to be sent to its node. */
+  'gateway.before-command',
+  /** Reports came in; none is recorded. */
+  'gateway.before-reports',
+  /** Reports are recorded; the node was not told. */
+  'gateway.after-reports',
+  /** Log lines came in; none is recorded. */
+  'gateway.before-logs',
+  /** Log lines are recorded; the node was not told. */
+  'gateway.after-logs',
+  /** The bytes of a blob are stored; its owner is not recorded. */
+  'gateway.after-blob',
+  /** A manifest is complete; it does not count yet. */
+  'gateway.before-manifest-commit',
+  /** A checkpoint or artefacts count; the node was not told. */
+  'gateway.after-manifest-commit',
+  /** A start command came in; nothing of it is on disk. */
+  'agent.before-intent',
+  /** The intent to start is on disk; the command is not acknowledged. */
+  'agent.after-intent',
+  /** The bundle is unpacked and the launch written; no supervisor was started. */
+  'agent.before-supervisor',
+  /** A supervisor was started; the agent has not looked at it. */
+  'agent.after-supervisor',
+  /** A report is in the journal; that it was made is not recorded beside the attempt. */
+  'agent.after-journal',
+  /** The job ended; its last checkpoint is not committed. */
+  'agent.before-final-checkpoint',
+  /** The last checkpoint is committed; the end is not in the journal. */
+  'agent.before-ended-report',
+  /** The end is in the journal and on its way. */
+  'agent.after-ended-report',
+  /** The server has the reports; the journal still holds them. */
+  'agent.before-journal-ack',
+  /** A forgotten attempt is about to be deleted. */
+  'agent.before-forget',
   /** The supervisor owns the attempt (claim written); the job's process does not exist yet. */
   'supervisor.before-spawn',
   /** The job's first process exists; no status names it yet. */

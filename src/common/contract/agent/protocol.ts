@@ -184,7 +184,14 @@ export const gatewayMessage = z.discriminatedUnion('type', [
   /** Everything below `next` of the journal is durable. */
   z.object({ type: z.literal('reportsAck'), journal: z.string(), next: z.int() }),
   /** Every line below `nextLine` is durable; `nextLine` may jump back, then the agent sends again from there. */
-  z.object({ type: z.literal('logsAck'), attemptId, rank, nextLine: z.int() }),
+  z.object({
+    type: z.literal('logsAck'),
+    attemptId,
+    rank,
+    nextLine: z.int(),
+    /** This log is not taken, now or later: the attempt was never placed on this node, or under another token. */
+    refused: z.boolean().optional(),
+  }),
   z.object({
     type: z.literal('command'),
     id: z.string(),
@@ -213,6 +220,9 @@ export const closeCodes = {
 /** POST /v1/agent/join with a join token → the node's identity and its own token. */
 export const joinRequest = z.strictObject({ name: short, installationId: short });
 export const joinResponse = z.object({ nodeId: z.string(), siteId: z.string(), token: z.string() });
+
+/** POST /v1/agent/attempts/:attemptId/checkpoint and …/artifacts: the manifest was uploaded and counts from now on. */
+export const manifestCommit = z.strictObject({ token, rank, manifestHash: z.string().regex(/^[0-9a-f]{64}$/) });
 
 /** A checkpoint or the artefacts of a rank: files with their blobs, stored as a blob itself. */
 export const manifest = z.strictObject({

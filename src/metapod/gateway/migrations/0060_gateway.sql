@@ -6,8 +6,11 @@ create table metapod_sessions (
   gateway_id  text not null,
   protocol    integer not null,
   connected_at timestamptz not null default now(),
-  lease_until timestamptz not null
+  lease_until timestamptz not null,
+  -- ranks that the node had on disk when it said hello: [{attemptId, rank, token, state}]
+  attempts    jsonb not null default '[]'
 );
+create index metapod_sessions_by_gateway on metapod_sessions (gateway_id);
 
 -- Commands are idempotent and carry the fencing token; they stay until the node acknowledged them.
 create table metapod_commands (
@@ -64,3 +67,16 @@ create table metapod_log_chunks (
   primary key (attempt_id, rank, first_line)
 );
 select solyx_tenant_policies('metapod_log_chunks');
+
+-- What a rank kept: the manifest of its artefacts.
+create table metapod_artifacts (
+  attempt_id    text not null,
+  tenant        text not null,
+  rank          integer not null,
+  manifest_hash text not null check (manifest_hash ~ '^[0-9a-f]{64}$'),
+  file_count    integer not null check (file_count >= 0),
+  size_bytes    bigint not null check (size_bytes >= 0),
+  stored_at     timestamptz not null default now(),
+  primary key (attempt_id, rank)
+);
+select solyx_tenant_policies('metapod_artifacts');

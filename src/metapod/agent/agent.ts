@@ -1,0 +1,380 @@
+/**
+ * The agent: carries out what the control plane commands and reports what becomes of it.
+ *
+ * Everything that must survive is on disk before it is acknowledged, and work runs under supervisors of its own, so
+ * the agent may be killed and started again at any time. It is a loop over ranks (`rank.ts`) and a socket; the loop
+ * does not care whether the socket is open. Heartbeats carry the lease: a supervisor counts its time without contact
+ * from the sending of the last one that was acknowledged (contracts §3).
+ */
+import { mkdirSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { type BlobStore, openDirectoryStore } from '../../common/blobs/index.ts';
+import {
+  type AgentMessage,
+  type GatewayMessage,
+  heartbeatSeconds,
+  protocolVersion,
+  startPayload,
+  stopPayload,
+} from '../../common/contract/agent/protocol.ts';
+import { failpoint } from '../../common/failpoints.ts';
+import type { Logger } from '../../common/logger.ts';
+import { createFolder, folderName, listFolders, readStart } from './attempt-folder.ts';
+import { Connection } from './connection.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { systemOutside } from './discovery/index.ts';
+import { Fences } from './fences.ts';
+import type { NodeIdentity } from './identity.ts';
+import { ReportJournal } from './journal.ts';
+import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.ts';
+import { type AgentOptions, agentVersion } from './options.ts';
+import { Rank } from './rank.ts';
+import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
+import { bootId } from './supervisor/index.ts';
+
+type Command = Extract<GatewayMessage, { type: 'command' }>;
+
+const stepMs = 250;
+const sampleMs = 2_000;
+const rediscoverMs = 60_000;
+const cacheKeptMs = 86_400_000;
+const reportsPerFrame = 64;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #logger: Logger;
+  readonly #attemptsFolder: string;
+  readonly #ranks = new Map<string, Rank>();
+  readonly #journal: ReportJournal;
+  readonly #fences: Fences;
+  readonly #cache: BlobStore;
+  readonly #controlPlane: ControlPlane;
+  readonly #connection: Connection;
+  readonly #sampler: NodeSampler;
+  readonly #isolation: OfferedIsolation;
+  readonly #name: string;
+  #facts: NodeFacts;
+  #timers: NodeJS.Timeout[] = [];
+  #sample: NodeSample | undefined;
+  #creditBytes = 0;
+  #heartbeatSeq = 0;
+  /** Boot clock at the sending of heartbeats that are not acknowledged, by number. */
+  #heartbeats = new Map<number, number>();
+  #leaseSeconds = uptime();
+  /** Next report to send on this socket. */
+  #reportSeq = 0;
+  #revoked = false;
+
+  private constructor(
+    options: AgentOptions,
+    identity: NodeIdentity,
+    controlPlane: ControlPlane,
+    parts: { facts: NodeFacts; isolation: OfferedIsolation; cache: BlobStore },
+  ) {
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#name = identity.name;
+    this.#attemptsFolder = join(options.dataDir, 'attempts');
+    this.#journal = ReportJournal.open(join(options.dataDir, 'reports.journal'));
+    this.#fences = new Fences(join(options.dataDir, 'fences'));
+    this.#cache = parts.cache;
+    this.#controlPlane = controlPlane;
+    this.#facts = parts.facts;
+    this.#isolation = parts.isolation;
+    this.#sampler = new NodeSampler({ outside: systemOutside(), devices: parts.facts.devices });
+    for (const dir of listFolders(this.#attemptsFolder)) this.#adopt(dir);
+    this.#connection = new Connection({
+      address: options.server,
+      token: identity.token,
+      logger: options.logger,
+      hello: () => this.#hello(),
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onMessage: (message) => this.#receive(message),
+      onClosed: () => this.#disconnected(),
+      onRevoked: () => {
+        this.#revoked = true;
+        this.#logger.error(
+          'the token of this node was revoked; what runs ends by its own rules, then the agent leaves',
+        );
+      },
+    });
+  }
+
+  /** Takes up what is on disk. Nothing runs yet. */
+  static async open(
+    options: AgentOptions,
+    identity: NodeIdentity,
+    controlPlane: ControlPlane,
+    isolation: OfferedIsolation,
+  ): Promise<Agent> {
+    const attempts = join(options.dataDir, 'attempts');
+    mkdirSync(attempts, { recursive: true, mode: 0o700 });
+    const facts = await lookAtNode(options, systemOutside(), isolation, attempts, identity.name);
+    const cache = await openDirectoryStore(join(options.dataDir, 'cache'));
+    return new Agent(options, identity, controlPlane, { facts, isolation, cache });
+  }
+
+  start(): void {
+    this.#sampler.start();
+    this.#connection.start();
+    this.#timers = [
+      setInterval(() => this.#tick(), stepMs),
+      setInterval(() => void this.#takeSample(), sampleMs),
+      setInterval(() => this.#beat(), heartbeatSeconds * 1000),
+      setInterval(() => void this.#rediscover(), rediscoverMs),
+      setInterval(() => void this.#cleanCache(), cacheKeptMs / 24),
+    ];
+    this.#tick();
+  }
+
+  /** Stops talking and looking; supervisors and jobs go on. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#connection.stop();
+    await this.#sampler.stop();
+    this.#journal.close();
+  }
+
+  /** Nothing is left to do for a node that is not wanted any more. */
+  get isFinished(): boolean {
+    return this.#revoked && this.#unended().length === 0;
+  }
+
+  /** Asks everything that runs to stop. @returns how many ranks have not ended */
+  stopEverything(why: string, mostGraceSeconds: number): number {
+    const left = this.#unended();
+    for (const rank of left) {
+      rank.stop(why, Math.min(mostGraceSeconds, rank.start.payload?.graceSeconds ?? 0));
+    }
+    return left.length;
+  }
+
+  /** Reports that the control plane does not have. */
+  get unsentReports(): number {
+    return this.#journal.entries.length;
+  }
+
+  #unended(): Rank[] {
+    return [...this.#ranks.values()].filter((rank) => !rank.hasEnded);
+  }
+
+  #adopt(dir: string): Rank | undefined {
+    const start = readStart(dir);
+    if (start === undefined) {
+      this.#logger.warn({ dir }, 'an attempt folder without a readable intent is left alone');
+      return undefined;
+    }
+    const rank = new Rank(dir, start, this.#rankDependencies());
+    this.#ranks.set(folderName(start.attemptId, start.rank), rank);
+    return rank;
+  }
+
+  #rankDependencies() {
+    const agent = this;
+    return {
+      controlPlane: this.#controlPlane,
+      cache: this.#cache,
+      get devices() {
+        return agent.#facts.devices;
+      },
+      isolation: this.#isolation.offered,
+      hostNetwork: this.#options.hostNetwork ?? false,
+      nodeBinary: this.#options.nodeBinary ?? process.execPath,
+      journal: this.#journal,
+      logger: this.#logger,
+      onReport: () => this.#sendReports(),
+      leaseSeconds: () => this.#leaseSeconds,
+    };
+  }
+
+  #tick(): void {
+    for (const [name, rank] of this.#ranks) {
+      if (rank.isGone) this.#ranks.delete(name);
+      else void rank.step();
+    }
+    this.#sendReports();
+    this.#sendLogs();
+  }
+
+  async #hello(): Promise<Extract<AgentMessage, { type: 'hello' }>> {
+    const attempts = [...this.#ranks.values()].map(({ start, state }) => ({
+      attemptId: start.attemptId,
+      rank: start.rank,
+      token: start.token,
+      state,
+    }));
+    const { inventory } = this.#facts;
+    return { type: 'hello', protocol: protocolVersion, agentVersion, bootId: bootId(), inventory, attempts };
+  }
+
+  #welcomed(welcome: Extract<GatewayMessage, { type: 'welcome' }>): void {
+    this.#logger.info({ node: welcome.nodeId, session: welcome.sessionId }, 'connected to the control plane');
+    this.#creditBytes = welcome.logCreditBytes;
+    this.#reportSeq = 0;
+    this.#heartbeats.clear();
+    for (const rank of this.#ranks.values()) rank.logs.reset();
+    this.#beat();
+    this.#tick();
+  }
+
+  #disconnected(): void {
+    this.#creditBytes = 0;
+  }
+
+  #receive(message: GatewayMessage): void {
+    switch (message.type) {
+      case 'heartbeatAck':
+        this.#renewLeases(message.seq);
+        return;
+      case 'reportsAck':
+        failpoint('agent.before-journal-ack');
+        this.#journal.acknowledge(message.journal, message.next);
+        return;
+      case 'logsAck': {
+        const rank = this.#ranks.get(folderName(message.attemptId, message.rank));
+        rank?.logs.acknowledge(message.nextLine, message.refused === true);
+        this.#sendLogs();
+        return;
+      }
+      case 'command':
+        this.#obey(message);
+        return;
+    }
+  }
+
+  #obey(command: Command): void {
+    let refusal: string | undefined;
+    try {
+      refusal = this.#carryOut(command);
+    } catch (error) {
+      // Not acknowledged (a full disk): it stays open and comes again with the next socket.
+      this.#logger.error({ err: error, command: command.id }, 'a command could not be taken; it will come again');
+      setTimeout(() => this.#obey(command), 5_000).unref();
+      return;
+    }
+    const answer =
+      refusal === undefined ? { result: 'done' as const } : { result: 'refused' as const, detail: refusal };
+    this.#connection.send({ type: 'commandAck', id: command.id, ...answer });
+    this.#tick();
+  }
+
+  /** Writes down what a command wants. @returns why it is refused */
+  #carryOut({ kind, attemptId, rank: number, token, payload }: Command): string | undefined {
+    const rank = this.#ranks.get(folderName(attemptId, number));
+    if (rank !== undefined && rank.start.token !== token) return 'the attempt has another token here';
+    switch (kind) {
+      case 'start': {
+        if (rank !== undefined) return undefined;
+        const parsed = startPayload.safeParse(payload);
+        failpoint('agent.before-intent');
+        if (!parsed.success) {
+          this.#logger.error(
+            { issues: parsed.error.issues, attemptId },
+            'a start command has another form than this agent knows',
+          );
+          this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: null }));
+          return 'its payload has another form than this agent knows';
+        }
+        if (!this.#fences.admit(parsed.data.jobId, BigInt(token))) return 'a newer attempt of the job was started here';
+        for (const other of this.#ranks.values()) {
+          const isOlder = other.start.payload?.jobId === parsed.data.jobId && BigInt(other.start.token) < BigInt(token);
+          if (isOlder && !other.hasEnded) other.stop('a newer attempt exists', 0);
+        }
+        this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: parsed.data }));
+        failpoint('agent.after-intent');
+        return undefined;
+      }
+      case 'stop': {
+        const stop = stopPayload.parse(payload);
+        // Stopped before its start came: remembered, so that it is reported and can never start.
+        const target =
+          rank ?? this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: null }));
+        target?.stop(stop.why, stop.graceSeconds);
+        return undefined;
+      }
+      case 'forget':
+        rank?.forget();
+        return undefined;
+    }
+  }
+
+  #beat(): void {
+    if (!this.#connection.isOpen) return;
+    const seq = this.#heartbeatSeq++;
+    this.#heartbeats.set(seq, uptime());
+    const samples = this.#sample === undefined ? undefined : wireSamplesOf(this.#sample);
+    this.#connection.send({ type: 'heartbeat', seq, ...(samples !== undefined && { samples }) });
+  }
+
+  #renewLeases(seq: number): void {
+    const sentAt = this.#heartbeats.get(seq);
+    if (sentAt === undefined) return;
+    for (const older of this.#heartbeats.keys()) if (older <= seq) this.#heartbeats.delete(older);
+    this.#leaseSeconds = sentAt;
+    for (const rank of this.#ranks.values()) {
+      try {
+        rank.renewLease(sentAt);
+      } catch (error) {
+        this.#logger.warn({ err: error, dir: rank.dir }, 'a lease was not renewed; without contact the job ends early');
+      }
+    }
+  }
+
+  #sendReports(): void {
+    if (!this.#connection.isOpen) return;
+    const unsent = this.#journal.entries.filter((entry) => entry.seq >= this.#reportSeq);
+    for (let at = 0; at < unsent.length; at += reportsPerFrame) {
+      const batch = unsent.slice(at, at + reportsPerFrame);
+      const items = batch.map((entry) => entry.report);
+      this.#connection.send({ type: 'reports', journal: this.#journal.name, seq: batch[0]!.seq, items });
+      this.#reportSeq = batch.at(-1)!.seq + 1;
+    }
+  }
+
+  /** Round by round over the ranks, so that a chatty job does not silence the others. */
+  #sendLogs(): void {
+    if (!this.#connection.isOpen) return;
+    const ranks = [...this.#ranks.values()];
+    let flying = ranks.reduce((sum, rank) => sum + rank.logs.flyingBytes, 0);
+    for (let progress = true; progress; ) {
+      progress = false;
+      for (const rank of ranks) {
+        if (flying >= this.#creditBytes) return;
+        const frame = rank.logs.next(rank.hasEnded);
+        if (frame === undefined) continue;
+        flying += frame.lines.length;
+        this.#connection.send(frame);
+        progress = true;
+      }
+    }
+  }
+
+  async #takeSample(): Promise<void> {
+    const before = this.#sample;
+    const after = await this.#sampler.sampleNode();
+    this.#sample = after;
+    for (const rank of this.#ranks.values()) {
+      try {
+        rank.meter(before === undefined ? null : { before, after });
+      } catch (error) {
+        this.#logger.debug({ err: error }, 'energy was not recorded; the next sample makes up for it');
+      }
+    }
+  }
+
+  /** Devices change while we run: they fail, or slices are made. */
+  async #rediscover(): Promise<void> {
+    const next = await lookAtNode(this.#options, systemOutside(), this.#isolation, this.#attemptsFolder, this.#name);
+    const withoutDisk = ({ inventory }: NodeFacts) => JSON.stringify({ ...inventory, diskBytes: 0 });
+    const changed = withoutDisk(next) !== withoutDisk(this.#facts);
+    this.#facts = next;
+    if (changed) this.#connection.send({ type: 'inventory', inventory: next.inventory });
+  }
+
+  async #cleanCache(): Promise<void> {
+    for await (const { hash, storedAt } of this.#cache.list()) {
+      if (Date.now() - storedAt.getTime() > cacheKeptMs) await this.#cache.delete(hash);
+    }
+  }
+}

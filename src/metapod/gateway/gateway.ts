@@ -1,0 +1,290 @@
+/**
+ * The gateway: holds nodes' sockets for the control plane and carries messages between them and the database.
+ *
+ * Nothing important lives here. What a node says is in rows before it is acknowledged, and what it should do is in
+ * rows until it acknowledged that, so a gateway may be killed at any line and the node goes on with another. A node's
+ * session is a row too: the newest hello takes it, wherever it came in, and the older socket is closed by whoever holds
+ * it at the next renewal, or at once when it is here.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Clock } from '../../common/clock.ts';
+import {
+  closeCodes,
+  heartbeatSeconds,
+  protocolVersion,
+  type WireInventory,
+} from '../../common/contract/agent/protocol.ts';
+import { type Database, withSystem } from '../../common/database/index.ts';
+import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
+import { failpoint } from '../../common/failpoints.ts';
+import { newId } from '../../common/ids.ts';
+import { bearerKey } from '../../common/keys.ts';
+import type { Logger } from '../../common/logger.ts';
+import { recordHeartbeats, registerNode } from '../../drm/tracker/index.ts';
+import { authenticateNode } from './authenticate.ts';
+import { ackCommands, openCommands } from './commands.ts';
+import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
+import { appendLogs, logTopic } from './logs.ts';
+import { insertReports, reportVanishedRanks } from './reports.ts';
+import {
+  defaultTimings,
+  type Hello,
+  hardFrameBytes,
+  type LightMessage,
+  NodeSession,
+  type SessionTimings,
+  type StreamMessage,
+} from './session.ts';
+import { dropSessions, leaseSeconds, renewSessions, takeSession } from './sessions.ts';
+
+export const connectPath = '/v1/agent/connect';
+
+export interface GatewayDependencies {
+  readonly db: Database;
+  readonly wake: Wake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Bytes of log lines a node may have on the way, 64 KiB..; default 1 MiB. */
+  readonly logCreditBytes?: number;
+  readonly timings?: SessionTimings;
+}
+
+export class Gateway {
+  readonly id = `gateway ${randomUUID()}`;
+  readonly #deps: GatewayDependencies;
+  readonly #logger: Logger;
+  readonly #sessions = new Map<string, NodeSession>();
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: hardFrameBytes, perMessageDeflate: false });
+  readonly #heartbeats: HeartbeatBatcher;
+  #loops: Loop[] = [];
+  #stopping = false;
+
+  constructor(deps: GatewayDependencies) {
+    this.#deps = deps;
+    this.#logger = deps.logger.child({ component: 'gateway' });
+    this.#heartbeats = new HeartbeatBatcher((beats) => this.#recordHeartbeats(beats), this.#logger);
+  }
+
+  /** Starts sending commands and renewing leases. */
+  start(): void {
+    const common = { wake: this.#deps.wake, logger: this.#logger };
+    this.#loops = [
+      runLoop({
+        ...common,
+        name: 'gateway commands',
+        wakeOn: ['gateway'],
+        resyncSeconds: 5,
+        run: () => this.#sendCommands([...this.#sessions.keys()]),
+      }),
+      runLoop({
+        ...common,
+        name: 'gateway leases',
+        wakeOn: [],
+        resyncSeconds: leaseSeconds / 4,
+        run: () => this.#renew(),
+      }),
+    ];
+  }
+
+  /** Closes every socket with `shuttingDown`; agents come back to another gateway, or to the next one here. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    const sessions = [...this.#sessions.values()];
+    await Promise.all(sessions.map((session) => session.idle()));
+    await this.#heartbeats.idle();
+    for (const session of sessions) session.close('shuttingDown');
+    await dropSessions(this.#deps.db.system, this.id).catch((error) =>
+      this.#logger.warn({ err: error }, 'sessions were not given up; their lease will run out'),
+    );
+    this.#server.close();
+  }
+
+  /** Ids of the nodes whose socket is here. */
+  connectedNodes(): string[] {
+    return [...this.#sessions.keys()];
+  }
+
+  /** Takes an HTTP upgrade of `connectPath`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    if (this.#stopping) {
+      refuse(socket, 503, 'Service Unavailable');
+      return;
+    }
+    // A text that is no node token costs no query.
+    if (bearerKey(request.headers.authorization)?.kind !== 'node') {
+      refuse(socket, 401, 'Unauthorized');
+      return;
+    }
+    authenticateNode(this.#deps.db.system, request.headers.authorization).then(
+      (found) => {
+        if (found.kind === 'refused' && found.code === 'unauthenticated') return refuse(socket, 401, 'Unauthorized');
+        this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+          // A revoked node is told so in words that end its retries; a refused upgrade looks like a broken proxy.
+          if (found.kind === 'refused') return webSocket.close(closeCodes.revoked.code, 'revoked');
+          new NodeSession({
+            socket: webSocket,
+            identity: found.identity,
+            sessionId: newId('session'),
+            handlers: {
+              hello: (session, hello) => this.#greet(session, hello),
+              streams: (session, messages) => this.#takeStreams(session, messages),
+              message: (session, message) => this.#takeMessage(session, message),
+              closed: (session) => this.#forget(session),
+            },
+            logger: this.#logger,
+            timings: this.#deps.timings ?? defaultTimings,
+          });
+        });
+      },
+      (error) => {
+        this.#logger.warn({ err: error }, 'a node could not be authenticated');
+        refuse(socket, 503, 'Service Unavailable');
+      },
+    );
+  }
+
+  async #greet(session: NodeSession, hello: Hello): Promise<void> {
+    if (hello.protocol < Math.max(1, protocolVersion - 1) || hello.protocol > protocolVersion) {
+      return session.close(
+        'protocol',
+        'protocol_unsupported',
+        `The server speaks ${protocolVersion} and the one before.`,
+      );
+    }
+    failpoint('gateway.before-session');
+    const vanished = await withSystem(
+      this.#deps.db,
+      async (tx) => {
+        await registerNode(tx, nodeOf(session, hello.inventory));
+        await takeSession(tx, { ...identityOf(session), gatewayId: this.id, hello });
+        return reportVanishedRanks(tx, session.nodeId, session.sessionId, hello.attempts, this.#deps.clock.now());
+      },
+      { idempotent: true },
+    );
+    if (this.#stopping) return session.close('shuttingDown');
+    this.#sessions.get(session.nodeId)?.close('replaced');
+    this.#sessions.set(session.nodeId, session);
+    session.send({
+      type: 'welcome',
+      protocol: hello.protocol,
+      nodeId: session.nodeId,
+      sessionId: session.sessionId,
+      heartbeatSeconds,
+      logCreditBytes: this.#deps.logCreditBytes ?? 1_048_576,
+    });
+    this.#logger.info({ node: session.nodeId, vanished }, 'a node connected');
+    for (const topic of ['tracker', 'scheduler', 'orchestrator']) this.#deps.wake.wake(topic);
+    // The commands loop sends what is open; it runs alone, so none is sent twice or out of order.
+    this.#loops[0]?.wake();
+  }
+
+  #takeMessage(session: NodeSession, message: LightMessage): void {
+    switch (message.type) {
+      case 'heartbeat':
+        this.#heartbeats.add({ nodeId: session.nodeId, bootId: session.bootId, samples: message.samples ?? [] }, () =>
+          session.send({ type: 'heartbeatAck', seq: message.seq }),
+        );
+        return;
+      case 'commandAck':
+        ackCommands(this.#deps.db.system, session.nodeId, [message.id]).catch((error) =>
+          // It stays open and is sent again after the next reconnect; the agent answers it again.
+          this.#logger.warn({ err: error, command: message.id }, 'an acknowledged command was not recorded'),
+        );
+        if (message.result === 'refused') {
+          this.#logger.warn({ node: session.nodeId, command: message.id, detail: message.detail }, 'a node refused');
+        }
+        return;
+      case 'inventory':
+        withSystem(this.#deps.db, (tx) => registerNode(tx, nodeOf(session, message.inventory))).catch((error) =>
+          this.#logger.warn({ err: error, node: session.nodeId }, 'an inventory was not recorded'),
+        );
+    }
+  }
+
+  /** One transaction for all reports and one for all logs that have queued; acknowledged only when committed. */
+  async #takeStreams(session: NodeSession, messages: readonly StreamMessage[]): Promise<void> {
+    const reports = messages.filter((message) => message.type === 'reports');
+    const logs = messages.filter((message) => message.type === 'logs');
+    const { db, wake } = this.#deps;
+    if (reports.length > 0) {
+      const items = reports.flatMap(({ journal, seq, items }) =>
+        items.map((report, index) => ({ journal, seq: seq + index, report })),
+      );
+      failpoint('gateway.before-reports');
+      const written = await withSystem(db, (tx) => insertReports(tx, session.nodeId, items), { idempotent: true });
+      failpoint('gateway.after-reports');
+      if (written.foreign > 0) this.#logger.warn({ node: session.nodeId, ...written }, 'reports of foreign ranks');
+      if (written.inserted > 0) wake.wake('orchestrator');
+      for (const { journal, seq, items } of reports) {
+        session.send({ type: 'reportsAck', journal, next: seq + items.length });
+      }
+    }
+    if (logs.length === 0) return;
+    failpoint('gateway.before-logs');
+    const verdicts = await withSystem(db, (tx) => appendLogs(tx, session.nodeId, logs), { idempotent: true });
+    failpoint('gateway.after-logs');
+    for (const [index, { attemptId, rank, firstLine }] of logs.entries()) {
+      const verdict = verdicts[index]!;
+      if (verdict.kind === 'garbled') {
+        session.close('protocol', 'bad_request', 'Log lines are not as announced.');
+        return;
+      }
+      if (verdict.kind === 'next') session.send({ type: 'logsAck', attemptId, rank, nextLine: verdict.nextLine });
+      else session.send({ type: 'logsAck', attemptId, rank, nextLine: firstLine, refused: true });
+    }
+    for (const attemptId of new Set(logs.map((frame) => frame.attemptId))) wake.wake(logTopic(attemptId));
+  }
+
+  async #recordHeartbeats(beats: readonly NodeHeartbeat[]): Promise<void> {
+    const { recovered, refused } = await withSystem(this.#deps.db, (tx) => recordHeartbeats(tx, beats), {
+      idempotent: true,
+    });
+    for (const nodeId of refused) this.#sessions.get(nodeId)?.close('revoked', 'key_revoked');
+    if (recovered.length === 0) return;
+    this.#deps.wake.wake('scheduler');
+    this.#deps.wake.wake('orchestrator');
+  }
+
+  async #sendCommands(nodeIds: readonly string[]): Promise<void> {
+    if (nodeIds.length === 0) return;
+    for (const { nodeId, message } of await openCommands(this.#deps.db.system, nodeIds)) {
+      const session = this.#sessions.get(nodeId);
+      if (session === undefined || session.sentCommands.has(message.id)) continue;
+      session.sentCommands.add(message.id);
+      failpoint('gateway.before-command');
+      session.send(message);
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    if (sessions.length === 0) return;
+    const kept = await renewSessions(this.#deps.db.system, sessions.map(identityOf));
+    for (const session of sessions) {
+      const fate = kept.get(session.nodeId);
+      if (fate === 'revoked') session.close('revoked', 'key_revoked');
+      else if (fate !== 'kept') session.close('replaced');
+    }
+  }
+
+  #forget(session: NodeSession): void {
+    if (this.#sessions.get(session.nodeId) === session) this.#sessions.delete(session.nodeId);
+  }
+}
+
+const nodeOf = ({ nodeId, siteId }: NodeSession, inventory: WireInventory) => ({
+  nodeId,
+  siteId,
+  name: inventory.name,
+  inventory,
+});
+const identityOf = ({ nodeId, sessionId, keyId }: NodeSession) => ({ nodeId, sessionId, keyId });
+
+function refuse(socket: Duplex, status: number, text: string): void {
+  socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,5 @@
+export { connectPath, Gateway, type GatewayDependencies } from './gateway.ts';
+export type { LogLine } from './log-lines.ts';
+export { type LogPage, logTopic, readLogLines } from './logs.ts';
+export { agentRoutes, type RouteDependencies } from './routes.ts';
+export type { SessionTimings } from './session.ts';
