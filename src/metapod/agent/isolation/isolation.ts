@@ -3,8 +3,8 @@
  *
  * A level turns a launch into one program to start (`Prepared`); the supervisor does the rest alike for all.
  * The wrapped program speaks on file descriptor 3, a line at a time: `solyx:init <pid>` (pid 1 of the sandbox,
- * as the host numbers it), `solyx:ready` (the next thing to run is the job's command), and anything else is
- * why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
+ * as the host numbers it), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
+ * anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
 import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';

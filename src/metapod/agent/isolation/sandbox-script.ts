@@ -42,14 +42,21 @@ export function outerScript(launch: Launch, root: SandboxRoot, input: ScriptInpu
   ].join('\n');
 }
 
-/** Writing IFF_UP | IFF_LOOPBACK to sysfs needs no tool; `ip` and `ifconfig` are for where sysfs may not be mounted. */
+/**
+ * Brings loopback up with whatever is there: `ip`, else sysfs (IFF_UP | IFF_LOOPBACK; only real root may write it),
+ * else the same ioctl (SIOCSIFFLAGS on a struct ifreq) by perl or python, one of which a distribution always has.
+ */
 function loopback(root: string): string {
   const sys = `${root}/sys`;
+  const perl = 'socket(S,2,2,0) or exit 1; ioctl(S,0x8914,pack("a16s","lo",9)."\\0"x22) or exit 1';
+  const python = 'import fcntl,socket,struct; fcntl.ioctl(socket.socket(2,2),0x8914,struct.pack("16sh22x",b"lo",9))';
   return [
-    `if mount -t sysfs -o nosuid,nodev,noexec sysfs ${q(sys)} 2>/dev/null; then`,
-    `  echo 0x9 2>/dev/null > ${q(`${sys}/class/net/lo/flags`)} || true`,
-    `  umount ${q(sys)}`,
-    'else ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || true; fi',
+    'by_sysfs() {',
+    `  mount -t sysfs -o nosuid,nodev,noexec sysfs ${q(sys)} || return 1`,
+    `  done=0; (echo 0x9 > ${q(`${sys}/class/net/lo/flags`)}) || done=1`,
+    `  umount ${q(sys)}; return $done`,
+    '}',
+    `{ ip link set lo up || by_sysfs || perl -e ${q(perl)} || python3 -c ${q(python)} || ifconfig lo up; } 2>/dev/null || echo solyx:no-loopback >&3`,
   ].join('\n');
 }
 
@@ -75,11 +82,14 @@ function setupScript(launch: Launch, root: SandboxRoot, input: ScriptInput): str
 }
 
 function finalScript(input: ScriptInput): string {
-  const processes = input.processLimit === null ? '' : ` --nproc=${input.processLimit}:${input.processLimit}`;
+  const limit = input.processLimit;
   return [
     'echo 0 > /proc/sys/user/max_user_namespaces',
     'echo 500 > /proc/self/oom_score_adj',
-    `exec setsid prlimit --core=0:0${processes} setpriv --no-new-privs --bounding-set -all --inh-caps -all --ambient-caps -all sh -s <&4`,
+    'ulimit -c 0',
+    // dash and busybox call the number of processes -p, bash -u (where -p is something that cannot be set).
+    ...(limit === null ? [] : [`ulimit -p ${limit} 2>/dev/null || ulimit -u ${limit} || exit 125`]),
+    `exec setsid setpriv --no-new-privs --bounding-set -all --inh-caps -all --ambient-caps -all sh -s <&4`,
   ].join('\n');
 }
 

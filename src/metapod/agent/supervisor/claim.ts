@@ -4,19 +4,20 @@
  * An agent that is killed right after starting a supervisor starts another one for the same directory when it
  * comes back. The first supervisor to hard-link its claim into place owns the attempt for ever; every other
  * leaves. A claim whose owner died is never taken over, because its job may already have had effects.
+ * Nothing is synced to disk here (that can take longer than the whole start): after a power cut the boot id in
+ * launch.json says that the attempt is over, claim or not.
  */
 import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { FILES, readJson, syncDirectory, writeAtomic } from './files.ts';
+import { FILES, readJson, writeAtomic } from './files.ts';
 import { identify, type ProcessIdentity } from './process-identity.ts';
 
 /** @returns true when this process now owns the attempt */
 export function claimAttempt(dir: string): boolean {
   const mine = join(dir, `${FILES.claim}.${process.pid}`);
-  writeAtomic(mine, JSON.stringify(identify(process.pid)));
+  writeAtomic(mine, JSON.stringify(identify(process.pid)), false);
   try {
     linkSync(mine, join(dir, FILES.claim));
-    syncDirectory(dir);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

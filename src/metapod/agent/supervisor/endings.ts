@@ -17,7 +17,7 @@ export interface Ending {
 
 export interface Facts {
   startedSeconds: number;
-  /** Sending of the last acknowledged heartbeat, uptime seconds; null before the first one. */
+  /** Sending of the last acknowledged heartbeat, uptime seconds; null when the agent wrote none: then the start counts. */
   leaseSeconds: number | null;
   stop: StopRequest | null;
   memoryExceeded: boolean;
@@ -59,7 +59,8 @@ function candidates(rules: Rules, facts: Facts, now: number): Ending[] {
   }
   if (rules.onDisconnect !== 'keep') {
     const { stopAfterSeconds } = rules.onDisconnect;
-    const heard = Math.max(facts.startedSeconds, facts.leaseSeconds ?? facts.startedSeconds);
+    // Also a heartbeat from before the start counts as it is: the control plane counts from it too.
+    const heard = facts.leaseSeconds ?? facts.startedSeconds;
     const killAt = heard + stopAfterSeconds;
     if (now >= killAt - Math.min(rules.graceSeconds, stopAfterSeconds)) {
       const message = `no contact with the control plane for ${Math.round(now - heard)} seconds`;

@@ -9,7 +9,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ProcessIdentity } from './process-identity.ts';
+import { bootId, type ProcessIdentity } from './process-identity.ts';
 
 /** Names inside the attempt's directory. */
 export const FILES = {
@@ -81,6 +81,8 @@ export interface Launch {
   nodeBinary: string;
   /** `watchdog` refuses cgroups even where they could be had (tests; an operator whose cgroups misbehave). */
   enforcement?: 'auto' | 'watchdog';
+  /** Set by `writeLaunch`: a launch of an earlier boot is never started (again). */
+  bootId?: string;
 }
 
 export interface Lease {
@@ -132,6 +134,8 @@ export interface Status {
   signal: string | null;
   reason: EndReason | null;
   message: string | null;
+  /** The whole account, with the end. */
+  usage: Usage | null;
 }
 
 export interface Usage {
@@ -162,7 +166,7 @@ export function writeAtomic(path: string, text: string, durable = true): void {
   if (durable) syncDirectory(dirname(path));
 }
 
-export function syncDirectory(directory: string): void {
+function syncDirectory(directory: string): void {
   const handle = openSync(directory, 'r');
   try {
     fsyncSync(handle);
@@ -190,18 +194,19 @@ export function readJson<T extends object>(path: string): ReadResult<T> {
 }
 
 export const writeLaunch = (dir: string, launch: Launch) =>
-  writeAtomic(join(dir, FILES.launch), JSON.stringify(launch));
+  writeAtomic(join(dir, FILES.launch), JSON.stringify({ ...launch, bootId: bootId() }));
 export const readLaunch = (dir: string) => readJson<Launch>(join(dir, FILES.launch));
 export const writeLease = (dir: string, lease: Lease) =>
   writeAtomic(join(dir, FILES.lease), JSON.stringify(lease), false);
 export const readLease = (dir: string) => readJson<Lease>(join(dir, FILES.lease));
 export const writeStop = (dir: string, stop: StopRequest) => writeAtomic(join(dir, FILES.stop), JSON.stringify(stop));
 export const readStop = (dir: string) => readJson<StopRequest>(join(dir, FILES.stop));
-export const writeStatus = (dir: string, status: Status, durable = true) =>
-  writeAtomic(join(dir, FILES.status), JSON.stringify(status), durable);
+/** Only the end is synced to disk: what an earlier boot was doing is known to be over without being told. */
+export const writeStatus = (dir: string, status: Status) =>
+  writeAtomic(join(dir, FILES.status), JSON.stringify(status), status.state === 'ended');
 export const readStatus = (dir: string) => readJson<Status>(join(dir, FILES.status));
 export const writeUsage = (dir: string, usage: Usage) =>
-  writeAtomic(join(dir, FILES.usage), JSON.stringify(usage), usage.final);
+  writeAtomic(join(dir, FILES.usage), JSON.stringify(usage), false);
 export const readUsage = (dir: string) => readJson<Usage>(join(dir, FILES.usage));
 /** @param bytes offset in log.ndjson up to which the control plane has everything */
 export const writeShipped = (dir: string, bytes: number) => writeAtomic(join(dir, FILES.shipped), `${bytes}\n`, false);

@@ -1,7 +1,7 @@
 /** How an attempt stands, read from its files by whichever agent is there now. */
 import { readClaim } from './claim.ts';
-import { readStatus, type Status } from './files.ts';
-import { isAlive } from './process-identity.ts';
+import { readLaunch, readStatus, type Status } from './files.ts';
+import { bootId, isAlive } from './process-identity.ts';
 
 export interface Inspection {
   /**
@@ -21,7 +21,13 @@ export function inspectSupervisor(attemptDir: string): Inspection {
     return status.kind === 'ok' ? status.value : null;
   };
   const claim = readClaim(attemptDir);
-  if (claim.kind === 'absent') return { state: 'absent', status: null };
+  if (claim.kind === 'absent') {
+    const status = read();
+    if (status?.state === 'ended') return { state: 'ended', status };
+    const launch = readLaunch(attemptDir);
+    const earlierBoot = launch.kind === 'ok' && launch.value.bootId !== bootId();
+    return { state: earlierBoot ? 'dead' : 'absent', status };
+  }
   const alive = claim.kind === 'ok' && isAlive(claim.value);
   // Read after the look at the process: one that ended in between has written its end by now.
   const status = read();

@@ -26,6 +26,8 @@ export interface Job {
   started: Promise<{ kind: 'running'; pid: number } | { kind: 'failed'; message: string }>;
   /** Resolves when the main process has ended. */
   exited: Promise<JobExit>;
+  /** False when the sandbox's own loopback could not be brought up; known once started. */
+  hasLoopback(): boolean;
   processes(): ProcessSet;
   /** Processes to write down for whoever finds the attempt without its supervisor. */
   identities(): ProcessIdentity[];
@@ -38,8 +40,8 @@ export interface Job {
 
 /** @throws Error when the output pipes cannot be made or the launcher cannot be started */
 export function startJob(dir: string, prepared: Prepared): Job {
-  const [out, outEnd] = makePipe(join(dir, 'out.pipe'), prepared.ownerUid);
-  const [err, errEnd] = makePipe(join(dir, 'err.pipe'), prepared.ownerUid);
+  const pipes = makePipes([join(dir, 'out.pipe'), join(dir, 'err.pipe')], prepared.ownerUid);
+  const [[out, outEnd], [err, errEnd]] = pipes;
   const guardian = prepared.guardian === null ? null : startGuardian(prepared.guardian);
   const [program, ...rest] = prepared.argv;
   const child = spawn(program, rest, {
@@ -56,22 +58,24 @@ export function startJob(dir: string, prepared: Prepared): Job {
   });
   let mainPid = child.pid ?? 0;
   let init: ProcessIdentity | null = null;
+  let ready = false;
+  let loopback = true;
   const started = new Promise<Awaited<Job['started']>>((resolve) => {
     let text = '';
-    let ready = false;
     const control = child.stdio[3] as Socket;
     control.on('error', () => undefined);
     control.on('data', (bytes: Buffer) => {
       text += bytes.toString('utf8');
       const pid = /^solyx:init (\d+)$/m.exec(text)?.[1];
       if (pid !== undefined && init === null) init = identify(Number(pid));
+      if (/^solyx:no-loopback$/m.test(text)) loopback = false;
       if (ready || !/^solyx:ready$/m.test(text)) return;
       ready = true;
       if (!prepared.direct) mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
       resolve({ kind: 'running', pid: mainPid });
     });
     const failed = (fallback: string) => {
-      const message = text.replace(/^solyx:init.*\n?/m, '').trim();
+      const message = text.replace(/^solyx:.*\n?/gm, '').trim();
       resolve({ kind: 'failed', message: message === '' ? fallback : message });
     };
     child.once('error', (error) => failed(error.message));
@@ -88,10 +92,13 @@ export function startJob(dir: string, prepared: Prepared): Job {
   if (guardian !== null) (guardian.stdio[3] as Socket).write(`${mainPid}\n`);
 
   const processes = () => prepared.processes(mainPid, init?.pid ?? null);
+  const launcherRuns = () => child.exitCode === null && child.signalCode === null;
   const kill = () => {
+    // The launcher is spared as long as it has the job to reap: its zombie would else wait for the host's init, and
+    // pid 1 of the sandbox for the zombie.
+    if (init !== null && ready && signalProcess(init, 'SIGKILL')) return;
     if (init !== null) signalProcess(init, 'SIGKILL');
-    // Before pid 1 exists and for isolation `process`, the launcher's group is all there is.
-    if (child.exitCode === null && child.signalCode === null) signalGroup(child.pid ?? 0, 'SIGKILL');
+    if (launcherRuns()) signalGroup(child.pid ?? 0, 'SIGKILL');
     if (prepared.cgroup !== null) killCgroup(prepared.cgroup);
     else if (prepared.direct) for (const pid of processes().pids()) signalOne(pid, 'SIGKILL');
   };
@@ -100,10 +107,11 @@ export function startJob(dir: string, prepared: Prepared): Job {
     err,
     started,
     exited,
+    hasLoopback: () => loopback,
     processes,
     identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
     terminate() {
-      if (child.exitCode === null && child.signalCode === null) signalGroup(mainPid, 'SIGTERM');
+      if (launcherRuns()) signalGroup(mainPid, 'SIGTERM');
     },
     kill,
     async gone() {
@@ -154,15 +162,18 @@ function startGuardian(script: string): ChildProcess {
   return guardian;
 }
 
-/** @returns our reading end, and the descriptor of the writing end for the child */
-function makePipe(path: string, ownerUid: number | null): [Socket, number] {
-  rmSync(path, { force: true });
-  const made = spawnSync('mkfifo', ['-m', '600', path], { env: TRUSTED_ENVIRONMENT });
-  if (made.status !== 0) throw new Error(`cannot make a pipe at ${path}: ${made.stderr ?? made.error?.message}`);
-  const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const write = openSync(path, constants.O_WRONLY);
-  if (ownerUid !== null) chownSync(path, ownerUid, ownerUid);
-  // The name is gone before the job runs; /proc/self/fd still opens it.
-  rmSync(path, { force: true });
-  return [new Socket({ fd: read, readable: true, writable: false }), write];
+/** @returns our reading end of each pipe, and the descriptor of its writing end for the child */
+function makePipes(paths: readonly [string, string], ownerUid: number | null): [[Socket, number], [Socket, number]] {
+  for (const path of paths) rmSync(path, { force: true });
+  const made = spawnSync('mkfifo', ['-m', '600', ...paths], { env: TRUSTED_ENVIRONMENT });
+  if (made.status !== 0) throw new Error(`cannot make pipes: ${made.stderr ?? made.error?.message}`);
+  const open = (path: string): [Socket, number] => {
+    const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const write = openSync(path, constants.O_WRONLY);
+    if (ownerUid !== null) chownSync(path, ownerUid, ownerUid);
+    // The name is gone before the job runs; /proc/self/fd still opens it.
+    rmSync(path, { force: true });
+    return [new Socket({ fd: read, readable: true, writable: false }), write];
+  };
+  return [open(paths[0]), open(paths[1])];
 }

@@ -33,6 +33,10 @@ if (launched.kind !== 'ok') {
   process.stderr.write(`${launched.kind === 'absent' ? 'launch.json is missing' : launched.message}\n`);
   process.exit(2);
 }
+if (launched.value.bootId !== bootId()) {
+  process.stderr.write('this attempt was launched before the machine restarted\n');
+  process.exit(2);
+}
 if (!claimAttempt(dir)) {
   process.stderr.write('this attempt has a supervisor already\n');
   process.exit(3);
@@ -57,6 +61,7 @@ const status: Status = {
   signal: null,
   reason: null,
   message: null,
+  usage: null,
 };
 failpoint('supervisor.before-spawn');
 let prepared: Prepared | undefined;

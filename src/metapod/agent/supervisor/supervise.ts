@@ -86,7 +86,7 @@ export async function supervise(
     ticks += 1;
   };
   const timer = setInterval(tick, TICK_MS);
-  trySave(() => writeStatus(dir, { ...status, enforcement: prepared.enforcement, processes: job.identities() }, false));
+  trySave(() => writeStatus(dir, { ...status, enforcement: prepared.enforcement, processes: job.identities() }));
 
   const start = await job.started;
   if (start.kind === 'running') {
@@ -107,13 +107,15 @@ export async function supervise(
   clearInterval(timer);
   accounting.sample(job.processes());
   await job.gone();
+  const end = { endedAt: new Date().toISOString(), endedUptime: uptime() };
   await drained;
-  trySave(() => writeUsage(dir, accounting.read(true)));
+  const usage = accounting.read(true);
+  trySave(() => writeUsage(dir, usage));
   failpoint('supervisor.before-status-ended');
   Object.assign(status, {
     state: 'ended',
-    endedAt: new Date().toISOString(),
-    endedUptime: uptime(),
+    ...end,
+    usage,
     exitCode: exit.code,
     signal: exit.signal,
     ...explain(exit, ending, accounting.memoryExceeded, start.kind === 'failed' ? start.message : null),
