@@ -1,0 +1,134 @@
+/**
+ * Keeps the worker's copy of the rows current: reads the rows whose keys are dirty and posts them.
+ *
+ * Rows are read in pages and the loop yields between them, so that neither a reset over a large fleet nor a burst of submits holds the main
+ * thread up. The cursor moves on only when all rows were posted; a failure in between reads the same keys again.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../common/clock.ts';
+import { type Database, type Queryable, withSystem } from '../../common/database/index.ts';
+import { DirtyReader } from '../../common/events/index.ts';
+import { readPendingJobs } from '../jobs/index.ts';
+import { readNodes, readRevisions, readSites } from './queries.ts';
+import { queuedJobOf } from './queued-job.ts';
+import { Resync } from './resync.ts';
+import type { ComparedKind } from './worker/messages.ts';
+import type { RoundWorker } from './worker/round-worker.ts';
+
+/** Sites before nodes, which name them. */
+const kinds: readonly ComparedKind[] = ['site', 'node', 'job'];
+/** Rows of a page: about 3 ms to read and post. */
+const pageSize = 200;
+const resyncEveryMs = 5_000;
+
+export interface FeedOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  /** Told how many rows differed although no key said so. */
+  readonly onDifference: (kind: ComparedKind, count: number) => void;
+}
+
+export class Feed {
+  readonly #options: FeedOptions;
+  readonly #resync: Resync;
+  #reader: DirtyReader;
+  #lastResync = 0;
+  /** What must be read again, though no key may come. */
+  readonly #doubtful = new Map<ComparedKind, Set<string>>();
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#resync = new Resync(options.db);
+    this.#reader = new DirtyReader(options.db, kinds);
+  }
+
+  /** Everything is read again at the next pull: for a new worker. */
+  restart(): void {
+    this.#reader = new DirtyReader(this.#options.db, kinds);
+  }
+
+  /** Reads these again at the next pull, whether their keys come or not. */
+  doubt(kind: ComparedKind, ids: Iterable<string>): void {
+    const doubtful = this.#doubtful.get(kind) ?? new Set();
+    for (const id of ids) doubtful.add(id);
+    this.#doubtful.set(kind, doubtful);
+  }
+
+  /** Brings the worker up to date with what was committed when it was called. */
+  async pull(worker: RoundWorker): Promise<void> {
+    const batch = await this.#reader.read();
+    if (batch.kind === 'reset') {
+      this.#doubtful.clear();
+      this.#resync.clear();
+      worker.reset();
+      for (const kind of kinds) await this.#readAll(worker, kind);
+    } else {
+      this.#missed(batch.keys);
+      for (const kind of kinds) {
+        const doubtful = this.#doubtful.get(kind) ?? new Set<string>();
+        await this.#readKeys(worker, kind, [...new Set([...(batch.keys.get(kind) ?? []), ...doubtful])]);
+        this.#doubtful.delete(kind);
+      }
+    }
+    this.#reader.advance(batch.cursor);
+    const now = this.#options.clock.monotonicMs();
+    if (batch.kind === 'keys' && now - this.#lastResync >= resyncEveryMs) {
+      this.#lastResync = now;
+      await this.#resync.turn(worker);
+    }
+  }
+
+  #missed(keys: ReadonlyMap<string, readonly string[]>): void {
+    for (const [kind, ids] of this.#resync.missed(keys)) {
+      this.#options.onDifference(kind, ids.length);
+      this.doubt(kind, ids);
+    }
+  }
+
+  async #readAll(worker: RoundWorker, kind: ComparedKind): Promise<void> {
+    let after = '';
+    for (;;) {
+      const from = after;
+      const page = await this.#read((tx) => readRevisions(tx, kind, from, pageSize));
+      if (page.length === 0) return;
+      const ids = page.map(([id]) => id);
+      await this.#post(worker, kind, ids);
+      after = ids.at(-1)!;
+    }
+  }
+
+  async #readKeys(worker: RoundWorker, kind: ComparedKind, ids: readonly string[]): Promise<void> {
+    for (let from = 0; from < ids.length; from += pageSize) {
+      await this.#post(worker, kind, ids.slice(from, from + pageSize));
+    }
+  }
+
+  /** Reads the rows of some ids and posts them, null for those that are no more. */
+  async #post(worker: RoundWorker, kind: ComparedKind, ids: readonly string[]): Promise<void> {
+    switch (kind) {
+      case 'site':
+        worker.apply({ sites: byId(ids, await this.#read((tx) => readSites(tx, ids)), (row) => row) });
+        break;
+      case 'node':
+        worker.apply({ nodes: byId(ids, await this.#read((tx) => readNodes(tx, ids)), (row) => row) });
+        break;
+      case 'job':
+        worker.apply({ jobs: byId(ids, await this.#read((tx) => readPendingJobs(tx, ids)), queuedJobOf) });
+    }
+    await setImmediate();
+  }
+
+  #read<T>(fn: (tx: Queryable) => Promise<T>): Promise<T> {
+    return withSystem(this.#options.db, fn, { readOnly: true });
+  }
+}
+
+/** Pairs each id with its row, or null. */
+function byId<Row extends { id: string }, T>(
+  ids: readonly string[],
+  rows: readonly Row[],
+  convert: (row: Row) => T,
+): [string, T | null][] {
+  const found = new Map(rows.map((row) => [row.id, convert(row)]));
+  return ids.map((id) => [id, found.get(id) ?? null]);
+}

@@ -1,0 +1,12 @@
+/** The scheduler's face: the running loop, dry runs, replay, and the pure function that all of them call. */
+
+export { PendingQueue } from './core/pending-queue.ts';
+export { checkPolicy, defaultPolicy, InvalidPolicyError } from './core/policy.ts';
+export type { DeviceRow, FleetDelta, NodeRow, SiteRow } from './core/rows.ts';
+export { planRound, type RoundOutcome, schedule } from './core/schedule.ts';
+export { isolationUsed, shapeOf } from './core/shape.ts';
+export type { PendingJob, Policy, Shape, Snapshot } from './core/snapshot.ts';
+export { createPreview, type PreviewAnswer } from './preview.ts';
+export { type Replay, replayRound } from './record/replay.ts';
+export { SnapshotStore } from './state/snapshot-store.ts';
+export { type SchedulerOptions, WorkloadScheduler } from './workload-scheduler.ts';

@@ -1,0 +1,58 @@
+/** The scheduler's metrics. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { pendingReasons } from '../../common/contract/states/job.ts';
+import type { RoundSummary } from './worker/messages.ts';
+
+export class SchedulerMetrics {
+  readonly roundSeconds: Histogram;
+  readonly placements: Counter;
+  readonly refusals: Counter<'code'>;
+  readonly differences: Counter<'kind'>;
+  readonly workerRestarts: Counter;
+  readonly #pending: Gauge<'reason'>;
+
+  /** @param registry where they are registered; one scheduler a registry */
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.roundSeconds = new Histogram({
+      name: 'solyx_scheduler_round_seconds',
+      help: 'Time that a scheduling round took in its worker.',
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1, 5],
+      registers,
+    });
+    this.placements = new Counter({
+      name: 'solyx_scheduler_placements_total',
+      help: 'Placements that were committed.',
+      registers,
+    });
+    this.refusals = new Counter({
+      name: 'solyx_scheduler_refusals_total',
+      help: 'Placements that were refused at the commit, by code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.differences = new Counter({
+      name: 'solyx_scheduler_snapshot_differences_total',
+      help: 'Rows that differed from the snapshot although no dirty key said so, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.workerRestarts = new Counter({
+      name: 'solyx_scheduler_worker_restarts_total',
+      help: 'Scheduling threads that were started after one had died.',
+      registers,
+    });
+    this.#pending = new Gauge({
+      name: 'solyx_scheduler_pending_jobs',
+      help: 'Queued jobs after the last round, by the reason that they carry.',
+      labelNames: ['reason'],
+      registers,
+    });
+  }
+
+  /** Records a round that ended. */
+  observe(summary: RoundSummary): void {
+    this.roundSeconds.observe(summary.seconds);
+    for (const reason of pendingReasons) this.#pending.set({ reason }, summary.pending[reason] ?? 0);
+  }
+}

@@ -1,0 +1,24 @@
+/** A queued job's row as the scheduler's core knows it. */
+import type { PendingJobRow } from '../jobs/index.ts';
+import { shapeOf } from './core/shape.ts';
+import type { QueuedJob } from './worker/messages.ts';
+
+/** What of a row the worker needs; the spec itself stays behind. */
+export function queuedJobOf(row: PendingJobRow): QueuedJob {
+  const notBefore = row.deferredUntil?.getTime() ?? 0;
+  return {
+    reason: row.pendingReason,
+    job: {
+      id: row.id,
+      revision: row.revision,
+      tenant: row.tenant,
+      project: row.project,
+      shape: shapeOf(row.spec),
+      priority: row.priority,
+      submittedAt: row.submittedAt.getTime(),
+      notBefore,
+      notBeforeReason:
+        notBefore === 0 ? null : row.pendingReason === 'retry_backoff' ? 'retry_backoff' : 'earliest_start',
+    },
+  };
+}

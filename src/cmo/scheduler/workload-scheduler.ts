@@ -1,0 +1,204 @@
+/**
+ * The scheduler's loop: read what changed, plan in the worker, commit, write back why the rest waits.
+ *
+ * Level-triggered: a round looks at everything that is queued, whatever it was woken for. While something is placed or refused it goes on
+ * at once; then it sleeps until it is woken, a job's time comes, or the re-sync. Any number of schedulers may run: each plans on its own
+ * snapshot and the commit refuses what another took. Nothing here must survive a crash: queue, fleet and verdicts are rows.
+ */
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import type { Clock } from '../../common/clock.ts';
+import type { CommitResult, PendingVerdict } from '../../common/contract/plan.ts';
+import { type Database, withSystem } from '../../common/database/index.ts';
+import type { Transaction } from '../../common/database/queryable.ts';
+import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
+import type { JobId } from '../../common/ids.ts';
+import type { Logger } from '../../common/logger.ts';
+import { type AttemptLedger, commitPlan } from '../../drm/allocator/index.ts';
+import { recordVerdicts } from '../jobs/index.ts';
+import { checkPolicy, defaultPolicy } from './core/policy.ts';
+import type { Policy } from './core/snapshot.ts';
+import { Feed } from './feed.ts';
+import { SchedulerMetrics } from './metrics.ts';
+import { type RoundResult, RoundWorker } from './worker/round-worker.ts';
+
+export interface SchedulerOptions {
+  readonly db: Database;
+  readonly wake: Wake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly ledger: AttemptLedger<Transaction>;
+  /** What differs from `defaultPolicy`. */
+  readonly policy?: Partial<Policy>;
+  /** Folder that every round is written to as `round-<n>.json`, for `replayRound`; must exist. Default: not recorded. */
+  readonly recordRounds?: string;
+  /** Longest pause between rounds, seconds in (0, 30]; default 30. */
+  readonly resyncSeconds?: number;
+}
+
+const verdictsPerTransaction = 500;
+/** Rounds in a row that commit nothing, after which the loop pauses: refusals that repeat must not spin. */
+const mostFruitlessRounds = 3;
+const fruitlessPauseMs = 1_000;
+/** A job's time is looked at no later than so long after it was set, because long timers overflow. */
+const longestTimerMs = 3_600_000;
+
+export class WorkloadScheduler {
+  readonly #options: SchedulerOptions;
+  readonly #policy: Policy;
+  readonly #metrics: SchedulerMetrics;
+  readonly #feed: Feed;
+  #worker: RoundWorker | undefined;
+  #loop: Loop | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #rounds = 0;
+  #ready = false;
+
+  /** @throws InvalidPolicyError */
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#policy = { ...defaultPolicy, ...options.policy };
+    checkPolicy(this.#policy);
+    this.#metrics = new SchedulerMetrics(options.registry);
+    this.#feed = new Feed({
+      db: options.db,
+      clock: options.clock,
+      onDifference: (kind, count) => {
+        options.logger.warn({ kind, count }, 'the snapshot differed from the rows; they are read again');
+        this.#metrics.differences.inc({ kind }, count);
+      },
+    });
+  }
+
+  /** Starts the loop; its first round reads everything. */
+  async start(): Promise<void> {
+    const { wake, logger, resyncSeconds } = this.#options;
+    this.#loop = runLoop({
+      name: 'scheduler',
+      wakeOn: ['scheduler'],
+      wake,
+      logger,
+      ...(resyncSeconds === undefined ? {} : { resyncSeconds }),
+      run: (signal) => this.#run(signal),
+    });
+  }
+
+  /** Whether the fleet and the queue have been read and the last round went well. */
+  ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Ends the loop after the round that runs, and the worker. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#loop?.stop();
+    clearTimeout(this.#timer);
+    await this.#worker?.stop();
+    this.#ready = false;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      let fruitless = 0;
+      for (;;) {
+        const worker = this.#liveWorker();
+        await this.#feed.pull(worker);
+        const { summary, committed, refused } = await this.#round(worker);
+        this.#ready = true;
+        fruitless = committed > 0 ? 0 : fruitless + 1;
+        const goOn = committed > 0 || refused > 0;
+        if (signal.aborted) return;
+        if (goOn && fruitless < mostFruitlessRounds) continue;
+        this.#sleepUntil(goOn ? this.#now() + fruitlessPauseMs : summary.nextAt);
+        return;
+      }
+    } catch (error) {
+      this.#ready = false;
+      throw error;
+    }
+  }
+
+  /** The worker, or a new one that is fed from the start when the last one died. */
+  #liveWorker(): RoundWorker {
+    if (this.#worker !== undefined && this.#worker.lost === undefined) return this.#worker;
+    if (this.#worker?.lost !== undefined) {
+      this.#options.logger.error({ err: this.#worker.lost }, 'the scheduling thread is started again');
+      this.#metrics.workerRestarts.inc();
+    }
+    this.#worker = new RoundWorker();
+    this.#feed.restart();
+    return this.#worker;
+  }
+
+  async #round(worker: RoundWorker) {
+    const { recordRounds } = this.#options;
+    this.#rounds += 1;
+    const recordTo = recordRounds === undefined ? null : join(recordRounds, `round-${this.#rounds}.json`);
+    const result = await worker.round(this.#policy, this.#now(), recordTo);
+    const { summary } = result;
+    this.#metrics.observe(summary);
+    const commit = await this.#commit(worker, result);
+    await this.#record([...result.verdicts, ...takenVerdicts(commit)]);
+    return { summary, committed: commit.committed.length, refused: commit.refused.length };
+  }
+
+  async #commit(worker: RoundWorker, { placements, summary }: RoundResult): Promise<CommitResult> {
+    if (placements.length === 0) return { committed: [], refused: [] };
+    const { db, ledger, wake, logger } = this.#options;
+    const nodesOf = (jobIds: ReadonlySet<string>) =>
+      placements.filter(({ jobId }) => jobIds.has(jobId)).flatMap(({ ranks }) => ranks.map(({ nodeId }) => nodeId));
+    const all = new Set<string>(placements.map(({ jobId }) => jobId));
+    let result: CommitResult;
+    try {
+      result = await commitPlan(db, { placements }, ledger);
+    } catch (error) {
+      // Chunks before the failed one are committed, and of that one nobody knows: the rows tell.
+      worker.settle({ committed: [], refused: [], unknown: [...all] });
+      this.#feed.doubt('job', all);
+      this.#feed.doubt('node', nodesOf(all));
+      wake.wake('orchestrator');
+      throw error;
+    }
+    const refused = new Set<string>(result.refused.map(({ jobId }) => jobId));
+    worker.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
+    this.#feed.doubt('job', refused);
+    this.#feed.doubt('node', nodesOf(refused));
+    this.#metrics.placements.inc(result.committed.length);
+    for (const { code, jobId, detail } of result.refused) {
+      this.#metrics.refusals.inc({ code });
+      if (code === 'invalid') logger.error({ jobId, detail, round: summary.round }, 'a plan contradicted itself');
+    }
+    if (result.committed.length > 0) wake.wake('orchestrator');
+    return result;
+  }
+
+  async #record(verdicts: readonly PendingVerdict[]): Promise<void> {
+    for (let from = 0; from < verdicts.length; from += verdictsPerTransaction) {
+      const some = verdicts.slice(from, from + verdictsPerTransaction);
+      await withSystem(this.#options.db, (tx) => recordVerdicts(tx, some), { idempotent: true });
+    }
+  }
+
+  #now(): number {
+    return this.#options.clock.now().getTime();
+  }
+
+  #sleepUntil(at: number | null): void {
+    if (at === null) return;
+    const ms = Math.min(longestTimerMs, Math.max(1, at - this.#now()));
+    this.#timer = setTimeout(() => this.#loop?.wake(), ms);
+  }
+}
+
+/** What jobs are told whose capacity another plan took; the next round judges them anew. */
+function takenVerdicts(commit: CommitResult): PendingVerdict[] {
+  return commit.refused
+    .filter(({ code }) => code === 'capacity_taken' || code === 'node_changed')
+    .map(({ jobId }) => ({
+      jobId: jobId as JobId,
+      reason: 'capacity_taken',
+      detail: { message: 'Another plan took the capacity; it is planned again at once.' },
+    }));
+}
