@@ -32,27 +32,25 @@ export interface Heartbeat {
 export async function recordHeartbeats(tx: Transaction, beats: readonly Heartbeat[]): Promise<HeartbeatResult> {
   if (beats.length === 0) return { recovered: [], refused: [] };
   const { rows } = await tx.query<{ id: string; presence: string }>(
-    `with beat as (
-       select b.id, b.boot_id, n.presence from unnest($1::text[], $2::text[]) as b (id, boot_id)
-       join drm_nodes n on n.id = b.id where n.presence <> 'removed' order by b.id
-     ), written as (
-       insert into drm_heartbeats (node_id, boot_id, last_acked_at)
-       select id, boot_id, clock_timestamp() from beat order by id
-       on conflict (node_id) do update set boot_id = excluded.boot_id, last_acked_at = excluded.last_acked_at
-     )
-     select id, presence from beat`,
-    [beats.map(({ nodeId }) => nodeId), beats.map(({ bootId }) => bootId)],
+    `select id, presence from drm_nodes where id = any($1::text[]) and presence <> 'removed'`,
+    [beats.map(({ nodeId }) => nodeId)],
   );
   const known = new Set(rows.map(({ id }) => id));
+  const lost = rows.filter(({ presence }) => presence === 'lost').map(({ id }) => id);
+  // Nodes are locked before their heartbeats, as a hello does it.
+  const recovered = lost.length === 0 ? [] : await changePresence(tx, lost, 'lost', 'ready', 'its heartbeat is back');
+  const taken = beats.filter(({ nodeId }) => known.has(nodeId));
+  await tx.query(
+    `insert into drm_heartbeats (node_id, boot_id, last_acked_at)
+     select id, boot_id, clock_timestamp() from unnest($1::text[], $2::text[]) as beat (id, boot_id) order by id
+     on conflict (node_id) do update set boot_id = excluded.boot_id, last_acked_at = excluded.last_acked_at`,
+    [taken.map(({ nodeId }) => nodeId), taken.map(({ bootId }) => bootId)],
+  );
   await writeSamples(
     tx,
-    beats.filter(({ nodeId }) => known.has(nodeId)).map(({ nodeId, samples = [] }) => ({ nodeId, samples })),
+    taken.map(({ nodeId, samples = [] }) => ({ nodeId, samples })),
   );
-  const lost = rows.filter(({ presence }) => presence === 'lost').map(({ id }) => id);
-  return {
-    recovered: lost.length === 0 ? [] : await changePresence(tx, lost, 'lost', 'ready', 'its heartbeat is back'),
-    refused: beats.map(({ nodeId }) => nodeId).filter((id) => !known.has(id)),
-  };
+  return { recovered, refused: beats.map(({ nodeId }) => nodeId).filter((id) => !known.has(id)) };
 }
 
 /** Changes the presence of those nodes that still have `from`; returns them. */

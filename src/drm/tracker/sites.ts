@@ -1,4 +1,5 @@
 /** Sites: where nodes stand, what power and list prices are there. */
+import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Queryable, Transaction } from '../../common/database/queryable.ts';
 import { type Issue, SolyxError } from '../../common/errors/index.ts';
 import { newId } from '../../common/ids.ts';
@@ -112,22 +113,24 @@ export async function updateSite(
  * Makes the site of that name if there is none; for the start of a server. A site that exists stays as it is, because an
  * operator may have changed it since.
  */
-export async function ensureSite(
-  tx: Transaction,
+export function ensureSite(
+  db: Database,
   site: Partial<SiteSettings> & { readonly name: string } = { name: 'local' },
 ): Promise<Site> {
-  const find = async () =>
-    (await tx.query<Site>(`select ${columns} from drm_sites where name = $1`, [site.name])).rows[0];
-  const found = await find();
-  if (found) return found;
-  try {
-    return await createSite(tx, site, 'system');
-  } catch (error) {
-    // Another server was quicker; its row was committed before our insert gave way.
-    const made = error instanceof SolyxError && error.code === 'already_exists' ? await find() : undefined;
-    if (made) return made;
-    throw error;
-  }
+  return withSystem(db, async (tx) => {
+    const find = async () =>
+      (await tx.query<Site>(`select ${columns} from drm_sites where name = $1`, [site.name])).rows[0];
+    const found = await find();
+    if (found) return found;
+    try {
+      return await createSite(tx, site, 'system');
+    } catch (error) {
+      // Another server was quicker; its row was committed before our insert gave way.
+      const made = error instanceof SolyxError && error.code === 'already_exists' ? await find() : undefined;
+      if (made) return made;
+      throw error;
+    }
+  });
 }
 
 /** @throws SolyxError `not_found` */

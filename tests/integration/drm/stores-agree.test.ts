@@ -104,7 +104,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 const history = fc
-  .tuple(fc.array(reported, { minLength: nodeCount, maxLength: nodeCount }), fc.array(step, { maxLength: 20, size: 'max' }))
+  .tuple(
+    fc.array(reported, { minLength: nodeCount, maxLength: nodeCount }),
+    fc.array(step, { maxLength: 20, size: 'max' }),
+  )
   .map(([shapes, steps]): Step[] => [
     ...shapes.map((devices, node): Step => ({ kind: 'shape', node, cpu: 8000, devices })),
     ...steps,
