@@ -4,7 +4,7 @@
  * The row of the stream says how far it came and is locked while it grows, so two gateways that hold a node's old and
  * new socket cannot both append the same lines. A batch of frames is one transaction of four statements.
  */
-import type { Transaction } from '../../common/database/queryable.ts';
+import type { Queryable, Transaction } from '../../common/database/queryable.ts';
 import { fitFrame, type LogFrame, type LogLine, parseLogLine } from './log-lines.ts';
 
 export interface RankLogFrame extends LogFrame {
@@ -147,7 +147,7 @@ export interface LogPage {
  * @param limit most lines, 1..10,000
  */
 export async function readLogLines(
-  tx: Transaction,
+  tx: Queryable,
   attemptId: string,
   rank: number,
   fromLine: number,
