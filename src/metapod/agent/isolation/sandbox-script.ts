@@ -48,7 +48,7 @@ export function outerScript(launch: Launch, root: SandboxRoot, input: ScriptInpu
  */
 function loopback(root: string): string {
   const sys = `${root}/sys`;
-  const perl = 'socket(S,2,2,0) or exit 1; ioctl(S,0x8914,pack("a16s","lo",9)."\\0"x22) or exit 1';
+  const perl = 'socket(S,2,2,0) or exit 1; $r=pack("a16sx22","lo",9); ioctl(S,0x8914,$r) or exit 1';
   const python = 'import fcntl,socket,struct; fcntl.ioctl(socket.socket(2,2),0x8914,struct.pack("16sh22x",b"lo",9))';
   return [
     'by_sysfs() {',

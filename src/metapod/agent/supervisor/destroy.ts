@@ -7,6 +7,8 @@ import { readLaunch, readStatus } from './files.ts';
 import { isAlive, signalProcess } from './process-identity.ts';
 
 const DEADLINE_MS = 10_000;
+/** For the launcher to reap the job, which is quicker than leaving its zombie to the host's init. */
+const LAUNCHER_MS = 500;
 
 /**
  * Kills by identity (number, start time, boot), by cgroup and, for isolation `process`, by the attempt's mark.
@@ -26,23 +28,23 @@ export async function killAttempt(attemptDir: string): Promise<void> {
   const status = readStatus(attemptDir);
   const launch = readLaunch(attemptDir);
   const cgroup = recordedCgroup(attemptDir);
-  const known = [
-    ...(claim.kind === 'ok' ? [claim.value] : []),
-    ...(status.kind === 'ok' ? status.value.processes : []),
-  ];
+  const processes = status.kind === 'ok' ? status.value.processes : [];
+  const known = [...(claim.kind === 'ok' ? [claim.value] : []), ...processes];
+  const launcher = launch.kind === 'ok' && launch.value.isolation === 'sandbox' ? processes.at(-1) : undefined;
   const strays = () =>
     launch.kind === 'ok' && launch.value.isolation === 'process'
       ? processesOf(launch.value.attemptId, 0, null).pids()
       : [];
-  const deadline = Date.now() + DEADLINE_MS;
+  const began = Date.now();
   for (;;) {
-    for (const who of known) signalProcess(who, 'SIGKILL');
-    if (cgroup !== null) killCgroup(cgroup);
+    const spared = Date.now() < began + LAUNCHER_MS ? launcher : undefined;
+    for (const who of known) if (who !== spared) signalProcess(who, 'SIGKILL');
+    if (cgroup !== null && spared === undefined) killCgroup(cgroup);
     const left = strays();
     for (const pid of left) kill(pid);
     const inCgroup = cgroup === null ? 0 : cgroupPids(cgroup).length;
     if (!known.some(isAlive) && left.length === 0 && inCgroup === 0) return;
-    if (Date.now() > deadline) throw new Error(`processes of ${attemptDir} do not end`);
+    if (Date.now() > began + DEADLINE_MS) throw new Error(`processes of ${attemptDir} do not end`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -165,15 +165,21 @@ function collectOutput(dir: string, launch: Launch, job: Job, log: LogWriter): P
     held = now;
   };
   const timer = setInterval(() => {
-    log.flush(Date.now(), PARTIAL_LINE_MS);
+    // A line that is unfinished because we do not read is not the job's pause.
+    log.flush(Date.now(), held ? Number.POSITIVE_INFINITY : PARTIAL_LINE_MS);
     if (held) control();
   }, TICK_MS / 2);
   let checkedSize = 0;
   return new Promise((resolve) => {
-    const finish = () => {
+    const finish = async () => {
       clearInterval(timer);
       for (const stream of streams) stream.destroy();
       log.flush(Date.now(), 0);
+      // A full disk delays the end; it does not cut the log short.
+      while (log.blocked) {
+        await new Promise((wait) => setTimeout(wait, 500));
+        log.flush(Date.now(), 0);
+      }
       resolve();
     };
     for (const [stream, name] of [
@@ -191,13 +197,13 @@ function collectOutput(dir: string, launch: Launch, job: Job, log: LogWriter): P
       stream.on('error', () => undefined);
       stream.on('close', () => {
         ended += 1;
-        if (ended === streams.length) finish();
+        if (ended === streams.length) void finish();
       });
     }
     void job.exited.then(() => {
       over = true;
       control();
-      setTimeout(finish, DRAIN_MS).unref();
+      setTimeout(() => void finish(), DRAIN_MS).unref();
     });
   });
 }
