@@ -9,9 +9,13 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import colors from 'picocolors';
 import type { Config } from '../common/config/index.ts';
+import { holderOfHome } from '../common/database/home-lock.ts';
 import type { Logger } from '../common/logger.ts';
+import { probeIsolation } from '../metapod/agent/index.ts';
 import { isAlive, serverFile, startTicks } from './local-server.ts';
+import { note } from './output.ts';
 
 const watchEveryMs = 1_000;
 const longestPauseMs = 15_000;
@@ -24,14 +28,10 @@ interface AgentProcess {
   readonly startTicks: string | null;
 }
 
-/** The local agent that runs, by the pid file that it writes; undefined when none does. */
+/** The local agent that runs, by the lock that it holds; undefined when none does. */
 export function runningAgent(home: string): AgentProcess | undefined {
-  try {
-    const value = JSON.parse(readFileSync(join(agentDirectory(home), 'agent.pid'), 'utf8')) as AgentProcess;
-    return Number.isInteger(value.pid) && isAlive(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const pid = holderOfHome(agentDirectory(home));
+  return pid === undefined ? undefined : { pid, startTicks: startTicks(pid) };
 }
 
 /** Whether the local agent has an identity. */
@@ -54,6 +54,7 @@ export interface LocalAgentOptions {
 
 export class LocalAgent {
   readonly #options: LocalAgentOptions;
+  #isolation: readonly string[];
   #timer: NodeJS.Timeout | undefined;
   #child: AgentProcess | undefined;
   #pauseMs = watchEveryMs;
@@ -61,6 +62,7 @@ export class LocalAgent {
 
   constructor(options: LocalAgentOptions) {
     this.#options = options;
+    this.#isolation = options.config.node.isolation;
   }
 
   /**
@@ -69,9 +71,22 @@ export class LocalAgent {
    */
   async start(makeJoinToken: () => Promise<string>): Promise<void> {
     const token = hasJoined(this.#options.home) ? undefined : await makeJoinToken();
-    if (!runningAgent(this.#options.home)) this.#spawn(token);
+    if (!runningAgent(this.#options.home)) {
+      await this.#chooseIsolation();
+      this.#spawn(token);
+    }
     this.#timer = setInterval(() => this.#watch(token), watchEveryMs);
     this.#timer.unref();
+  }
+
+  /** Where user namespaces are refused, a machine would offer nothing: then `process`, loudly. */
+  async #chooseIsolation(): Promise<void> {
+    const probe = await probeIsolation(process.execPath);
+    const sandbox = probe.levels.find(({ level }) => level === 'sandbox');
+    if (!sandbox || sandbox.offered || this.#isolation.includes('process')) return;
+    this.#isolation = ['process'];
+    note(colors.yellow(`WARNING: no sandbox on this machine: ${sandbox.why}`));
+    note(colors.yellow(`Jobs run with isolation "process", which keeps nothing from them. Cure: ${sandbox.cure}`));
   }
 
   /** Lets the agent go on by itself. */
@@ -105,7 +120,7 @@ export class LocalAgent {
       '--name',
       config.node.name ?? hostname(),
       '--isolation',
-      config.node.isolation.join(','),
+      this.#isolation.join(','),
       ...(config.node.hostNetwork ? ['--host-network'] : []),
     ];
     const child = spawn(process.execPath, args, {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
+import { holderOfHome } from '../../common/database/home-lock.ts';
 import { SolyxError } from '../../common/errors/index.ts';
-import { agentDirectory, runningAgent } from '../local-agent.ts';
-import { isAlive, type LocalServer, readLocalServer } from '../local-server.ts';
+import { readLocalServer } from '../local-server.ts';
 import { note } from '../output.ts';
 
-/** Longest time for jobs to end within their grace, and for the control plane to stop, seconds. */
-const patience = { agent: 120, server: 60 };
+/** Longest time for the control plane to stop, seconds. */
+const patienceSeconds = 60;
 
 export function downCommand(program: Command): void {
   program
@@ -21,13 +21,13 @@ export function downCommand(program: Command): void {
 
 async function down(): Promise<void> {
   const home = solyxHome();
-  const server = readLocalServer(home);
-  const alive = server !== undefined && isAlive(server);
   await endAgent(home);
-  if (alive) {
+  // By the lock, not by server.json: a control plane that is stopping has removed its file and still holds the database.
+  const pid = holderOfHome(home);
+  if (pid !== undefined) {
     note('stopping the control plane …');
-    process.kill(server.pid, 'SIGTERM');
-    await untilDead(server, patience.server, 'The control plane');
+    if (readLocalServer(home)?.pid === pid) process.kill(pid, 'SIGTERM');
+    await untilFree(home, pid);
   }
   await endDatabase(home);
   note('Everything has ended.');
@@ -35,24 +35,21 @@ async function down(): Promise<void> {
 
 /** Ends the agent after its attempts; while the control plane still runs, their ends are recorded. */
 async function endAgent(home: string): Promise<void> {
-  const { endEverything } = await import('../../metapod/agent/index.ts');
-  const agent = runningAgent(home);
-  if (agent) {
-    note('ending jobs and the agent …');
-    await endEverything(agentDirectory(home));
-    await untilDead(agent, patience.agent, 'The agent');
-  }
+  const [{ endEverything }, { agentDirectory, runningAgent }] = await Promise.all([
+    import('../../metapod/agent/index.ts'),
+    import('../local-agent.ts'),
+  ]);
+  if (!existsSync(agentDirectory(home))) return;
+  if (runningAgent(home)) note('ending jobs and the agent …');
+  await endEverything(agentDirectory(home));
 }
 
-async function untilDead(
-  target: Pick<LocalServer, 'pid' | 'startTicks'>,
-  seconds: number,
-  name: string,
-): Promise<void> {
-  const until = performance.now() + seconds * 1000;
-  while (isAlive(target)) {
-    if (performance.now() > until)
-      throw new SolyxError('conflict', `${name} (process ${target.pid}) did not end within ${seconds} s.`);
+async function untilFree(home: string, pid: number): Promise<void> {
+  const until = performance.now() + patienceSeconds * 1000;
+  while (holderOfHome(home) === pid) {
+    if (performance.now() > until) {
+      throw new SolyxError('conflict', `The control plane (process ${pid}) did not end within ${patienceSeconds} s.`);
+    }
     await pause(50);
   }
 }

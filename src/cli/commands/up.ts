@@ -10,7 +10,6 @@ import { solyxHome } from '../../common/config/home.ts';
 import { createClient } from '../../common/contract/client.ts';
 import type { ComponentName, ControlPlane } from '../../main.ts';
 import { readAdminKey } from '../connect.ts';
-import { LocalAgent } from '../local-agent.ts';
 import { removeLocalServer, startTicks, writeLocalServer } from '../local-server.ts';
 import { note, print } from '../output.ts';
 import { untilSignal } from '../signals.ts';
@@ -36,10 +35,11 @@ export function upCommand(program: Command): void {
 
 async function up(options: UpOptions): Promise<void> {
   // Imported late: the other commands must not wait for the server's modules.
-  const [{ loadConfig }, { createLogger }, { components, startControlPlane }] = await Promise.all([
+  const [{ loadConfig }, { createLogger }, { components, startControlPlane }, { LocalAgent }] = await Promise.all([
     import('../../common/config/index.ts'),
     import('../../common/logger.ts'),
     import('../../main.ts'),
+    import('../local-agent.ts'),
   ]);
   const config = loadConfig({
     file: options.config,

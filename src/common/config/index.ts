@@ -1,5 +1,5 @@
-export { type ConfigKey, configKeys, envName } from './keys.ts';
 export { solyxHome } from './home.ts';
+export { type ConfigKey, configKeys, envName } from './keys.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
 export { printConfig } from './print.ts';

@@ -6,7 +6,7 @@
  * lives, is not inherited by children (PostgreSQL outlives us), and refuses a second holder inside one process too.
  * `home.lock.json` beside it only says who holds the lock, for the message; nobody decides by it.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SolyxError } from '../errors/index.ts';
@@ -47,6 +47,24 @@ export function lockHome(home: string): HomeLock {
       if (file.isOpen) file.close();
     },
   };
+}
+
+/**
+ * The process that holds a data directory, or undefined when nobody does. It may have let go by the time of the answer.
+ */
+export function holderOfHome(home: string): number | undefined {
+  if (!existsSync(join(home, 'home.lock'))) return undefined;
+  const file = new DatabaseSync(join(home, 'home.lock'), { timeout: 0 });
+  try {
+    file.exec('select count(*) from sqlite_master');
+    return undefined;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
+  } finally {
+    file.close();
+  }
+  const holder = JSON.parse(readFileSync(join(home, 'home.lock.json'), 'utf8')) as { pid: number };
+  return holder.pid;
 }
 
 function describeHolder(home: string, holderFile: string): string {

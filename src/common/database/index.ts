@@ -1,6 +1,6 @@
 export { connectionTypes, makeClient, withClient } from './connection.ts';
 export { classify, toSolyxError } from './failures.ts';
-export { lockHome } from './home-lock.ts';
+export { holderOfHome, lockHome } from './home-lock.ts';
 export { type EmbeddedDatabase, type LauncherOptions, startEmbeddedDatabase } from './launcher.ts';
 export { findMigrations, type Migration, migrate } from './migrate.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './pools.ts';

@@ -115,7 +115,7 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
   };
 }
 
-const streamNames: Readonly<Record<string, 'stdout' | 'stderr'>> = { o: 'stdout', e: 'stderr' };
+const streamNames: Readonly<Record<string, 'stdout' | 'stderr'>> = { out: 'stdout', err: 'stderr' };
 /** The last instant that ISO 8601 writes with four digits of year. */
 const latestMs = Date.UTC(9999, 11, 31);
 
