@@ -74,6 +74,10 @@ export const FAILPOINTS = [
   'supervisor.before-status-ended',
   /** The end is recorded; leftovers (cgroup, root skeleton) are not removed yet. */
   'supervisor.after-status-ended',
+  /** A chunk of a plan is written: attempts, allocations, counters; its transaction is not committed yet. */
+  'allocator.before-commit',
+  /** A chunk is committed; the scheduler does not know it yet, and later chunks are not begun. */
+  'allocator.after-commit',
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -7,6 +7,7 @@
  * to give anything twice, should this code be wrong.
  */
 import type { CommitResult, CommittedPlacement, Plan, RefusedPlacement } from '../../common/contract/plan.ts';
+import { failpoint } from '../../common/failpoints.ts';
 import { newId } from '../../common/ids.ts';
 import { commitChunk } from './commit.ts';
 import type { AttemptLedger } from './ledger.ts';
@@ -52,7 +53,12 @@ export class ResourceAllocator<T> {
     const refusals: RefusedPlacement[] = [...refused];
     for (let from = 0; from < sound.length; from += chunkSize) {
       const chunk = sound.slice(from, from + chunkSize);
-      const result = await this.#store.transaction((tx) => commitChunk(tx, this.#store.session(tx), ledger, chunk));
+      const result = await this.#store.transaction(async (tx) => {
+        const written = await commitChunk(tx, this.#store.session(tx), ledger, chunk);
+        failpoint('allocator.before-commit');
+        return written;
+      });
+      failpoint('allocator.after-commit');
       committed.push(...result.committed);
       refusals.push(...result.refused);
     }
