@@ -19,11 +19,12 @@ import type { RoundWorker } from './worker/round-worker.ts';
 const kinds: readonly ComparedKind[] = ['site', 'node', 'job'];
 /** Rows of a page: about 3 ms to read and post. */
 const pageSize = 200;
-const resyncEveryMs = 5_000;
 
 export interface FeedOptions {
   readonly db: Database;
   readonly clock: Clock;
+  /** Shortest time between turns of the rolling comparison, milliseconds. */
+  readonly compareEveryMs: number;
   /** Told how many rows differed although no key said so. */
   readonly onDifference: (kind: ComparedKind, count: number) => void;
 }
@@ -72,7 +73,7 @@ export class Feed {
     }
     this.#reader.advance(batch.cursor);
     const now = this.#options.clock.monotonicMs();
-    if (batch.kind === 'keys' && now - this.#lastResync >= resyncEveryMs) {
+    if (batch.kind === 'keys' && now - this.#lastResync >= this.#options.compareEveryMs) {
       this.#lastResync = now;
       await this.#resync.turn(worker);
     }

@@ -1,6 +1,7 @@
 /** A queued job's row as the scheduler's core knows it. */
 import type { PendingJobRow } from '../jobs/index.ts';
 import { shapeOf } from './core/shape.ts';
+import type { Shape } from './core/snapshot.ts';
 import type { QueuedJob } from './worker/messages.ts';
 
 /** What of a row the worker needs; the spec itself stays behind. */
@@ -13,7 +14,7 @@ export function queuedJobOf(row: PendingJobRow): QueuedJob {
       revision: row.revision,
       tenant: row.tenant,
       project: row.project,
-      shape: shapeOf(row.spec),
+      shape: shapeOfRow(row),
       priority: row.priority,
       submittedAt: row.submittedAt.getTime(),
       notBefore,
@@ -21,4 +22,21 @@ export function queuedJobOf(row: PendingJobRow): QueuedJob {
         notBefore === 0 ? null : row.pendingReason === 'retry_backoff' ? 'retry_backoff' : 'earliest_start',
     },
   };
+}
+
+/** A spec that cannot be read (edited by hand, of another release) must not stop the others: its shape is one that never fits. */
+function shapeOfRow(row: PendingJobRow): Shape {
+  try {
+    return shapeOf(row.spec);
+  } catch {
+    const resources = {
+      cpuMilli: Number.NaN,
+      memoryBytes: 0,
+      diskBytes: 0,
+      sharedMemoryBytes: 0,
+      deviceAlternatives: [],
+      nodes: 1,
+    };
+    return { key: 'unreadable', resources, isolation: 'node', network: 'none', maxUsdPerHour: 0 };
+  }
 }

@@ -35,6 +35,10 @@ export interface SchedulerOptions {
   readonly recordRounds?: string;
   /** Longest pause between rounds, seconds in (0, 30]; default 30. */
   readonly resyncSeconds?: number;
+  /** Shortest time between two pages of the rolling comparison with the rows, seconds ≥ 0; default 5. */
+  readonly compareSeconds?: number;
+  /** Starts the scheduling thread; for tests that end it. */
+  readonly startWorker?: () => RoundWorker;
 }
 
 const verdictsPerTransaction = 500;
@@ -64,6 +68,7 @@ export class WorkloadScheduler {
     this.#feed = new Feed({
       db: options.db,
       clock: options.clock,
+      compareEveryMs: (options.compareSeconds ?? 5) * 1000,
       onDifference: (kind, count) => {
         options.logger.warn({ kind, count }, 'the snapshot differed from the rows; they are read again');
         this.#metrics.differences.inc({ kind }, count);
@@ -127,7 +132,7 @@ export class WorkloadScheduler {
       this.#options.logger.error({ err: this.#worker.lost }, 'the scheduling thread is started again');
       this.#metrics.workerRestarts.inc();
     }
-    this.#worker = new RoundWorker();
+    this.#worker = this.#options.startWorker?.() ?? new RoundWorker();
     this.#feed.restart();
     return this.#worker;
   }

@@ -98,7 +98,7 @@ export class SnapshotStore {
     growColumns(this.#sites, at + 1);
     this.#siteIds.push(id);
     this.#siteRow.set(id, at);
-    this.#sites.deviceUsdPerHour[at] = Number.NaN;
+    for (const column of Object.values(this.#sites)) column[at] = Number.NaN;
     return at;
   }
 

@@ -2,11 +2,11 @@
  * Entry of the worker thread: messages in, answers out, one after the other. An error ends the call that it belongs to; one that
  * belongs to none ends the thread, and the main thread starts another and feeds it anew.
  */
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { encodeRound } from '../record/round-file.ts';
 import type { Answers, FromWorker, Request, ToWorker } from './messages.ts';
-import { RoundEngine } from './round-engine.ts';
+import { RoundEngine, type RoundRecord } from './round-engine.ts';
 
 const engine = new RoundEngine();
 
@@ -42,7 +42,11 @@ function answer(request: Request): Answers[keyof Answers] {
       const record =
         recordTo === null
           ? undefined
-          : (round: Parameters<typeof encodeRound>[0]) => writeFileSync(recordTo, encodeRound(round));
+          : (round: RoundRecord) => {
+              // Under its name it is whole, whoever reads the folder meanwhile.
+              writeFileSync(`${recordTo}.part`, encodeRound(round));
+              renameSync(`${recordTo}.part`, recordTo);
+            };
       const summary = engine.run(request.policy, request.now, record);
       return { ...summary, seconds: (performance.now() - start) / 1000 };
     }
