@@ -12,6 +12,7 @@ import type { CommitResult, PendingVerdict } from '../../common/contract/plan.ts
 import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
+import { failpoint } from '../../common/failpoints.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { Logger } from '../../common/logger.ts';
 import { type AttemptLedger, commitPlan } from '../../drm/allocator/index.ts';
@@ -156,6 +157,7 @@ export class WorkloadScheduler {
       placements.filter(({ jobId }) => jobIds.has(jobId)).flatMap(({ ranks }) => ranks.map(({ nodeId }) => nodeId));
     const all = new Set<string>(placements.map(({ jobId }) => jobId));
     let result: CommitResult;
+    failpoint('scheduler.before-commit');
     try {
       result = await commitPlan(db, { placements }, ledger);
     } catch (error) {
@@ -166,6 +168,7 @@ export class WorkloadScheduler {
       wake.wake('orchestrator');
       throw error;
     }
+    failpoint('scheduler.after-commit');
     const refused = new Set<string>(result.refused.map(({ jobId }) => jobId));
     worker.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
     this.#feed.doubt('job', refused);

@@ -8,6 +8,7 @@
  */
 import type { RejectionCode } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
+import { type Capacity, capacityFor } from './capacity.ts';
 import { fitNode, noNode, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
@@ -15,6 +16,7 @@ import type { NodeRequest } from './request.ts';
 const blockBits = 6;
 const blockSize = 1 << blockBits;
 const infeasible = Number.POSITIVE_INFINITY;
+const reserved = rejectionCodes.indexOf('reserved');
 
 export class Scoreboard {
   readonly request: NodeRequest;
@@ -27,6 +29,7 @@ export class Scoreboard {
   feasibleCount = 0;
   readonly #siteFeasible: Int32Array;
   readonly #siteReserved: Int32Array;
+  #capacity: Capacity | undefined;
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
 
   constructor(fleet: Fleet, request: NodeRequest) {
@@ -47,19 +50,25 @@ export class Scoreboard {
   /** Scores a row again after its node changed. */
   update(row: number): void {
     const site = this.#fleet.snapshot.nodes.site[row]!;
-    if (this.scores[row]! < infeasible) {
+    const before = this.scores[row]!;
+    if (before < infeasible) {
       this.feasibleCount -= 1;
       this.#siteFeasible[site]! -= 1;
     } else {
       this.#rejected[this.#codes[row]!]! -= 1;
-      if (rejectionCodes[this.#codes[row]!] === 'reserved') this.#siteReserved[site]! -= 1;
+      if (this.#codes[row] === reserved) this.#siteReserved[site]! -= 1;
     }
-    this.#record(row);
+    const score = this.#record(row);
     const block = row >> blockBits;
+    if (score <= this.#blockMin[block]!) this.#blockMin[block] = score;
+    else if (before === this.#blockMin[block]) this.#blockMin[block] = this.#leastOf(block);
+  }
+
+  #leastOf(block: number): number {
     const end = Math.min(this.scores.length, (block + 1) << blockBits);
     let least = infeasible;
     for (let i = block << blockBits; i < end; i += 1) if (this.scores[i]! < least) least = this.scores[i]!;
-    this.#blockMin[block] = least;
+    return least;
   }
 
   #record(row: number): number {
@@ -76,7 +85,7 @@ export class Scoreboard {
     this.scores[row] = infeasible;
     this.#codes[row] = code;
     this.#rejected[code]! += 1;
-    if (rejectionCodes[code] === 'reserved') this.#siteReserved[site]! += 1;
+    if (code === reserved) this.#siteReserved[site]! += 1;
     return infeasible;
   }
 
@@ -132,6 +141,12 @@ export class Scoreboard {
   fitsWithoutReservations(): boolean {
     const { ranks } = this.request;
     return this.#siteFeasible.some((count, site) => count + this.#siteReserved[site]! >= ranks);
+  }
+
+  /** What could hold the request if the fleet were idle; the same all through the round. */
+  capacity(): Capacity {
+    this.#capacity ??= capacityFor(this.#fleet, this.request);
+    return this.#capacity;
   }
 
   /** Most feasible nodes at one site. */

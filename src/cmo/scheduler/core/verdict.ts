@@ -7,7 +7,7 @@
  */
 import type { PendingVerdict } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
-import { type Capacity, capacityFor, fitsIdleFleet } from './capacity.ts';
+import { type Capacity, fitsIdleFleet } from './capacity.ts';
 import type { Fleet } from './fleet.ts';
 import { noMatchMessage } from './no-match.ts';
 import type { NodeRequest } from './request.ts';
@@ -22,7 +22,6 @@ export class Blocked {
   readonly reason: PendingReason;
   readonly #fleet: Fleet;
   readonly #boards: readonly Scoreboard[];
-  readonly #capacities: (Capacity | undefined)[] = [];
   /** The alternative that the reason speaks of. */
   readonly #chosen: number;
 
@@ -38,21 +37,14 @@ export class Blocked {
 
   /** What could hold each alternative if it were idle. */
   *possible(): Generator<{ request: NodeRequest; capacity: Capacity }> {
-    for (const [alternative, { request }] of this.#boards.entries()) {
-      yield { request, capacity: this.#capacity(alternative) };
-    }
+    for (const board of this.#boards) yield { request: board.request, capacity: board.capacity() };
   }
 
   /** The sentence and the counts, by the state of the round when it is asked for. */
   detail(): Verdict['detail'] {
     const board = this.#boards[this.#chosen]!;
-    const message = messageOf(this.#fleet, this.reason, board, this.#capacity(this.#chosen));
+    const message = messageOf(this.#fleet, this.reason, board, board.capacity());
     return { message, rejections: board.rejections() };
-  }
-
-  #capacity(alternative: number): Capacity {
-    this.#capacities[alternative] ??= capacityFor(this.#fleet, this.#boards[alternative]!.request);
-    return this.#capacities[alternative];
   }
 
   #reasonOf(alternative: number): PendingReason {
@@ -61,7 +53,7 @@ export class Blocked {
       return board.fitsWithoutReservations() ? 'behind_others' : 'insufficient_capacity';
     }
     const { ranks } = board.request;
-    const capacity = this.#capacity(alternative);
+    const capacity = board.capacity();
     if (capacity.mostUnavailable >= ranks) return 'nodes_unavailable';
     return capacity.mostAtAll >= ranks ? 'price_above_limit' : 'no_matching_node';
   }
