@@ -22,7 +22,7 @@ import { closeServer, createHttpServer } from './common/http/index.ts';
 import { serveStatus } from './common/http/status.ts';
 import type { Logger } from './common/logger.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
-import { ensureSite, startPresenceLoop } from './drm/tracker/index.ts';
+import { ensureSite, settleSamples, startPresenceLoop } from './drm/tracker/index.ts';
 import { agentRoutes, Gateway } from './metapod/gateway/index.ts';
 
 /** What components are built from. */
@@ -231,6 +231,7 @@ function startHousekeeping({ db, logger }: Services): () => Promise<void> {
   const timer = setInterval(() => {
     running = Promise.all([
       truncateOldDirty(db),
+      settleSamples(db),
       pruneEvents(db, retention.eventDays),
       pruneIdempotency(db, retention.idempotencyHours),
     ]).catch((error) => logger.warn({ err: error }, 'housekeeping failed; it is repeated in five minutes'));
