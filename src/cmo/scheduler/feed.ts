@@ -8,8 +8,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../common/clock.ts';
 import { type Database, type Queryable, withSystem } from '../../common/database/index.ts';
 import { DirtyReader } from '../../common/events/index.ts';
+import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
-import { readNodes, readRevisions, readSites } from './queries.ts';
+import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
 import type { ComparedKind } from './worker/messages.ts';
@@ -108,10 +109,10 @@ export class Feed {
   async #post(worker: RoundWorker, kind: ComparedKind, ids: readonly string[]): Promise<void> {
     switch (kind) {
       case 'site':
-        worker.apply({ sites: byId(ids, await this.#read((tx) => readSites(tx, ids)), (row) => row) });
+        worker.apply({ sites: byId(ids, await this.#read((tx) => readFleetSites(tx, ids)), (row) => row) });
         break;
       case 'node':
-        worker.apply({ nodes: byId(ids, await this.#read((tx) => readNodes(tx, ids)), (row) => row) });
+        worker.apply({ nodes: byId(ids, await this.#read((tx) => readFleet(tx, ids)), (row) => row) });
         break;
       case 'job':
         worker.apply({ jobs: byId(ids, await this.#read((tx) => readPendingJobs(tx, ids)), queuedJobOf) });

@@ -9,11 +9,12 @@ import type { JobSpec } from '../../common/contract/job-spec.ts';
 import type { RejectionCode } from '../../common/contract/plan.ts';
 import type { PendingReason } from '../../common/contract/states/job.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
+import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { defaultPolicy } from './core/policy.ts';
 import { schedule } from './core/schedule.ts';
 import { shapeOf } from './core/shape.ts';
 import type { Snapshot } from './core/snapshot.ts';
-import { readNodes, readRevisions, readSites } from './queries.ts';
+import { readRevisions } from './queries.ts';
 import { SnapshotStore } from './state/snapshot-store.ts';
 
 export interface PreviewAnswer {
@@ -80,8 +81,8 @@ async function readSnapshot(db: Database): Promise<Snapshot> {
       const from: string = after;
       const ids = await withSystem(db, async (tx) => {
         const page = (await readRevisions(tx, kind, from, pageSize)).map(([id]) => id);
-        const sites = kind === 'site' ? await readSites(tx, page) : [];
-        const nodes = kind === 'node' ? await readNodes(tx, page) : [];
+        const sites = kind === 'site' ? await readFleetSites(tx, page) : [];
+        const nodes = kind === 'node' ? await readFleet(tx, page) : [];
         store.apply({
           sites: new Map(sites.map((row) => [row.id, row])),
           nodes: new Map(nodes.map((row) => [row.id, row])),
