@@ -6,7 +6,7 @@
  * does not care whether the socket is open. Heartbeats carry the lease: a supervisor counts its time without contact
  * from the sending of the last one that was acknowledged (contracts §3).
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { type BlobStore, openDirectoryStore } from '../../common/blobs/index.ts';
@@ -22,6 +22,7 @@ import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { createFolder, folderName, listFolders, readStart } from './attempt-folder.ts';
 import { Connection } from './connection.ts';
+import { Contact } from './contact.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { systemOutside } from './discovery/index.ts';
 import { Fences } from './fences.ts';
@@ -40,6 +41,10 @@ const sampleMs = 2_000;
 const rediscoverMs = 60_000;
 const cacheKeptMs = 86_400_000;
 const reportsPerFrame = 64;
+/** A step that is under way when the agent ends may finish for so long; uploads are taken up again by the next agent. */
+const settleMs = 2_000;
+/** Shortest pause between heartbeats, seconds. */
+const leastBeatSeconds = 0.5;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -48,6 +53,7 @@ export class Agent {
   readonly #ranks = new Map<string, Rank>();
   readonly #journal: ReportJournal;
   readonly #fences: Fences;
+  readonly #contact: Contact;
   readonly #cache: BlobStore;
   readonly #controlPlane: ControlPlane;
   readonly #connection: Connection;
@@ -61,7 +67,7 @@ export class Agent {
   #heartbeatSeq = 0;
   /** Boot clock at the sending of heartbeats that are not acknowledged, by number. */
   #heartbeats = new Map<number, number>();
-  #leaseSeconds = uptime();
+  #beatAtSeconds = Number.NEGATIVE_INFINITY;
   /** Next report to send on this socket. */
   #reportSeq = 0;
   #revoked = false;
@@ -78,6 +84,7 @@ export class Agent {
     this.#attemptsFolder = join(options.dataDir, 'attempts');
     this.#journal = ReportJournal.open(join(options.dataDir, 'reports.journal'));
     this.#fences = new Fences(join(options.dataDir, 'fences'));
+    this.#contact = new Contact(options.dataDir);
     this.#cache = parts.cache;
     this.#controlPlane = controlPlane;
     this.#facts = parts.facts;
@@ -121,7 +128,7 @@ export class Agent {
     this.#timers = [
       setInterval(() => this.#tick(), stepMs),
       setInterval(() => void this.#takeSample(), sampleMs),
-      setInterval(() => this.#beat(), heartbeatSeconds * 1000),
+      setInterval(() => this.#beatWhenDue(), stepMs),
       setInterval(() => void this.#rediscover(), rediscoverMs),
       setInterval(() => void this.#cleanCache(), cacheKeptMs / 24),
     ];
@@ -133,6 +140,8 @@ export class Agent {
     for (const timer of this.#timers) clearInterval(timer);
     this.#connection.stop();
     await this.#sampler.stop();
+    const settled = Promise.all([...this.#ranks.values()].map((rank) => rank.settled()));
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
     this.#journal.close();
   }
 
@@ -161,8 +170,12 @@ export class Agent {
 
   #adopt(dir: string): Rank | undefined {
     const start = readStart(dir);
-    if (start === undefined) {
-      this.#logger.warn({ dir }, 'an attempt folder without a readable intent is left alone');
+    if (start === 'absent') {
+      rmSync(dir, { recursive: true, force: true });
+      return undefined;
+    }
+    if (start === 'damaged') {
+      this.#logger.error({ dir }, 'the intent of an attempt is damaged; its folder is left alone');
       return undefined;
     }
     const rank = new Rank(dir, start, this.#rankDependencies());
@@ -184,14 +197,14 @@ export class Agent {
       journal: this.#journal,
       logger: this.#logger,
       onReport: () => this.#sendReports(),
-      leaseSeconds: () => this.#leaseSeconds,
+      contact: this.#contact,
     };
   }
 
   #tick(): void {
     for (const [name, rank] of this.#ranks) {
       if (rank.isGone) this.#ranks.delete(name);
-      else void rank.step();
+      else rank.step();
     }
     this.#sendReports();
     this.#sendLogs();
@@ -263,6 +276,8 @@ export class Agent {
   #carryOut({ kind, attemptId, rank: number, token, payload }: Command): string | undefined {
     const rank = this.#ranks.get(folderName(attemptId, number));
     if (rank !== undefined && rank.start.token !== token) return 'the attempt has another token here';
+    const received = { bootId: bootId(), uptimeSeconds: uptime() };
+    const intent = { attemptId, rank: number, token, received };
     switch (kind) {
       case 'start': {
         if (rank !== undefined) return undefined;
@@ -273,7 +288,7 @@ export class Agent {
             { issues: parsed.error.issues, attemptId },
             'a start command has another form than this agent knows',
           );
-          this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: null }));
+          this.#adopt(createFolder(this.#attemptsFolder, { ...intent, payload: null }));
           return 'its payload has another form than this agent knows';
         }
         if (!this.#fences.admit(parsed.data.jobId, BigInt(token))) return 'a newer attempt of the job was started here';
@@ -281,15 +296,15 @@ export class Agent {
           const isOlder = other.start.payload?.jobId === parsed.data.jobId && BigInt(other.start.token) < BigInt(token);
           if (isOlder && !other.hasEnded) other.stop('a newer attempt exists', 0);
         }
-        this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: parsed.data }));
+        this.#adopt(createFolder(this.#attemptsFolder, { ...intent, payload: parsed.data }));
         failpoint('agent.after-intent');
+        this.#beatWhenDue();
         return undefined;
       }
       case 'stop': {
         const stop = stopPayload.parse(payload);
         // Stopped before its start came: remembered, so that it is reported and can never start.
-        const target =
-          rank ?? this.#adopt(createFolder(this.#attemptsFolder, { attemptId, rank: number, token, payload: null }));
+        const target = rank ?? this.#adopt(createFolder(this.#attemptsFolder, { ...intent, payload: null }));
         target?.stop(stop.why, stop.graceSeconds);
         return undefined;
       }
@@ -299,10 +314,18 @@ export class Agent {
     }
   }
 
+  /** A rank that may miss contact for less than a few periods makes us beat faster, or it would never live long. */
+  #beatWhenDue(): void {
+    let period = heartbeatSeconds;
+    for (const rank of this.#unended()) period = Math.min(period, rank.patienceSeconds / 4);
+    if (uptime() - this.#beatAtSeconds >= Math.max(leastBeatSeconds, period)) this.#beat();
+  }
+
   #beat(): void {
     if (!this.#connection.isOpen) return;
     const seq = this.#heartbeatSeq++;
-    this.#heartbeats.set(seq, uptime());
+    this.#beatAtSeconds = uptime();
+    this.#heartbeats.set(seq, this.#beatAtSeconds);
     const samples = this.#sample === undefined ? undefined : wireSamplesOf(this.#sample);
     this.#connection.send({ type: 'heartbeat', seq, ...(samples !== undefined && { samples }) });
   }
@@ -311,7 +334,6 @@ export class Agent {
     const sentAt = this.#heartbeats.get(seq);
     if (sentAt === undefined) return;
     for (const older of this.#heartbeats.keys()) if (older <= seq) this.#heartbeats.delete(older);
-    this.#leaseSeconds = sentAt;
     for (const rank of this.#ranks.values()) {
       try {
         rank.renewLease(sentAt);
@@ -319,6 +341,7 @@ export class Agent {
         this.#logger.warn({ err: error, dir: rank.dir }, 'a lease was not renewed; without contact the job ends early');
       }
     }
+    this.#contact.renew(sentAt);
   }
 
   #sendReports(): void {

@@ -16,6 +16,8 @@ const startFile = z.object({
   token: z.string(),
   /** Null: stopped before its start ever came; the folder only remembers that it must not start. */
   payload: startPayload.nullable(),
+  /** When the command came, by the boot clock: the control plane was heard then. */
+  received: z.object({ bootId: z.string(), uptimeSeconds: z.number() }),
 });
 export type RankStart = z.infer<typeof startFile>;
 
@@ -74,11 +76,12 @@ function flushFolder(folder: string): void {
   }
 }
 
-/** The intent, or undefined: a folder that was begun and never meant anything, or a damaged one. */
-export function readStart(dir: string): RankStart | undefined {
+/** The intent; `absent`: the folder was begun and never meant anything, because the disk was full or we were killed. */
+export function readStart(dir: string): RankStart | 'absent' | 'damaged' {
   const found = readJson(join(dir, files.start));
+  if (found.kind === 'absent') return 'absent';
   const parsed = found.kind === 'ok' ? startFile.safeParse(found.value) : undefined;
-  return parsed?.success ? parsed.data : undefined;
+  return parsed?.success ? parsed.data : 'damaged';
 }
 
 export function readProgress(dir: string): RankProgress {

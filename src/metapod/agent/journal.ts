@@ -27,6 +27,7 @@ export class ReportJournal {
   #entries: JournalEntry[];
   #file: number;
   #bytes: number;
+  #isClosed = false;
 
   private constructor(path: string, content: JournalContent) {
     this.#path = path;
@@ -62,9 +63,10 @@ export class ReportJournal {
 
   /**
    * Writes a report and flushes it; only then may it be sent.
-   * @throws Error when the disk is full; the journal is as before
+   * @throws Error when the disk is full or the journal was closed; it is as before
    */
   append(report: RankReport): JournalEntry {
+    if (this.#isClosed) throw new Error('the journal is closed');
     const entry = { seq: this.#next, report };
     const line = Buffer.from(renderEntry(entry));
     try {
@@ -84,7 +86,7 @@ export class ReportJournal {
 
   /** The server has everything below `next`; acknowledgements of another journal or of the past change nothing. */
   acknowledge(name: string, next: number): void {
-    if (name !== this.#name || next > this.#next) return;
+    if (this.#isClosed || name !== this.#name || next > this.#next) return;
     const left = this.#entries.filter((entry) => entry.seq >= next);
     if (left.length === this.#entries.length) return;
     this.#entries = left;
@@ -102,6 +104,8 @@ export class ReportJournal {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     closeSync(this.#file);
   }
 }

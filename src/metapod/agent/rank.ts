@@ -15,6 +15,7 @@ import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { folders, type RankProgress, type RankStart, readProgress, writeProgress } from './attempt-folder.ts';
 import { CheckpointCollector, storeArtifacts } from './checkpoints.ts';
+import type { Contact } from './contact.ts';
 import { ControlPlaneAway } from './control-plane.ts';
 import { addInterval, readEnergy, writeEnergy } from './energy.ts';
 import type { ReportJournal } from './journal.ts';
@@ -23,6 +24,7 @@ import { CannotStart, isDiskFull, type PrepareDependencies, prepareRank } from '
 import type { NodeSample } from './samples/index.ts';
 import { claimAttempt } from './supervisor/claim.ts';
 import {
+  bootId,
   destroyAttempt,
   FILES,
   type Inspection,
@@ -41,8 +43,7 @@ export interface RankDependencies extends PrepareDependencies {
   readonly logger: Logger;
   /** A report is in the journal and may be sent. */
   readonly onReport: () => void;
-  /** Boot clock at the sending of the last acknowledged heartbeat, seconds. */
-  readonly leaseSeconds: () => number;
+  readonly contact: Contact;
 }
 
 type RankEnd = NonNullable<RankReport['end']>;
@@ -63,7 +64,7 @@ export class Rank {
   #progress: RankProgress;
   #inspection: Inspection;
   #collector: CheckpointCollector | undefined;
-  #stepping = false;
+  #stepping: Promise<void> | undefined;
   #gone = false;
   #spawns = 0;
   #spawnedAtMs = Number.NEGATIVE_INFINITY;
@@ -95,6 +96,12 @@ export class Rank {
     return this.#progress.failure !== null || this.#inspection.state === 'ended' || this.#inspection.state === 'dead';
   }
 
+  /** How long it goes on without contact before it is asked to end, seconds; infinite for `keep`. */
+  get patienceSeconds(): number {
+    const stopAfter = this.start.payload?.stopAfterSeconds ?? Number.POSITIVE_INFINITY;
+    return stopAfter - Math.min(stopAfter, this.start.payload?.graceSeconds ?? 0);
+  }
+
   /** For the hello: what of it is on disk. */
   get state(): 'starting' | 'running' | 'ended' {
     if (this.hasEnded) return 'ended';
@@ -113,23 +120,30 @@ export class Rank {
     if (!this.hasEnded) this.stop('forgotten', 0);
   }
 
-  /** Lets the supervisor know until when the control plane is known to know about us. */
+  /** Contact is about to be renewed: the supervisor is told; what never started and was without it too long, ends. */
   renewLease(uptimeSeconds: number): void {
-    if (!this.hasEnded) writeLease(this.dir, { uptimeSeconds });
+    if (this.hasEnded) return;
+    if (this.#inspection.state === 'absent') this.#ruleIfContactWasLost();
+    else writeLease(this.dir, { uptimeSeconds });
+  }
+
+  /** Resolves when no step is under way. */
+  async settled(): Promise<void> {
+    await this.#stepping;
   }
 
   /** Does what is due. Never throws: what fails is tried again. */
-  async step(): Promise<void> {
-    if (this.#stepping || this.#gone || performance.now() < this.#retryAtMs) return;
-    this.#stepping = true;
-    try {
-      await this.#advance();
-    } catch (error) {
-      this.#retryAtMs = performance.now() + (error instanceof ControlPlaneAway ? 1_000 : 3_000);
-      if (!(error instanceof ControlPlaneAway)) this.#logger.warn({ err: error }, 'a step failed; it will be repeated');
-    } finally {
-      this.#stepping = false;
-    }
+  step(): void {
+    if (this.#stepping !== undefined || this.#gone || performance.now() < this.#retryAtMs) return;
+    this.#stepping = this.#advance()
+      .catch((error) => {
+        this.#retryAtMs = performance.now() + (error instanceof ControlPlaneAway ? 1_000 : 3_000);
+        if (error instanceof ControlPlaneAway) return;
+        this.#logger.warn({ err: error }, 'a step failed; it will be repeated');
+      })
+      .finally(() => {
+        this.#stepping = undefined;
+      });
   }
 
   /** Adds the energy since the last look. */
@@ -181,7 +195,7 @@ export class Rank {
       const message = this.#progress.stop === null ? null : `stopped before it started: ${this.#progress.stop.why}`;
       return this.#rule('never-started', message);
     }
-    if (performance.now() - this.#spawnedAtMs < claimMs) return;
+    if (performance.now() - this.#spawnedAtMs < claimMs || this.#ruleIfContactWasLost()) return;
     if (this.#spawns >= mostSupervisors) {
       return this.#rule('start-failed', `its supervisor does not start: ${this.#supervisorWords()}`);
     }
@@ -194,8 +208,8 @@ export class Rank {
       throw error;
     }
     // Asked to stop while it was being prepared.
-    if (this.#progress.stop !== null) return;
-    this.renewLease(this.#deps.leaseSeconds());
+    if (this.#progress.stop !== null || this.#ruleIfContactWasLost()) return;
+    writeLease(this.dir, { uptimeSeconds: this.#heardSeconds() });
     failpoint('agent.before-supervisor');
     await startSupervisor(this.dir, { nodeBinary: this.#deps.nodeBinary });
     this.#spawns += 1;
@@ -203,11 +217,30 @@ export class Rank {
     failpoint('agent.after-supervisor');
   }
 
+  /** When the control plane last was heard of or knew of us, by the boot clock; 0 when that was before this boot. */
+  #heardSeconds(): number {
+    const { received } = this.start;
+    if (received.bootId !== bootId()) return 0;
+    return Math.max(received.uptimeSeconds, this.#deps.contact.lastSeconds ?? 0);
+  }
+
+  /**
+   * A rank that has not started yet is under the same rule as one that runs: without contact for so long it ends, for a
+   * successor may then start elsewhere. A restart of the machine is such a loss, however short it was.
+   */
+  #ruleIfContactWasLost(): boolean {
+    if (this.patienceSeconds === Number.POSITIVE_INFINITY) return false;
+    const isOtherBoot = this.start.received.bootId !== bootId();
+    if (!isOtherBoot && uptime() < this.#heardSeconds() + this.patienceSeconds) return false;
+    this.#rule('disconnected', 'contact with the control plane was lost before it started');
+    return true;
+  }
+
   /**
    * Decides that it never runs. The claim is taken first, so that a supervisor that was started and is only slow finds
    * it taken and leaves; when the supervisor was faster, the next step finds it running.
    */
-  #rule(reason: 'never-started' | 'start-failed', message: string | null): void {
+  #rule(reason: 'never-started' | 'start-failed' | 'disconnected', message: string | null): void {
     if (!claimAttempt(this.dir)) return;
     this.#save({ failure: { reason, exitCode: null, signal: null, message: message?.slice(0, 4000) ?? null } });
   }

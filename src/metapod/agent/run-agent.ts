@@ -211,7 +211,8 @@ async function endOrphans(dataDir: string): Promise<void> {
   const folders = listFolders(attempts);
   const running = () => folders.filter((dir) => inspectSupervisor(dir).state === 'running');
   for (const dir of running()) {
-    const grace = Math.min(endGraceSeconds, readStart(dir)?.payload?.graceSeconds ?? 0);
+    const start = readStart(dir);
+    const grace = Math.min(endGraceSeconds, typeof start === 'string' ? 0 : (start.payload?.graceSeconds ?? 0));
     if (readStop(dir).kind === 'absent') writeStop(dir, { why: 'the node is shut down', graceSeconds: grace });
   }
   const killAt = performance.now() + endGraceSeconds * 1000 + endMarginMs;
