@@ -5,7 +5,13 @@
  * hit on purpose. `SOLYX_FAILPOINTS=supervisor.before-spawn:1,…` kills the process at the n-th hit of that
  * place. Without the variable a failpoint costs one comparison. A name that is not in the list is refused, so
  * that a test which waits for a renamed failpoint fails at once instead of proving nothing.
+ *
+ * A count is of one process and fixed at its start. `SOLYX_FAILPOINTS=/folder` instead arms a place at any time for whichever
+ * process comes there first: a file named like the place. That process renames it to `<place>.fired.<pid>`, which only one
+ * can, and dies.
  */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 
 export const FAILPOINTS = [
   /** The job's row is written; its transaction is not committed. */
@@ -82,18 +88,35 @@ export const FAILPOINTS = [
 
 export type FailpointName = (typeof FAILPOINTS)[number];
 
-let armed: Map<string, number> | null | undefined;
+let armed: Map<string, number> | string | null | undefined;
 
 /**
  * Kills this process with SIGKILL if the place is armed and this is its n-th hit.
  * @throws Error when SOLYX_FAILPOINTS names an unknown place or a count that is no positive integer
  */
 export function failpoint(name: FailpointName): void {
-  if (armed === undefined) armed = parseFailpoints(process.env.SOLYX_FAILPOINTS);
-  const left = armed?.get(name);
+  if (armed === undefined) armed = readArmed(process.env.SOLYX_FAILPOINTS);
+  if (armed === null) return;
+  if (typeof armed === 'string') {
+    if (takeArmed(armed, name)) process.kill(process.pid, 'SIGKILL');
+    return;
+  }
+  const left = armed.get(name);
   if (left === undefined) return;
   if (left <= 1) process.kill(process.pid, 'SIGKILL');
-  armed?.set(name, left - 1);
+  armed.set(name, left - 1);
+}
+
+const readArmed = (text: string | undefined) => (text?.startsWith('/') ? text : parseFailpoints(text));
+
+/** Takes the file that arms a place; of all processes that try, one succeeds. */
+function takeArmed(folder: string, name: FailpointName): boolean {
+  try {
+    renameSync(join(folder, name), join(folder, `${name}.fired.${process.pid}`));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Reads `name:count,name:count` (count defaults to 1); null when nothing is armed. */

@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FAILPOINTS, parseFailpoints } from '../../../src/common/failpoints.ts';
 
@@ -24,5 +28,25 @@ describe('failpoints', () => {
   it('have names that say component and place, each once', () => {
     expect(FAILPOINTS.filter((name) => !/^[a-z-]+\.[a-z-]+$/.test(name))).toEqual([]);
     expect(new Set(FAILPOINTS).size).toBe(FAILPOINTS.length);
+  });
+
+  it('are armed by a file in a folder for the first process that comes there, and for it alone', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'solyx-failpoints-'));
+    try {
+      const module = resolve(import.meta.dirname, '../../../src/common/failpoints.ts');
+      const script = `const { failpoint } = await import(${JSON.stringify(module)}); failpoint('api.before-commit')`;
+      const run = () =>
+        spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+          env: { ...process.env, SOLYX_FAILPOINTS: folder },
+        });
+      expect(run().status).toBe(0);
+      writeFileSync(join(folder, 'api.before-commit'), '');
+      const killed = run();
+      expect(killed.signal).toBe('SIGKILL');
+      expect(readdirSync(folder)).toEqual([`api.before-commit.fired.${killed.pid}`]);
+      expect(run().status).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
