@@ -10,6 +10,8 @@ export interface SoakContext {
   readonly seed: number;
   /** How long to go on, minutes, > 0. */
   readonly minutes: number;
+  /** Most kills, > 0, for soaks that kill; they have a number of their own. */
+  readonly kills?: number | undefined;
   /** Says how far it is; goes to standard error. */
   progress(line: string): void;
 }

@@ -1,0 +1,173 @@
+/**
+ * Carries out kills one after the other: waits for its place or moment, kills by process id, sees to it that everything
+ * comes back, and measures how long that took.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FailpointName } from '../../src/common/failpoints.ts';
+import { until } from '../../tests/support/until.ts';
+import type { JobKind } from './jobs.ts';
+import type { Kill, Target } from './kills.ts';
+import type { Load } from './load.ts';
+import { childrenOf } from './processes.ts';
+import { type Random, randomOf } from './random.ts';
+import type { AgentName, Stand } from './stand.ts';
+
+/** How long a failpoint may stay unreached before it is given up, ms. */
+const patienceMs = 12_000;
+const recoveryMs = 60_000;
+
+export interface KillRecord {
+  readonly what: string;
+  readonly target: Target;
+  /** From the kill (of a control plane: from its next start) until everything answers again, ms; null: nothing to wait for. */
+  readonly recoveredMs: number | null;
+}
+
+/** Work that leads to a place which the usual stream seldom reaches. */
+const leadsTo: Readonly<Partial<Record<FailpointName, readonly JobKind[]>>> = {
+  'orchestrator.before-cancel': ['cancelled', 'cancelled'],
+  'gateway.after-blob': ['resumes', 'resumes'],
+  'gateway.before-manifest-commit': ['resumes', 'resumes'],
+  'gateway.after-manifest-commit': ['resumes', 'resumes'],
+};
+
+export class Killer {
+  readonly records: KillRecord[] = [];
+  /** Armed, and nobody came. */
+  readonly unreached: FailpointName[] = [];
+  readonly #stand: Stand;
+  readonly #load: Load;
+  readonly #random: Random;
+
+  constructor(stand: Stand, load: Load, seed: number) {
+    this.#stand = stand;
+    this.#load = load;
+    this.#random = randomOf(seed, 'victims');
+  }
+
+  /** @returns whether something was killed @throws Error when something does not come back */
+  async carryOut(kill: Kill): Promise<boolean> {
+    await pause(kill.afterMs);
+    if (kill.at === 'failpoint') return this.#atFailpoint(kill.name, kill.awayMs);
+    return this.#atMoment(kill.target, kill.awayMs);
+  }
+
+  async #atFailpoint(name: FailpointName, awayMs: number): Promise<boolean> {
+    const stand = this.#stand;
+    const agents = [stand.agentPid('agent'), stand.agentPid('second-agent')];
+    const sessions = await stand.sessions();
+    this.#load.want(...(leadsTo[name] ?? ['sleep']));
+    stand.arm(name);
+    const giveUpAt = performance.now() + patienceMs;
+    let pid = stand.fired(name);
+    while (pid === undefined && performance.now() < giveUpAt) {
+      await pause(20);
+      pid = stand.fired(name);
+    }
+    pid ??= stand.disarm(name);
+    if (pid === undefined) {
+      this.unreached.push(name);
+      return false;
+    }
+    const target = targetOf(pid, stand.product.pid, agents);
+    await this.#recover(name, target, sessions, awayMs);
+    return true;
+  }
+
+  async #atMoment(target: Target, awayMs: number): Promise<boolean> {
+    const stand = this.#stand;
+    const sessions = await stand.sessions();
+    const victims = this.#victims(target);
+    if (victims.length === 0) return false;
+    const database = stand.databasePid();
+    for (const pid of victims) process.kill(pid, 'SIGKILL');
+    if (target === 'control-plane-starting') await this.#killStarting();
+    await this.#recover('moment', target, sessions, awayMs, victims.includes(database ?? 0) ? database : undefined);
+    return true;
+  }
+
+  #victims(target: Target): number[] {
+    const stand = this.#stand;
+    const present = (...pids: (number | undefined)[]) => pids.filter((pid) => pid !== undefined);
+    switch (target) {
+      case 'control-plane':
+      case 'control-plane-starting':
+        return [stand.product.pid];
+      case 'agent':
+      case 'second-agent':
+        return present(stand.agentPid(target));
+      case 'supervisor': {
+        const pids = stand.supervisorPids();
+        return pids.length === 0 ? [] : [this.#random.pick(pids)];
+      }
+      case 'database':
+        return present(stand.databasePid());
+      case 'database-backend': {
+        const pid = stand.databasePid();
+        const backends = pid === undefined ? [] : childrenOf(pid);
+        return backends.length === 0 ? [] : [this.#random.pick(backends)];
+      }
+      case 'control-plane-and-database':
+        return present(stand.product.pid, stand.databasePid());
+      case 'everything':
+        return present(stand.product.pid, stand.agentPid('agent'), stand.agentPid('second-agent'), stand.databasePid());
+    }
+  }
+
+  /** Kills the next control plane before it is ready. */
+  async #killStarting(): Promise<void> {
+    await this.#stand.product.ended();
+    const starting = this.#stand.up().catch(() => undefined);
+    await pause(this.#random.whole(150, 1_500));
+    await this.#stand.product.kill('SIGKILL');
+    await starting;
+  }
+
+  async #recover(
+    place: string,
+    target: Target,
+    sessions: ReadonlyMap<string, string>,
+    awayMs: number,
+    database?: number,
+  ): Promise<void> {
+    const stand = this.#stand;
+    let began = performance.now();
+    if (restarts(target)) {
+      await stand.product.ended();
+      await pause(awayMs);
+      began = performance.now();
+      await stand.up();
+    }
+    await until(
+      `everything answers after the death of ${target} at ${place}`,
+      () => this.#isBack(target, sessions, database),
+      recoveryMs,
+    );
+    const recoveredMs = target === 'supervisor' ? null : performance.now() - began;
+    this.records.push({ what: place, target, recoveredMs });
+  }
+
+  async #isBack(target: Target, sessions: ReadonlyMap<string, string>, database: number | undefined): Promise<boolean> {
+    const stand = this.#stand;
+    if (database !== undefined && (stand.databasePid() ?? database) === database) return false;
+    const names: AgentName[] = target === 'everything' ? ['agent', 'second-agent'] : [];
+    if (target === 'agent' || target === 'second-agent') names.push(target);
+    const now = await stand.sessions().catch(() => undefined);
+    if (now === undefined) return false;
+    for (const name of names) {
+      const node = name === 'agent' ? 'first' : 'second';
+      if (!now.has(node) || now.get(node) === sessions.get(node)) return false;
+    }
+    return stand.answers();
+  }
+}
+
+/** Whether somebody must start the control plane again. */
+const restarts = (target: Target): boolean =>
+  ['control-plane', 'control-plane-starting', 'control-plane-and-database', 'everything'].includes(target);
+
+function targetOf(pid: number, controlPlane: number, [first, second]: readonly (number | undefined)[]): Target {
+  if (pid === controlPlane) return 'control-plane';
+  if (pid === first) return 'agent';
+  return pid === second ? 'second-agent' : 'supervisor';
+}
