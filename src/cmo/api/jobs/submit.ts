@@ -13,6 +13,7 @@ import type { Routes } from '../../../common/contract/routes/index.ts';
 import { findUnsupported } from '../../../common/contract/unsupported-features.ts';
 import { type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
+import { failpoint } from '../../../common/failpoints.ts';
 import type { Call, Principal } from '../../../common/http/index.ts';
 import { insertJob } from '../../jobs/index.ts';
 import type { ApiDeps, Preview } from '../deps.ts';
@@ -43,7 +44,11 @@ export function submitJob(deps: ApiDeps) {
           const jobs = await insertJob(tx, { tenant, project: project.id, spec, submittedBy: principal.keyId });
           const made = { ...answer(spec, project), id: jobs[0]!.id, arrayId: jobs[0]!.arrayId };
           if (key !== undefined) await remember(tx, { tenant, key, hash, response: made });
-          tx.afterCommit(() => deps.wake.wake('scheduler'));
+          tx.afterCommit(() => {
+            failpoint('api.after-commit');
+            deps.wake.wake('scheduler');
+          });
+          failpoint('api.before-commit');
           return made;
         },
         // With a key a second run finds the first one's answer; without one it would make a second job.
