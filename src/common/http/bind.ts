@@ -50,6 +50,9 @@ const idempotencyHeaders = z.looseObject({
     .describe('A key of your own; a repeat with the same key and body gets the first answer and makes nothing.'),
 });
 
+/** YAML costs a hundred times what JSON does, on the thread that serves everybody. */
+const yamlLimitBytes = 262_144;
+
 /** Most bytes of an uploaded blob. */
 export const blobLimitBytes = 16 * 2 ** 30;
 
@@ -59,7 +62,7 @@ export function bindRoute<R extends Route>(app: FastifyInstance, route: R, handl
     if (route.yaml) {
       scope.addContentTypeParser(
         ['application/yaml', 'application/x-yaml', 'text/yaml'],
-        { parseAs: 'string' },
+        { parseAs: 'string', bodyLimit: yamlLimitBytes },
         async (_request: FastifyRequest, text: string) => readYaml(text),
       );
     }

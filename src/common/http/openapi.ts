@@ -9,6 +9,7 @@ import { type Code, errorCodes } from '../errors/index.ts';
 /** Prepares the document; register before the routes. */
 export async function documentApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
+    exposeHeadRoutes: true,
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -23,8 +24,21 @@ export async function documentApi(app: FastifyInstance, version: string): Promis
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
   });
+}
+
+/** Each named schema comes in an input and an output form; most are used in one of them only. */
+function withoutUnused(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
+  const schemas = 'components' in document ? document.components?.schemas : undefined;
+  if (!schemas) return document;
+  for (let found = true; found; ) {
+    const text = JSON.stringify(document);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
+    for (const name of unused) delete schemas[name];
+    found = unused.length > 0;
+  }
+  return document;
 }
 
 /** Everything of a route's fastify schema that only documents, and the answers. */
@@ -48,11 +62,12 @@ function consumed(route: Route): string[] {
 }
 
 function answers(route: Route) {
+  if (route.answer === 'none') return { [route.status]: route.response.describe(route.summary) };
+  const json = { 'application/json': { schema: route.response } };
   const content = {
-    none: {},
-    json: { 'application/json': { schema: route.response } },
+    json,
     text: { 'text/plain': { schema: route.response } },
-    'json-or-ndjson': { 'application/json': { schema: route.response }, 'application/x-ndjson': { schema: logFrame } },
+    'json-or-ndjson': { ...json, 'application/x-ndjson': { schema: logFrame } },
   }[route.answer];
   return { [route.status]: { description: route.summary, content } };
 }

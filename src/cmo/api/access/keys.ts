@@ -1,7 +1,7 @@
 /** API keys and join tokens of a tenant: made, listed, revoked; and whose key is asking. */
 
 import type { Routes } from '../../../common/contract/routes/index.ts';
-import { withTenant } from '../../../common/database/index.ts';
+import { type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import { appendEvents } from '../../../common/events/index.ts';
 import type { Call, Handlers } from '../../../common/http/index.ts';
@@ -20,7 +20,7 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
       withTenant(db, call.principal.tenant.id, async (tx) => {
         const { principal, body } = call;
         const join = joinOptions(call);
-        if (join.siteId !== undefined) await getSite(tx, join.siteId);
+        if (join.siteId !== undefined) await mustHaveSite(tx, join.siteId);
         const project =
           body.project === undefined ? principal.project : await findProject(tx, principal.tenant.id, body.project);
         if (!project) throw wrong('/project', 'there is no such project');
@@ -96,6 +96,12 @@ function joinOptions({ principal, body }: Call<Routes['createKey']>): Pick<NewKe
   if (!principal.operator) throw new SolyxError('forbidden', 'Only the operator lets nodes join.');
   if (body.siteId === undefined) throw wrong('/siteId', 'a join token needs the site that nodes join');
   return { siteId: body.siteId, usesLeft: body.uses ?? 1 };
+}
+
+async function mustHaveSite(tx: Tx, siteId: string): Promise<void> {
+  await getSite(tx, siteId).catch((error: unknown) => {
+    throw error instanceof SolyxError && error.code === 'not_found' ? wrong('/siteId', 'there is no such site') : error;
+  });
 }
 
 const wrong = (at: string, message: string): SolyxError =>

@@ -115,7 +115,6 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
   };
 }
 
-const streamNames: Readonly<Record<string, 'stdout' | 'stderr'>> = { out: 'stdout', err: 'stderr' };
 /** The last instant that ISO 8601 writes with four digits of year. */
 const latestMs = Date.UTC(9999, 11, 31);
 
@@ -124,7 +123,8 @@ export function toWireLine(line: LogLine) {
   return {
     line: line.n,
     at: new Date(Math.min(Math.max(0, line.t), latestMs)).toISOString(),
-    stream: streamNames[line.s] ?? ('solyx' as const),
+    stream: line.s === 'err' ? ('stderr' as const) : ('stdout' as const),
     text: line.d,
+    partial: line.p === true,
   };
 }

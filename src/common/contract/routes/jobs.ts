@@ -147,8 +147,9 @@ export const logLine = z
   .object({
     line: z.int().min(0).describe('Number of the line, from 0.'),
     at: instant.describe('By the node’s clock.'),
-    stream: z.enum(['stdout', 'stderr', 'solyx']).describe('`solyx`: words of the supervisor, not of the job.'),
+    stream: z.enum(['stdout', 'stderr']),
     text: z.string(),
+    partial: z.boolean().describe('The line was too long for one record and goes on in the next of its stream.'),
   })
   .meta({ id: 'LogLine' });
 

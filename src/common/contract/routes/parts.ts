@@ -27,18 +27,14 @@ export const name = z
   );
 
 /** Whole number in a query; the text must be digits only. */
-export const whole = (minimum: number, maximum: number) =>
-  z.coerce.number<number>().pipe(z.int().min(minimum).max(maximum));
+export const whole = (minimum: number, maximum: number) => z.coerce.number<number>().int().min(minimum).max(maximum);
 
 /** `true` or `false` in a query. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** A parameter that may be repeated. */
 export const repeated = <T extends z.ZodType>(item: T) =>
-  z.union([z.array(item).max(32), item.transform((one) => [one])]) as unknown as z.ZodType<
-    z.output<T>[],
-    z.input<T> | z.input<T>[]
-  >;
+  z.preprocess((value) => (value === undefined || Array.isArray(value) ? value : [value]), z.array(item).max(32));
 
 /** Opaque text of an earlier answer's `nextCursor`. */
 const cursor = z.string().min(1).max(256);
