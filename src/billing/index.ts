@@ -5,7 +5,6 @@ export {
   intervalCost,
   jobIntervals,
   openInterval,
-  projectIntervals,
   sumUsage,
   type UsageInterval,
   type UsageSum,

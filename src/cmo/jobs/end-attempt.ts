@@ -2,16 +2,17 @@
  * Ends an attempt, and decides what becomes of its job: done, failed, or queued again for another attempt.
  *
  * Which failures are tried again is the job's own choice (`retries` by reason). A retry waits a little longer each
- * time, with jitter, so that a thousand jobs that a broken node failed together do not come back together.
+ * time, with jitter, so that a thousand jobs that a broken node failed together do not come back together. A job that was
+ * told to stop becomes what it was told to, whatever its process made of it, unless it had succeeded.
  */
 
-import type { RetryReason } from '../../common/contract/job-spec.ts';
-import { retryReasons } from '../../common/contract/job-spec.ts';
+import { type RetryReason, retryReasons } from '../../common/contract/job-spec.ts';
 import type { AttemptOutcome } from '../../common/contract/states/attempt.ts';
-import type { JobState } from '../../common/contract/states/job.ts';
+import { isFinalJob, type JobState } from '../../common/contract/states/job.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { appendEvents, writeDirty } from '../../common/events/index.ts';
-import { attemptEvent, type LoadedAttempt, moveAttempt, moveJob } from './transitions.ts';
+import type { JobRow } from './rows.ts';
+import { type LoadedAttempt, move } from './transitions.ts';
 
 export interface AttemptEnd {
   readonly outcome: AttemptOutcome;
@@ -20,11 +21,15 @@ export interface AttemptEnd {
   readonly message: string | null;
   /** When it ended, by the server's clock. */
   readonly at: Date;
+  /** When the last of its ranks began to run; null when not all did. */
+  readonly startedAt: Date | null;
+  /** Ranks whose end nobody reported, with the last sign of life of each. */
+  readonly unproved: readonly { readonly rank: number; readonly at: Date }[];
 }
 
 export interface EndedJob {
   readonly state: JobState;
-  /** Seconds until the next attempt may start; null when there is none. */
+  /** Seconds until the next attempt may start; null when it need not wait, or there is none. */
   readonly retryInSeconds: number | null;
 }
 
@@ -42,19 +47,30 @@ export function retryPause(used: number, random: number): number {
   return pause * (0.75 + random / 2);
 }
 
-/** What a job becomes when its attempt ended so; null: queued for another attempt. */
-function jobStateAfter({ job }: LoadedAttempt, outcome: AttemptOutcome): JobState | null {
-  if (outcome === 'succeeded') return 'succeeded';
-  if (job.stop_reason === 'cancel' || outcome === 'cancelled') return 'cancelled';
-  if (outcome === 'suspended') return 'suspended';
-  if (outcome === 'preempted' || outcome === 'moved') return null;
-  const reason = retryReasons.find((candidate) => candidate === outcome) satisfies RetryReason | undefined;
-  const used = job.retries_used[outcome] ?? 0;
-  return reason !== undefined && used < job.spec.retries[reason] ? null : 'failed';
+type JobVerdict = Pick<JobRow, 'state' | 'stop_reason' | 'retries_used'> & {
+  readonly spec: { readonly retries: Readonly<Record<RetryReason, number>> };
+};
+
+/**
+ * What a job becomes when its attempt ended so. Pure.
+ * @returns `retry` when a retry of that reason is used up by it
+ */
+export function jobAfter(
+  job: JobVerdict,
+  outcome: AttemptOutcome,
+): { readonly to: JobState; readonly retry: RetryReason | null } {
+  if (outcome === 'succeeded') return { to: 'succeeded', retry: null };
+  if (job.state === 'stopping') {
+    if (job.stop_reason === 'cancel') return { to: 'cancelled', retry: null };
+    return { to: job.stop_reason === 'suspend' ? 'suspended' : 'queued', retry: null };
+  }
+  const reason = retryReasons.find((candidate) => candidate === outcome);
+  const isLeft = reason !== undefined && (job.retries_used[reason] ?? 0) < job.spec.retries[reason];
+  return isLeft ? { to: 'queued', retry: reason } : { to: 'failed', retry: null };
 }
 
 /**
- * Records the end. The caller releases the allocation and closes the usage interval in the same transaction.
+ * Records the end. The caller releases the allocation and closes the usage intervals in the same transaction.
  * @param random 0..1, for the jitter of a retry
  */
 export async function endAttempt(
@@ -64,63 +80,82 @@ export async function endAttempt(
   random: number,
 ): Promise<EndedJob> {
   const { attempt, job } = loaded;
-  await moveAttempt(
-    tx,
-    attempt,
-    'ended',
-    `outcome = $3, exit_code = $4, signal = $5, message = $6, ended_at = $7, unknown_since = null, state_before_unknown = null`,
-    [end.outcome, end.exitCode, end.signal, end.message, end.at],
-  );
   await tx.query(
-    `update cmo_attempt_ranks set state = 'ended', reason = coalesce(reason, $2), ended_at = coalesce(ended_at, $3)
-     where attempt_id = $1 and state <> 'ended'`,
-    [attempt.id, end.outcome, end.at],
+    `update cmo_attempt_ranks r
+     set state = 'ended', reason = coalesce(r.reason, $2),
+         ended_at = coalesce((select at from unnest($4::int[], $5::timestamptz[]) as lost (rank, at) where lost.rank = r.rank), $3)
+     where r.attempt_id = $1 and r.state <> 'ended'`,
+    [attempt.id, end.outcome, end.at, end.unproved.map(({ rank }) => rank), end.unproved.map(({ at }) => at)],
   );
-  const to = jobStateAfter(loaded, end.outcome);
-  const ended = attemptEvent(attempt, job, 'ended', {
-    outcome: end.outcome,
-    exitCode: end.exitCode,
-    message: end.message,
-  });
-  const data = { attempt: attempt.id, outcome: end.outcome, exitCode: end.exitCode, by: 'orchestrator' };
-  if (to !== null) {
-    const final = to !== 'suspended';
-    const event = await moveJob(
-      tx,
-      job,
-      to,
-      data,
-      `contact_lost_since = null, exit_code = $3, reason = $4, ended_at = $5, started_at = coalesce(started_at, $6)`,
-      [end.exitCode, end.message ?? end.outcome, final ? end.at : null, attempt.running_at],
-    );
-    await appendEvents(tx, [ended, event]);
-    return { state: to, retryInSeconds: null };
-  }
-  const used = job.retries_used[end.outcome] ?? 0;
-  const retryInSeconds = retryPause(used, random);
-  const event = await moveJob(
+  const { to, retry } = jobAfter(job, end.outcome);
+  const used = retry === null ? 0 : (job.retries_used[retry] ?? 0);
+  const retryInSeconds = retry === null ? null : retryPause(used, random);
+  const data = { outcome: end.outcome, exitCode: end.exitCode, signal: end.signal, message: end.message };
+  const common = ['contact_lost_since = null', 'started_at = coalesce(started_at, $4)'];
+  const jobMove =
+    to === 'queued'
+      ? {
+          set: [
+            ...common,
+            'stop_reason = null',
+            'pending_reason = $5',
+            `pending_detail = jsonb_build_object('message', $6::text)`,
+            'deferred_until = now() + make_interval(secs => $7)',
+            'retries_used = retries_used || $8::jsonb',
+          ],
+          values: [
+            end.startedAt,
+            retry === null ? 'new' : 'retry_backoff',
+            queuedAgain(attempt.number, end.outcome, retryInSeconds),
+            retryInSeconds,
+            JSON.stringify(retry === null ? {} : { [retry]: used + 1 }),
+          ],
+          data: { ...data, ...(retry !== null && { retry: used + 1, retryInSeconds }) },
+        }
+      : {
+          set: [...common, 'exit_code = $5', 'reason = $6', 'ended_at = $7'],
+          values: [
+            end.startedAt,
+            end.exitCode,
+            to === 'succeeded' ? null : (end.message ?? end.outcome),
+            isFinalJob(to) ? end.at : null,
+          ],
+          data,
+        };
+  await move(
     tx,
-    job,
-    'queued',
-    { ...data, retry: used + 1, retryInSeconds },
-    `contact_lost_since = null, stop_reason = null, pending_reason = 'retry_backoff',
-     pending_detail = jsonb_build_object('message', $3::text), deferred_until = now() + make_interval(secs => $4),
-     retries_used = jsonb_set(retries_used, array[$5::text], to_jsonb($6::int)), started_at = coalesce(started_at, $7)`,
-    [
-      `Attempt ${attempt.number} ended as ${end.outcome}; the next one starts in ${retryInSeconds.toFixed(1)} s.`,
-      retryInSeconds,
-      end.outcome,
-      used + 1,
-      attempt.running_at,
-    ],
+    loaded,
+    {
+      to: 'ended',
+      set: [
+        'outcome = $3',
+        'exit_code = $4',
+        'signal = $5',
+        'message = $6',
+        'ended_at = $7',
+        'running_at = coalesce(running_at, $8)',
+        'unknown_since = null',
+        'state_before_unknown = null',
+        'owner = null',
+        // A backend that was never told of it has nothing to forget.
+        'forgotten_at = case when starting_at is null then now() end',
+      ],
+      values: [end.outcome, end.exitCode, end.signal, end.message, end.at, end.startedAt],
+      data,
+    },
+    { to, ...jobMove },
   );
-  await appendEvents(tx, [ended, event]);
-  await writeDirty(tx, 'job', [job.id]);
-  return { state: 'queued', retryInSeconds };
+  if (to === 'queued') await writeDirty(tx, 'job', [job.id]);
+  return { state: to, retryInSeconds };
+}
+
+function queuedAgain(number: number, outcome: AttemptOutcome, pauseSeconds: number | null): string {
+  const next = pauseSeconds === null ? 'it is queued again' : `the next may start in ${pauseSeconds.toFixed(1)} s`;
+  return `Attempt ${number} ended as ${outcome}; ${next}.`;
 }
 
 /**
- * Fails queued jobs that have not started within `timeouts.queue`.
+ * Fails queued jobs that have not started once within `timeouts.queue`.
  * @param limit most jobs in this call, > 0
  * @returns ids of the jobs that failed
  */
@@ -128,8 +163,9 @@ export async function expireQueued(tx: Transaction, limit: number): Promise<stri
   const { rows } = await tx.query<{ id: string; tenant: string; revision: bigint }>(
     `update cmo_jobs set state = 'failed', reason = 'not started within timeouts.queue', pending_reason = null,
             pending_detail = null, deferred_until = null, ended_at = now(), revision = revision + 1
-     where id in (select id from cmo_jobs where state = 'queued' and queue_deadline <= now() and started_at is null
-                  order by id limit $1 for no key update skip locked)
+     where id in (select id from cmo_jobs
+                  where state = 'queued' and queue_deadline <= now() and queue_deadline is not null and started_at is null
+                  order by queue_deadline limit $1 for no key update skip locked)
      returning id, tenant, revision`,
     [limit],
   );
@@ -140,13 +176,10 @@ export async function expireQueued(tx: Transaction, limit: number): Promise<stri
       kind: 'job.failed',
       subject: id,
       revision,
-      data: { from: 'queued', to: 'failed', why: 'timeouts.queue', by: 'orchestrator' },
+      data: { from: 'queued', to: 'failed', why: 'timeouts.queue', who: 'orchestrator' },
     })),
   );
-  await writeDirty(
-    tx,
-    'job',
-    rows.map(({ id }) => id),
-  );
-  return rows.map(({ id }) => id);
+  const ids = rows.map(({ id }) => id);
+  await writeDirty(tx, 'job', ids);
+  return ids;
 }

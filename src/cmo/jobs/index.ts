@@ -1,5 +1,5 @@
 export { requestCancel } from './cancel.ts';
-export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, retryPause } from './end-attempt.ts';
+export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
 export { type InsertedJob, insertJob, type NewJob } from './insert.ts';
 export { attemptLedger } from './ledger.ts';
 export { type PendingJobRow, readPendingJobs, recordVerdicts } from './pending.ts';

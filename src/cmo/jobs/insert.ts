@@ -70,7 +70,7 @@ export async function insertJob(tx: Transaction, job: NewJob): Promise<InsertedJ
       kind: 'job.queued',
       subject: id,
       revision: 1n,
-      data: { to: 'queued', by: job.submittedBy },
+      data: { from: null, to: 'queued', who: job.submittedBy },
     })),
   );
   await writeDirty(tx, 'job', ids);

@@ -26,7 +26,7 @@ async function claim(
 /** Makes an attempt with its ranks for each placement and moves the job to `starting`. */
 async function create(
   tx: Transaction,
-  items: readonly { placement: Placement; tenant: string }[],
+  items: readonly { placement: Placement; tenant: string; backend: string }[],
 ): Promise<Map<string, { attemptId: string; token: bigint }>> {
   if (items.length === 0) return new Map();
   const attemptIds = items.map(() => newId('attempt') as string);
@@ -39,7 +39,8 @@ async function create(
     revision: bigint;
   }>(
     `with new as (
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) as n (id, job_id, site_id, explanation)
+       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
+         as n (id, job_id, backend, site_id, explanation)
      ), job as (
        update cmo_jobs j
        set state = 'starting', pending_reason = null, pending_detail = null, deferred_until = null,
@@ -48,12 +49,13 @@ async function create(
        returning j.id, j.tenant, j.attempt_count, j.newest_token, j.revision
      )
      insert into cmo_attempts (id, tenant, job_id, number, token, backend, site_id, explanation)
-     select new.id, job.tenant, job.id, job.attempt_count, job.newest_token, site.backend, new.site_id, new.explanation
-     from new join job on job.id = new.job_id join drm_sites site on site.id = new.site_id
+     select new.id, job.tenant, job.id, job.attempt_count, job.newest_token, new.backend, new.site_id, new.explanation
+     from new join job on job.id = new.job_id
      returning id, job_id, tenant, number, token, (select revision from job where job.id = job_id) as revision`,
     [
       attemptIds,
       items.map(({ placement }) => placement.jobId),
+      items.map(({ backend }) => backend),
       items.map(({ placement }) => placement.siteId),
       items.map(({ placement }) => JSON.stringify(placement.explanation)),
     ],
@@ -80,7 +82,7 @@ async function create(
         kind: 'job.starting',
         subject: row.job_id,
         revision: row.revision,
-        data: { from: 'queued', to: 'starting', attempt: row.id, number: row.number, by: 'scheduler' },
+        data: { from: 'queued', to: 'starting', attempt: row.id, number: row.number, who: 'scheduler' },
       },
     ]),
   );

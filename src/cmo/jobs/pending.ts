@@ -45,7 +45,8 @@ export async function readPendingJobs(
 
 /**
  * Stores why jobs stay queued. A verdict is a remark, not a change of the job: it raises no `revision` and writes no
- * dirty key, or every round would invalidate the next one's plan. The job may have left the queue; then nothing happens.
+ * dirty key, or every round would invalidate the next one's plan. One that says what is stored already writes nothing, so
+ * that a long queue costs a round a read. The job may have left the queue; then nothing happens.
  */
 export async function recordVerdicts(tx: Transaction, verdicts: readonly PendingVerdict[]): Promise<void> {
   if (verdicts.length === 0) return;
@@ -55,7 +56,8 @@ export async function recordVerdicts(tx: Transaction, verdicts: readonly Pending
        select * from unnest($1::text[], $2::text[], $3::jsonb[]) as v (id, reason, detail)
      ), locked as (
        select j.id from cmo_jobs j join verdict v on v.id = j.id
-       where j.state = 'queued' order by j.id for no key update of j skip locked
+       where j.state = 'queued' and (j.pending_reason, j.pending_detail) is distinct from (v.reason, v.detail)
+       order by j.id for no key update of j skip locked
      )
      update cmo_jobs j set pending_reason = v.reason, pending_detail = v.detail
      from verdict v, locked l where j.id = v.id and l.id = j.id`,

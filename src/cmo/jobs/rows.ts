@@ -57,8 +57,6 @@ export interface AttemptRow {
   starting_at: Date | null;
   running_at: Date | null;
   ended_at: Date | null;
-  owner: string | null;
-  due_at: Date;
   revision: bigint;
 }
 

@@ -2,9 +2,9 @@
  * Moves attempts, and with them their jobs, through the states of contracts §1 while they live. The end is in
  * `end-attempt.ts`.
  *
- * Every function expects the rows that `loadForUpdate` locked in this transaction, refuses what the transition table
- * does not allow, and returns without a write when the row is already there: the orchestrator is level-triggered and
- * may ask for the same move twice.
+ * Every function expects the rows that `loadForUpdate` locked in this transaction, refuses what the transition table does
+ * not allow, and returns the rows as they are afterwards, so that several moves can follow each other in one transaction.
+ * What is already there is left alone: the orchestrator is level-triggered and may ask for the same move twice.
  */
 import { type AttemptState, canAttemptBecome } from '../../common/contract/states/attempt.ts';
 import { canJobBecome, type JobState, type StopReason } from '../../common/contract/states/job.ts';
@@ -36,113 +36,132 @@ export async function loadForUpdate(tx: Transaction, attemptId: string): Promise
   return { attempt: attempts.rows[0]!, job, ranks: ranks.rows };
 }
 
-/** The attempt was handed to its backend: intent, written before the backend is called. */
-export async function markStarting(tx: Transaction, { attempt, job }: LoadedAttempt): Promise<void> {
-  await moveAttempt(tx, attempt, 'starting', 'starting_at = now()');
-  await appendEvents(tx, [attemptEvent(attempt, job, 'starting', {})]);
+/** The attempt is handed to its backend: intent, written before the backend is called. */
+export async function markStarting(tx: Transaction, loaded: LoadedAttempt): Promise<LoadedAttempt> {
+  if (loaded.attempt.state === 'starting') return loaded;
+  return move(tx, loaded, { to: 'starting', set: ['starting_at = now()'] });
 }
 
 /** All ranks run. @param at when the last of them began, by the server's clock */
-export async function markRunning(tx: Transaction, { attempt, job }: LoadedAttempt, at: Date): Promise<void> {
-  if (attempt.state === 'running') return;
-  await moveAttempt(tx, attempt, 'running', 'running_at = $3', [at]);
-  const events: NewEvent[] = [attemptEvent(attempt, job, 'running', {})];
-  if (job.state === 'starting') {
-    events.push(
-      await moveJob(
-        tx,
-        job,
-        'running',
-        { attempt: attempt.id, by: 'orchestrator' },
-        'started_at = coalesce(started_at, $3)',
-        [at],
-      ),
-    );
-  }
-  await appendEvents(tx, events);
+export async function markRunning(tx: Transaction, loaded: LoadedAttempt, at: Date): Promise<LoadedAttempt> {
+  if (loaded.attempt.state === 'running') return loaded;
+  const job: JobMove = { to: 'running', set: ['started_at = coalesce(started_at, $4)'], values: [at] };
+  return move(tx, loaded, { to: 'running', set: ['running_at = $3'], values: [at] }, isStarting(loaded) ? job : {});
 }
 
-/** The backend is being told to stop the attempt. */
+const isStarting = ({ job }: LoadedAttempt): boolean => job.state === 'starting';
+
+/** The backend is being told to stop the attempt. While contact is lost it stays `unknown`, and comes back as stopping. */
 export async function markStopping(
   tx: Transaction,
-  { attempt, job }: LoadedAttempt,
+  loaded: LoadedAttempt,
   why: StopReason | null,
-): Promise<void> {
-  if (attempt.state === 'stopping') return;
-  await moveAttempt(tx, attempt, 'stopping', 'stop_reason = $3', [why]);
-  await appendEvents(tx, [attemptEvent(attempt, job, 'stopping', { why })]);
+): Promise<LoadedAttempt> {
+  const { attempt } = loaded;
+  if (attempt.state === 'stopping') return loaded;
+  if (attempt.state !== 'unknown') {
+    return move(tx, loaded, { to: 'stopping', set: ['stop_reason = $3'], values: [why], data: { why } });
+  }
+  if (attempt.state_before_unknown === 'stopping') return loaded;
+  const { rows } = await tx.query<AttemptRow>(
+    `update cmo_attempts set state_before_unknown = 'stopping', stop_reason = $2, revision = revision + 1
+     where id = $1 returning *`,
+    [attempt.id, why],
+  );
+  return { ...loaded, attempt: rows[0]! };
 }
 
 /** Contact to a node of the attempt was lost; its job keeps its state and says since when. */
-export async function markUnknown(tx: Transaction, { attempt, job }: LoadedAttempt): Promise<void> {
-  if (attempt.state === 'unknown') return;
-  await moveAttempt(tx, attempt, 'unknown', 'unknown_since = now(), state_before_unknown = state');
-  await tx.query('update cmo_jobs set contact_lost_since = now(), revision = revision + 1 where id = $1', [job.id]);
-  await appendEvents(tx, [attemptEvent(attempt, job, 'unknown', { why: 'contact lost' })]);
+export async function markUnknown(tx: Transaction, loaded: LoadedAttempt): Promise<LoadedAttempt> {
+  if (loaded.attempt.state === 'unknown') return loaded;
+  return move(
+    tx,
+    loaded,
+    { to: 'unknown', set: ['unknown_since = now()', 'state_before_unknown = state'], data: { why: 'contact lost' } },
+    { set: ['contact_lost_since = now()'] },
+  );
 }
 
 /** Contact is back: the attempt returns to the state that it had. */
-export async function recoverFromUnknown(tx: Transaction, { attempt, job }: LoadedAttempt): Promise<void> {
-  if (attempt.state !== 'unknown') return;
-  const before = attempt.state_before_unknown!;
-  await moveAttempt(tx, attempt, before, 'unknown_since = null, state_before_unknown = null');
-  await tx.query('update cmo_jobs set contact_lost_since = null, revision = revision + 1 where id = $1', [job.id]);
-  await appendEvents(tx, [attemptEvent(attempt, job, before, { why: 'contact is back' })]);
+export async function recoverFromUnknown(tx: Transaction, loaded: LoadedAttempt): Promise<LoadedAttempt> {
+  if (loaded.attempt.state !== 'unknown') return loaded;
+  return move(
+    tx,
+    loaded,
+    {
+      to: loaded.attempt.state_before_unknown!,
+      set: ['unknown_since = null', 'state_before_unknown = null'],
+      data: { why: 'contact is back' },
+    },
+    { set: ['contact_lost_since = null'] },
+  );
 }
 
-/** The event of an attempt's change; `to` is its new state. */
-export function attemptEvent(
-  attempt: AttemptRow,
-  job: JobRow,
-  to: AttemptState,
-  data: Record<string, unknown>,
-): NewEvent {
-  return {
-    tenant: job.tenant,
-    kind: `attempt.${to}`,
-    subject: job.id,
-    revision: attempt.revision + 1n,
-    data: { attempt: attempt.id, number: attempt.number, from: attempt.state, to, ...data },
-  };
+/** `set` is SQL of this repository, never outside text. */
+interface AttemptMove {
+  readonly to: AttemptState;
+  /** Parameters begin at `$3`. */
+  readonly set: readonly string[];
+  readonly values?: readonly unknown[];
+  readonly data?: Record<string, unknown>;
 }
 
-/** Moves a job and returns its event. `set` is SQL of this repository, never outside text; its parameters begin at `$3`. */
-export async function moveJob(
+/** Without `to` the job keeps its state. */
+interface JobMove {
+  readonly to?: JobState;
+  /** Parameters begin at `$4`. */
+  readonly set?: readonly string[];
+  readonly values?: readonly unknown[];
+  readonly data?: Record<string, unknown>;
+}
+
+/**
+ * Moves an attempt and its job and writes their events. Each event raises the job's revision by one, since the job is
+ * what events are about and readers apply them by revision.
+ */
+export async function move(
   tx: Transaction,
-  job: JobRow,
-  to: JobState,
-  data: Record<string, unknown>,
-  set: string,
-  values: unknown[] = [],
-): Promise<NewEvent> {
-  if (!canJobBecome(job.state, to)) throw new Error(`job ${job.id} cannot go from ${job.state} to ${to}`);
-  await tx.query(`update cmo_jobs set state = $2, revision = revision + 1, ${set} where id = $1`, [
-    job.id,
-    to,
-    ...values,
-  ]);
-  return {
-    tenant: job.tenant,
-    kind: `job.${to}`,
-    subject: job.id,
-    revision: job.revision + 1n,
-    data: { from: job.state, to, ...data },
-  };
-}
+  loaded: LoadedAttempt,
+  change: AttemptMove,
+  jobChange: JobMove = {},
+): Promise<LoadedAttempt> {
+  const { attempt: before, job } = loaded;
+  if (!canAttemptBecome(before.state, change.to))
+    throw new Error(`attempt ${before.id} cannot go from ${before.state} to ${change.to}`);
+  const to = jobChange.to ?? job.state;
+  if (jobChange.to !== undefined && !canJobBecome(job.state, to))
+    throw new Error(`job ${job.id} cannot go from ${job.state} to ${to}`);
 
-/** Moves an attempt. `set` is SQL of this repository; its parameters begin at `$3`. */
-export async function moveAttempt(
-  tx: Transaction,
-  attempt: AttemptRow,
-  to: AttemptState,
-  set: string,
-  values: unknown[] = [],
-): Promise<void> {
-  if (!canAttemptBecome(attempt.state, to))
-    throw new Error(`attempt ${attempt.id} cannot go from ${attempt.state} to ${to}`);
-  await tx.query(`update cmo_attempts set state = $2, revision = revision + 1, ${set} where id = $1`, [
-    attempt.id,
-    to,
-    ...values,
-  ]);
+  const attempts = await tx.query<AttemptRow>(
+    `update cmo_attempts set ${['state = $2', 'revision = revision + 1', ...change.set].join(', ')}
+     where id = $1 returning *`,
+    [before.id, change.to, ...(change.values ?? [])],
+  );
+  const jobs = await tx.query<JobRow>(
+    `update cmo_jobs set ${['state = $2', 'revision = revision + $3', ...(jobChange.set ?? [])].join(', ')}
+     where id = $1 returning *`,
+    [job.id, to, jobChange.to === undefined ? 1 : 2, ...(jobChange.values ?? [])],
+  );
+  const who = 'orchestrator';
+  const about = { attempt: before.id, number: before.number, who };
+  const events: NewEvent[] = [
+    {
+      tenant: job.tenant,
+      kind: `attempt.${change.to}`,
+      subject: job.id,
+      revision: job.revision + 1n,
+      data: { from: before.state, to: change.to, ...about, ...change.data },
+    },
+  ];
+  if (jobChange.to !== undefined) {
+    events.push({
+      tenant: job.tenant,
+      kind: `job.${to}`,
+      subject: job.id,
+      revision: job.revision + 2n,
+      data: { from: job.state, to, ...about, ...jobChange.data },
+    });
+  }
+  await appendEvents(tx, events);
+  return { attempt: attempts.rows[0]!, job: jobs.rows[0]!, ranks: loaded.ranks };
 }

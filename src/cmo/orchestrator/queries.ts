@@ -1,65 +1,129 @@
-/** The orchestrator's hot statements. */
+/**
+ * The orchestrator's hot statements.
+ *
+ * Who may work on an attempt: a claim is `owner` on its row, held while it is looked at, and good as long as the owner's
+ * lease (`cmo_owners`) runs by the database's clock. A claim moves `due_at` to infinity; whatever happens meanwhile pulls it
+ * back (`least`), so that nothing that comes between the look and the release of the claim is missed.
+ */
 import { type Database, type Queryable, withSystem } from '../../common/database/index.ts';
 import type { AttemptToRun } from './backends/backend.ts';
 import type { NodeContact } from './reconcile.ts';
 
-/** Seconds for which a silent owner keeps its attempts; owners renew at a third of it. */
-export const ownerLeaseSeconds = 30;
+/** Seconds for which a silent owner keeps its claims; while it holds any it renews at a third of it. */
+export const ownerLeaseSeconds = 15;
 
-/** Renews the lease of an orchestrator process and forgets owners that were silent for an hour. */
+/** Renews the lease of an orchestrator process. */
 export async function renewLease(db: Database, owner: string): Promise<void> {
   await db.system.query(
     `insert into cmo_owners (id, component, lease_until) values ($1, 'orchestrator', now() + make_interval(secs => $2))
      on conflict (id) do update set lease_until = excluded.lease_until`,
     [owner, ownerLeaseSeconds],
   );
-  await db.system.query(`delete from cmo_owners where lease_until < now() - interval '1 hour'`);
 }
 
-/** Gives an owner's attempts back, on a graceful stop. */
+/** Gives an owner's claims back, on a graceful stop. */
 export async function dropLease(db: Database, owner: string): Promise<void> {
   await db.system.query('delete from cmo_owners where id = $1', [owner]);
 }
 
-/**
- * Claims attempts that are due and that no living owner holds, and puts them off for the time of one step.
- * @param limit most attempts, > 0
- */
-export async function claimDue(db: Database, owner: string, limit: number): Promise<string[]> {
-  const { rows } = await db.system.query<{ id: string }>(
-    `update cmo_attempts set owner = $1, due_at = now() + interval '10 seconds'
-     where id in (
-       select id from cmo_attempts a
-       where state <> 'ended' and due_at <= now()
-         and (owner is null or owner = $1
-              or not exists (select from cmo_owners o where o.id = a.owner and o.lease_until > now()))
-       order by due_at limit $2 for no key update skip locked)
-     returning id`,
-    [owner, limit],
-  );
-  return rows.map(({ id }) => id);
+/** Forgets owners that were silent for an hour. */
+export async function dropDeadOwners(db: Database): Promise<void> {
+  await db.system.query(`delete from cmo_owners where lease_until < now() - interval '1 hour'`);
 }
 
-/** Milliseconds until the next attempt of this owner, or of nobody, is due; null when none is. */
+export interface Claim {
+  readonly id: string;
+  readonly backend: string;
+}
+
+/**
+ * Claims attempts that are due, and those that a dead owner, or an earlier round of this one, left behind.
+ * @param backends only attempts of these: another process may have the others
+ * @param limit most attempts of either kind, > 0
+ */
+export async function claimDue(
+  db: Database,
+  owner: string,
+  backends: readonly string[],
+  limit: number,
+): Promise<Claim[]> {
+  const { rows } = await db.system.query<Claim>(
+    `with due as (
+       select id from cmo_attempts
+       where state <> 'ended' and owner is null and due_at <= now() and backend = any($3::text[])
+       order by due_at limit $4 for no key update skip locked
+     ), abandoned as (
+       select id from cmo_attempts a
+       where state <> 'ended' and owner is not null and backend = any($3::text[])
+         and (owner = $1 or not exists (select from cmo_owners o where o.id = a.owner and o.lease_until > now()))
+       limit $4 for no key update skip locked
+     ), claimed as (
+       update cmo_attempts set owner = $1, due_at = 'infinity'
+       where id in (select id from due union all select id from abandoned)
+       returning id, backend
+     ), lease as (
+       insert into cmo_owners (id, component, lease_until)
+       select $1, 'orchestrator', now() + make_interval(secs => $2) where exists (select from claimed)
+       on conflict (id) do update set lease_until = excluded.lease_until
+     )
+     select id, backend from claimed`,
+    [owner, ownerLeaseSeconds, [...backends], limit],
+  );
+  return rows;
+}
+
+/** Gives a claim back. @param until when to look again unless something happens before; null: only then */
+export async function releaseClaim(tx: Queryable, attemptId: string, owner: string, until: Date | null): Promise<void> {
+  await tx.query(
+    `update cmo_attempts set owner = null, due_at = least(due_at, coalesce($3, 'infinity'::timestamptz))
+     where id = $1 and owner = $2`,
+    [attemptId, owner, until],
+  );
+}
+
+/** Gives a claim back after a failure; the attempt is due again after a pause in seconds. */
+export async function releaseFailed(db: Database, attemptId: string, owner: string, pause: number): Promise<void> {
+  await db.system.query(
+    `update cmo_attempts set owner = null, due_at = least(due_at, now() + make_interval(secs => $3))
+     where id = $1 and owner = $2`,
+    [attemptId, owner, pause],
+  );
+}
+
+/**
+ * Something was heard of these attempts: they are due now. An ended one of which its backend still speaks is to be
+ * forgotten again.
+ */
+export async function markDue(db: Database, attemptIds: readonly string[]): Promise<void> {
+  if (attemptIds.length === 0) return;
+  await db.system.query(
+    `with locked as (
+       select id from cmo_attempts
+       where id = any($1::text[]) and ((state <> 'ended' and due_at > now()) or forgotten_at is not null)
+       order by id for no key update
+     )
+     update cmo_attempts a set due_at = case when state = 'ended' then due_at else now() end, forgotten_at = null
+     from locked where a.id = locked.id`,
+    [[...attemptIds]],
+  );
+}
+
+/** Milliseconds until the next attempt or queue deadline is due, or another's claims may be orphaned; null: never. */
 export async function untilNextDue(db: Database, owner: string): Promise<number | null> {
   const { rows } = await db.system.query<{ ms: number | null }>(
     `select extract(epoch from min(due) - now())::float8 * 1000 as ms from (
-       (select due_at as due from cmo_attempts where state <> 'ended' and (owner is null or owner = $1) and due_at < 'infinity'
+       (select due_at as due from cmo_attempts where state <> 'ended' and owner is null and due_at < 'infinity'
         order by due_at limit 1)
        union all
-       (select queue_deadline from cmo_jobs where state = 'queued' and queue_deadline is not null order by queue_deadline limit 1)
+       (select queue_deadline from cmo_jobs
+        where state = 'queued' and queue_deadline is not null and started_at is null order by queue_deadline limit 1)
+       union all
+       (select min(o.lease_until) from cmo_attempts a join cmo_owners o on o.id = a.owner
+        where a.state <> 'ended' and a.owner is not null and a.owner <> $1)
      ) as next`,
     [owner],
   );
   return rows[0]?.ms ?? null;
-}
-
-/** Sets when an attempt should be looked at again; null: only when something changes. */
-export async function setDue(tx: Queryable, attemptId: string, until: Date | null): Promise<void> {
-  await tx.query(`update cmo_attempts set due_at = coalesce($2, 'infinity'::timestamptz) where id = $1`, [
-    attemptId,
-    until,
-  ]);
 }
 
 /**
@@ -68,27 +132,43 @@ export async function setDue(tx: Queryable, attemptId: string, until: Date | nul
  */
 export async function attemptsOutOfTouch(db: Database, nodeIds: readonly string[] | null): Promise<string[]> {
   const { rows } = await db.system.query<{ id: string }>(
-    `select distinct a.id
-     from drm_nodes n
+    `select r.attempt_id as id from drm_nodes n
      join cmo_attempt_ranks r on r.node_id = n.id and r.state <> 'ended'
      join cmo_attempts a on a.id = r.attempt_id
      where ($1::text[] is null or n.id = any($1))
-       and ((n.presence in ('lost', 'removed') and a.state not in ('unknown', 'ended'))
-            or (n.presence = 'removed' and a.state = 'unknown')
-            or (n.presence = 'ready' and a.state = 'unknown'))`,
-    [nodeIds],
+       and (n.presence = 'removed' or (n.presence = 'lost' and a.state <> 'unknown')) and a.state <> 'ended'
+     union
+     select a.id from cmo_attempts a
+     join cmo_attempt_ranks r on r.attempt_id = a.id and r.state <> 'ended'
+     join drm_nodes n on n.id = r.node_id and n.presence = 'ready'
+     where a.state = 'unknown' and ($1::text[] is null or n.id = any($1))`,
+    [nodeIds === null ? null : [...nodeIds]],
   );
   return rows.map(({ id }) => id);
 }
 
-/** How the nodes of an attempt can be reached. */
-export async function readContact(tx: Queryable, nodeIds: readonly string[]): Promise<Map<string, NodeContact>> {
-  const { rows } = await tx.query<{ id: string; presence: NodeContact['presence']; last_acked_at: Date | null }>(
-    `select n.id, n.presence, h.last_acked_at from drm_nodes n left join drm_heartbeats h on h.node_id = n.id
-     where n.id = any($1::text[])`,
+/** How the nodes of an attempt can be reached, and what time it is where their heartbeats are dated. */
+export async function readContact(
+  tx: Queryable,
+  nodeIds: readonly string[],
+): Promise<{ now: Date; contact: Map<string, NodeContact> }> {
+  const { rows } = await tx.query<{
+    now: Date;
+    id: string | null;
+    presence: NodeContact['presence'];
+    last_acked_at: Date | null;
+  }>(
+    `select clock.now, n.id, n.presence, h.last_acked_at
+     from (select clock_timestamp() as now) clock
+     left join drm_nodes n on n.id = any($1::text[])
+     left join drm_heartbeats h on h.node_id = n.id`,
     [[...nodeIds]],
   );
-  return new Map(rows.map((row) => [row.id, { presence: row.presence, lastAckedAt: row.last_acked_at }]));
+  const contact = new Map<string, NodeContact>();
+  for (const { id, presence, last_acked_at } of rows) {
+    if (id !== null) contact.set(id, { presence, lastAckedAt: last_acked_at });
+  }
+  return { now: rows[0]!.now, contact };
 }
 
 /** Reads an attempt with its allocation as a backend needs it; undefined when it holds nothing any more. */
@@ -97,7 +177,7 @@ export async function readAttemptToRun(db: Database, attemptId: string): Promise
     const { rows } = await tx.query<Omit<AttemptToRun, 'ranks'>>(
       `select a.id as "attemptId", j.id as "jobId", j.tenant, a.number, a.token, j.spec, j.array_index as "arrayIndex",
               j.checkpoint_hash as "checkpointHash"
-       from cmo_attempts a join cmo_jobs j on j.id = a.job_id where a.id = $1`,
+       from cmo_attempts a join cmo_jobs j on j.id = a.job_id where a.id = $1 and a.state <> 'ended'`,
       [attemptId],
     );
     const ranks = await tx.query<AttemptToRun['ranks'][number]>(
@@ -114,14 +194,20 @@ export async function readAttemptToRun(db: Database, attemptId: string): Promise
   });
 }
 
+export interface EndedAttempt extends Claim {
+  readonly token: bigint;
+}
+
 /** Ended attempts whose backend was not yet told to forget them. */
 export async function attemptsToForget(
   db: Database,
+  backends: readonly string[],
   limit: number,
-): Promise<{ id: string; token: bigint; backend: string }[]> {
-  const { rows } = await db.system.query<{ id: string; token: bigint; backend: string }>(
-    `select id, token, backend from cmo_attempts where state = 'ended' and forgotten_at is null order by id limit $1`,
-    [limit],
+): Promise<EndedAttempt[]> {
+  const { rows } = await db.system.query<EndedAttempt>(
+    `select id, token, backend from cmo_attempts
+     where state = 'ended' and forgotten_at is null and backend = any($1::text[]) order by id limit $2`,
+    [[...backends], limit],
   );
   return rows;
 }
@@ -129,4 +215,14 @@ export async function attemptsToForget(
 /** Records that a backend was told. */
 export async function markForgotten(db: Database, attemptIds: readonly string[]): Promise<void> {
   await db.system.query('update cmo_attempts set forgotten_at = now() where id = any($1::text[])', [[...attemptIds]]);
+}
+
+/** Those of these attempts that have ended or never were. */
+export async function notAlive(db: Database, attemptIds: readonly string[]): Promise<{ id: string; known: boolean }[]> {
+  const { rows } = await db.system.query<{ id: string; known: boolean }>(
+    `select want.id, a.id is not null as known from unnest($1::text[]) as want (id)
+     left join cmo_attempts a on a.id = want.id where a.id is null or a.state = 'ended'`,
+    [[...attemptIds]],
+  );
+  return rows;
 }

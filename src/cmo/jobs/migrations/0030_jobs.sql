@@ -53,7 +53,8 @@ create index cmo_jobs_by_submitter on cmo_jobs (tenant, submitted_by, id desc);
 create index cmo_jobs_by_array on cmo_jobs (tenant, array_id, array_index) where array_id is not null;
 -- loops: only what is alive, never all jobs ever
 create index cmo_jobs_queued on cmo_jobs (id) where state = 'queued';
-create index cmo_jobs_queue_deadline on cmo_jobs (queue_deadline) where state = 'queued' and queue_deadline is not null;
+create index cmo_jobs_queue_deadline on cmo_jobs (queue_deadline)
+  where state = 'queued' and queue_deadline is not null and started_at is null;
 create index cmo_jobs_active on cmo_jobs (id) where state in ('starting', 'running', 'stopping');
 select solyx_tenant_policies('cmo_jobs');
 
@@ -106,8 +107,9 @@ create table cmo_attempts (
   starting_at  timestamptz,
   running_at   timestamptz,
   ended_at     timestamptz,
-  -- the orchestrator that works on it; owners heartbeat, rows do not
+  -- the orchestrator that works on it right now; owners heartbeat, rows do not
   owner        text,
+  -- when it should be looked at; infinity while it is being looked at, and until something happens
   due_at       timestamptz not null default now(),
   -- ended, and the backend was told that it may forget the attempt
   forgotten_at timestamptz,
@@ -120,7 +122,9 @@ create table cmo_attempts (
 );
 -- at most one live attempt per job: the database refuses a second
 create unique index cmo_attempts_one_live on cmo_attempts (job_id) where state <> 'ended';
-create index cmo_attempts_live on cmo_attempts (due_at, id) where state <> 'ended';
+create index cmo_attempts_due on cmo_attempts (due_at) where state <> 'ended' and owner is null;
+create index cmo_attempts_claimed on cmo_attempts (owner) where state <> 'ended' and owner is not null;
+create index cmo_attempts_unknown on cmo_attempts (id) where state = 'unknown';
 create index cmo_attempts_to_forget on cmo_attempts (id) where state = 'ended' and forgotten_at is null;
 create index cmo_attempts_by_tenant on cmo_attempts (tenant, job_id, number);
 select solyx_tenant_policies('cmo_attempts');
@@ -145,7 +149,7 @@ create table cmo_attempt_ranks (
 create index cmo_attempt_ranks_by_node on cmo_attempt_ranks (node_id) where state <> 'ended';
 select solyx_tenant_policies('cmo_attempt_ranks');
 
--- Orchestrator processes: the lease of an owner. An owner whose lease ran out has lost its attempts.
+-- Orchestrator processes at work: the lease of an owner. An owner whose lease ran out has lost its attempts.
 create table cmo_owners (
   id          text primary key,
   component   text not null,

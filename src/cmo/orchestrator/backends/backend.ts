@@ -7,6 +7,7 @@
  */
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { RankPlacement } from '../../../common/contract/plan.ts';
+import type { Transaction } from '../../../common/database/queryable.ts';
 
 export type BackendId = 'agent' | 'simulator' | 'kubernetes' | 'ray' | 'slurm';
 
@@ -57,8 +58,11 @@ export interface RankObservation {
     readonly signal: string | null;
     readonly message: string | null;
   };
+  /** As the backend's clock says; bounded by ours when it is recorded. */
   readonly startedAt?: Date;
   readonly endedAt?: Date;
+  /** How long it ran by a clock that nobody sets, seconds ≥ 0; with `ended`. */
+  readonly ranSeconds?: number;
   readonly usage?: {
     readonly cpuSeconds: number;
     readonly peakMemoryBytes: number;
@@ -69,10 +73,16 @@ export interface RankObservation {
 
 export type SubmitResult = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string };
 
-/** Something new was seen of an attempt; `cursor` is the backend's own. */
+/** Something new was seen of an attempt; `items` are the backend's own numbers of what it was. */
 export interface Change {
   readonly attemptId: string;
-  readonly cursor: bigint;
+  readonly items: readonly bigint[];
+}
+
+/** What names an attempt to a backend. A token that is not the attempt's own has no effect. */
+export interface AttemptRef {
+  readonly attemptId: string;
+  readonly token: bigint;
 }
 
 export interface Backend {
@@ -86,16 +96,24 @@ export interface Backend {
   observe(attemptIds: readonly string[]): Promise<readonly RankObservation[]>;
   /** Attempts of which something new was seen since it was settled; at most `limit` news. */
   changed(limit: number): Promise<readonly Change[]>;
-  /** The news were dealt with. Lost when the process dies before: then they come again. */
+  /** These news, and no others, were dealt with. Lost when the process dies before: then they come again. */
   settle(changes: readonly Change[]): Promise<void>;
   /** Asks all ranks to stop: SIGTERM, and after the grace SIGKILL. Repeatable; unknown attempts are fine. */
-  cancel(
-    attempt: { readonly attemptId: string; readonly token: bigint },
-    why: string,
-    graceSeconds: number,
-  ): Promise<void>;
-  /** Lets the backend forget an attempt whose end is recorded. Repeatable. */
-  forget(attempt: { readonly attemptId: string; readonly token: bigint }): Promise<void>;
+  cancel(attempt: AttemptRef, why: string, graceSeconds: number): Promise<void>;
+  /** Lets the backend forget an attempt whose end is recorded, and end what still runs of it. Repeatable. */
+  forget(attempt: AttemptRef): Promise<void>;
   /** Attempts that run under our tag, whatever we remember; for the sweeper that ends orphans. */
-  recover(): Promise<readonly { readonly attemptId: string; readonly token: bigint }[]>;
+  recover(): Promise<readonly AttemptRef[]>;
+  /**
+   * For backends whose commands are rows: takes back, in the transaction that ends the attempt, what was not delivered yet. A
+   * start that is delivered afterwards would run beside the attempt's successor.
+   */
+  withdraw?(tx: Transaction, attemptId: string): Promise<void>;
+  /**
+   * Throws away what is kept of forgotten attempts.
+   * @param limit most ranks, > 0
+   * @param thorough also looks for what nobody will ever acknowledge; every few minutes is enough
+   * @returns whether there may be more
+   */
+  tidy?(limit: number, thorough: boolean): Promise<boolean>;
 }

@@ -27,6 +27,8 @@ create table metapod_commands (
   unique (attempt_id, rank, kind)
 );
 create index metapod_commands_open on metapod_commands (node_id, id) where acked_at is null;
+-- ranks that their nodes have forgotten: the orchestrator deletes what is kept of them
+create index metapod_commands_forgotten on metapod_commands (id) where kind = 'forget' and acked_at is not null;
 
 -- Reports of attempts in the order in which a node made them. Repeats after a reconnect are refused by the key.
 create table metapod_reports (
@@ -43,6 +45,7 @@ create table metapod_reports (
   unique (node_id, boot_seq, seq)
 );
 create index metapod_reports_open on metapod_reports (id) where applied_at is null;
+create index metapod_reports_by_attempt on metapod_reports (attempt_id, rank);
 
 -- How far each log came in; chunks are taken only in sequence, so none is lost or doubled.
 create table metapod_log_streams (

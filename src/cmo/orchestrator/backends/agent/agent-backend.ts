@@ -3,54 +3,44 @@
  * gateway wrote. Nothing outside the database is called here, so intent and effect share its durability; a command that
  * is written twice is one row.
  */
-
-import type { RankReport } from '../../../../common/contract/agent/protocol.ts';
-import { type Database, withSystem } from '../../../../common/database/index.ts';
+import { type Database, type Transaction, withSystem } from '../../../../common/database/index.ts';
 import type { Wake } from '../../../../common/events/index.ts';
-import type { AttemptToRun, Backend, RankObservation } from '../backend.ts';
+import type { AttemptRef, AttemptToRun, Backend } from '../backend.ts';
+import { foldReports, type ReportRow } from './fold-reports.ts';
 import { startPayloadOf } from './start-payload.ts';
-
-interface ReportRow {
-  id: bigint;
-  attempt_id: string;
-  rank: number;
-  token: bigint;
-  body: RankReport;
-  received_at: Date;
-}
 
 /** Makes the backend `agent`. */
 export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): Backend {
   async function writeCommands(
-    attempt: { attemptId: string; token: bigint },
+    { attemptId, token }: AttemptRef,
     kind: 'start' | 'stop' | 'forget',
-    payloads: (rank: number) => unknown,
+    payload: (rank: number) => unknown,
   ): Promise<void> {
     await withSystem(
       db,
       async (tx) => {
-        const { rows } = await tx.query<{ rank: number; node_id: string }>(
-          'select rank, node_id from cmo_attempt_ranks where attempt_id = $1 order by rank',
-          [attempt.attemptId],
-        );
+        // A start waits for whoever ends the attempt, and is not written after that (see `withdraw`).
+        if (kind === 'start' && !(await isAlive(tx, attemptId))) return;
+        const { rows } = await tx.query<{ rank: number; node_id: string }>(nodesOfAttempt, [attemptId, token, kind]);
+        if (rows.length === 0) return;
         await tx.query(
           `insert into metapod_commands (node_id, attempt_id, rank, token, kind, payload)
-         select node_id, $1, rank, $2, $3, payload
-         from unnest($4::text[], $5::int[], $6::jsonb[]) as c (node_id, rank, payload)
-         on conflict (attempt_id, rank, kind) do nothing`,
+           select node_id, $1, rank, $2, $3, payload
+           from unnest($4::text[], $5::int[], $6::jsonb[]) as c (node_id, rank, payload)
+           on conflict (attempt_id, rank, kind) do nothing`,
           [
-            attempt.attemptId,
-            attempt.token,
+            attemptId,
+            token,
             kind,
             rows.map(({ node_id }) => node_id),
             rows.map(({ rank }) => rank),
-            rows.map(({ rank }) => JSON.stringify(payloads(rank))),
+            rows.map(({ rank }) => JSON.stringify(payload(rank))),
           ],
         );
+        tx.afterCommit(() => wake.wake('gateway'));
       },
       { idempotent: true },
     );
-    wake.wake('gateway');
   }
 
   return {
@@ -77,25 +67,26 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
          where attempt_id = any($1::text[]) order by id`,
         [[...attemptIds]],
       );
-      return fold(rows);
+      return foldReports(rows);
     },
 
     async changed(limit) {
-      const { rows } = await db.system.query<{ attempt_id: string; upto: bigint }>(
-        `select attempt_id, max(id) as upto
+      const { rows } = await db.system.query<{ attempt_id: string; ids: string[] }>(
+        `select attempt_id, array_agg(id::text) as ids
          from (select attempt_id, id from metapod_reports where applied_at is null order by id limit $1) as open
          group by attempt_id`,
         [limit],
       );
-      return rows.map(({ attempt_id, upto }) => ({ attemptId: attempt_id, cursor: upto }));
+      return rows.map(({ attempt_id, ids }) => ({ attemptId: attempt_id, items: ids.map(BigInt) }));
     },
 
+    // By id, not up to an id: a report with a lower one may be committed by now that nobody has seen.
     async settle(changes) {
+      const ids = changes.flatMap(({ items }) => items);
+      if (ids.length === 0) return;
       await db.system.query(
-        `update metapod_reports r set applied_at = now()
-         from unnest($1::text[], $2::bigint[]) as c (attempt_id, upto)
-         where r.attempt_id = c.attempt_id and r.id <= c.upto and r.applied_at is null`,
-        [changes.map(({ attemptId }) => attemptId), changes.map(({ cursor }) => cursor)],
+        'update metapod_reports set applied_at = now() where id = any($1::bigint[]) and applied_at is null',
+        [ids],
       );
     },
 
@@ -107,15 +98,67 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
       await writeCommands(attempt, 'forget', () => ({}));
     },
 
+    // What nodes had on disk at their hello; without what they were told to forget since.
     async recover() {
       const { rows } = await db.system.query<{ attempt_id: string; token: bigint }>(
-        `select distinct attempt_id, token from metapod_commands c where kind = 'start'
-         and not exists (select from metapod_commands f where f.attempt_id = c.attempt_id and f.rank = c.rank
-                         and f.kind = 'forget' and f.acked_at is not null)`,
+        `select distinct held."attemptId" as attempt_id, held.token::bigint as token
+         from metapod_sessions s,
+              jsonb_to_recordset(s.attempts) as held ("attemptId" text, rank int, token text, state text)
+         left join cmo_attempts a on a.id = held."attemptId"
+         where held.state <> 'ended' and s.lease_until > now()
+           and (a.forgotten_at is null or a.forgotten_at < s.connected_at)`,
       );
       return rows.map(({ attempt_id, token }) => ({ attemptId: attempt_id, token }));
     },
+
+    async withdraw(tx, attemptId) {
+      await tx.query(
+        `delete from metapod_commands where attempt_id = $1 and kind in ('start', 'stop') and acked_at is null`,
+        [attemptId],
+      );
+    },
+
+    async tidy(limit, thorough) {
+      // A removed node acknowledges nothing any more.
+      if (thorough) {
+        await db.system.query(
+          `update metapod_commands set acked_at = now()
+           where acked_at is null and node_id in (select id from drm_nodes where presence = 'removed')`,
+        );
+      }
+      const { rows } = await db.system.query<{ ranks: number }>(tidyStatement, [limit]);
+      return rows[0]!.ranks >= limit;
+    },
   };
+}
+
+/** Nodes of an attempt under its own token; of one that nobody knows, those that said that they have it. */
+const nodesOfAttempt = `
+  with ranks as (
+    select r.rank, r.node_id, a.token from cmo_attempts a join cmo_attempt_ranks r on r.attempt_id = a.id where a.id = $1
+  )
+  select rank, node_id from ranks where token = $2
+  union all
+  select held.rank, s.node_id
+  from metapod_sessions s, jsonb_to_recordset(s.attempts) as held ("attemptId" text, rank int, token text)
+  where $3 <> 'start' and not exists (select from ranks) and held."attemptId" = $1 and held.token = ($2::bigint)::text
+  order by rank`;
+
+/** Ranks whose node has forgotten them: their commands and reports are of no more use. */
+const tidyStatement = `
+  with forgotten as (
+    select attempt_id, rank from metapod_commands where kind = 'forget' and acked_at is not null
+    order by id limit $1 for update skip locked
+  ), reports as (
+    delete from metapod_reports r using forgotten f where r.attempt_id = f.attempt_id and r.rank = f.rank
+  ), commands as (
+    delete from metapod_commands c using forgotten f where c.attempt_id = f.attempt_id and c.rank = f.rank
+  )
+  select count(*)::int as ranks from forgotten`;
+
+async function isAlive(tx: Transaction, attemptId: string): Promise<boolean> {
+  const { rows } = await tx.query(`select from cmo_attempts where id = $1 and state <> 'ended' for share`, [attemptId]);
+  return rows.length > 0;
 }
 
 async function readNames(db: Database, attempt: AttemptToRun) {
@@ -131,37 +174,4 @@ async function readNames(db: Database, attempt: AttemptToRun) {
     nodeName: new Map(nodes.rows.map(({ id, name }) => [id, name])),
     deviceUuid: new Map(devices.rows.map(({ id, uuid }) => [id, uuid])),
   };
-}
-
-/** Folds the reports of each rank, in the order of their coming, into one observation. */
-export function fold(rows: readonly ReportRow[]): RankObservation[] {
-  const byRank = new Map<string, RankObservation>();
-  for (const { attempt_id, rank, token, body, received_at } of rows) {
-    const key = `${attempt_id}/${rank}/${token}`;
-    const before = byRank.get(key);
-    // A node's clock may be wrong; it cannot report what is yet to come.
-    const at = new Date(Math.min(Date.parse(body.at), received_at.getTime()));
-    const startedAt = before?.startedAt ?? startOf(body, at);
-    byRank.set(key, {
-      attemptId: attempt_id,
-      rank,
-      token,
-      state: body.state,
-      ...(startedAt && { startedAt }),
-      ...(body.state === 'ended' && {
-        endedAt:
-          startedAt && body.ranSeconds !== undefined ? new Date(startedAt.getTime() + body.ranSeconds * 1000) : at,
-      }),
-      ...(body.end && { end: body.end }),
-      ...(body.usage && { usage: body.usage }),
-    });
-  }
-  return [...byRank.values()];
-}
-
-/** When the rank began to run: said by `running`, or, when only the end arrived, counted back from it. */
-function startOf(body: RankReport, at: Date): Date | undefined {
-  if (body.state === 'running') return at;
-  if (body.state === 'ended' && body.ranSeconds !== undefined) return new Date(at.getTime() - body.ranSeconds * 1000);
-  return undefined;
 }

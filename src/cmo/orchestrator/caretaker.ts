@@ -1,0 +1,89 @@
+/**
+ * What must be thrown away behind ended attempts: backends are told to forget them, what is kept of them is deleted in bounded
+ * batches, and what still runs though nobody knows it any more (a database was restored, a node came back from the dead)
+ * is ended. The first two happen in every round, the search for orphans every five minutes.
+ */
+import type { Clock } from '../../common/clock.ts';
+import type { Database } from '../../common/database/index.ts';
+import type { Logger } from '../../common/logger.ts';
+import type { Backend } from './backends/backend.ts';
+import { inParallel } from './in-parallel.ts';
+import { attemptsToForget, dropDeadOwners, markDue, markForgotten, notAlive } from './queries.ts';
+
+const sweepEverySeconds = 300;
+const concurrency = 8;
+
+export interface CaretakerOptions {
+  readonly db: Database;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly backends: ReadonlyMap<string, Backend>;
+}
+
+export class Caretaker {
+  readonly #options: CaretakerOptions;
+  #sweptAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: CaretakerOptions) {
+    this.#options = options;
+  }
+
+  /** @returns whether there may be more to do at once */
+  async round(limit: number): Promise<boolean> {
+    const now = this.#options.clock.monotonicMs();
+    const thorough = now - this.#sweptAt >= sweepEverySeconds * 1000;
+    if (thorough) await this.sweep();
+    let more = await this.#forget(limit);
+    for (const backend of this.#options.backends.values()) {
+      const left = await backend.tidy?.(limit, thorough);
+      more ||= left === true;
+    }
+    if (thorough) this.#sweptAt = now;
+    return more;
+  }
+
+  /** Ends what runs without a living attempt. */
+  async sweep(): Promise<void> {
+    const { db, logger, backends } = this.#options;
+    await dropDeadOwners(db);
+    for (const backend of backends.values()) {
+      const running = await backend.recover();
+      if (running.length === 0) continue;
+      const orphans = await notAlive(
+        db,
+        running.map(({ attemptId }) => attemptId),
+      );
+      const byId = new Map(running.map((attempt) => [attempt.attemptId, attempt]));
+      for (const { id, known } of orphans) {
+        const attempt = byId.get(id)!;
+        logger.warn({ attempt: id, backend: backend.id }, 'ending what runs without a living attempt');
+        await backend.cancel(attempt, 'orphan', 0);
+        if (!known) await backend.forget(attempt);
+      }
+      // One that we know is to be forgotten once more.
+      await markDue(
+        db,
+        orphans.filter(({ known }) => known).map(({ id }) => id),
+      );
+    }
+  }
+
+  async #forget(limit: number): Promise<boolean> {
+    const { db, logger, backends } = this.#options;
+    const ended = await attemptsToForget(db, [...backends.keys()], limit);
+    const told: string[] = [];
+    await inParallel(ended, concurrency, async ({ id, token, backend }) => {
+      try {
+        await backends.get(backend)!.forget({ attemptId: id, token });
+        told.push(id);
+      } catch (error) {
+        logger.warn(
+          { err: error, attempt: id },
+          'a backend could not be told to forget an attempt; it will be repeated',
+        );
+      }
+    });
+    if (told.length > 0) await markForgotten(db, told);
+    return told.length === limit;
+  }
+}
