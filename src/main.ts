@@ -5,6 +5,7 @@
  * contracts §2 gives it. A component is the same thing in both: it registers routes, starts its loops, says when it is ready.
  */
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -15,7 +16,7 @@ import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
 import { type Clock, systemClock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
-import { type Database, startDatabase } from './common/database/index.ts';
+import { type Database, lockHome, startDatabase } from './common/database/index.ts';
 import { SolyxError } from './common/errors/index.ts';
 import { DatabaseWake, pruneEvents, truncateOldDirty, type Wake } from './common/events/index.ts';
 import { closeServer, createHttpServer } from './common/http/index.ts';
@@ -109,6 +110,8 @@ export interface ControlPlaneOptions {
   readonly components: readonly ComponentName[];
   /** One port for all of them; undefined: each its own. */
   readonly port?: number | undefined;
+  /** Whether this is the one server of the data directory; replicas on one PostgreSQL may share one. */
+  readonly ownsHome?: boolean;
 }
 
 export interface ControlPlane {
@@ -126,18 +129,28 @@ const retention = { eventDays: 90, idempotencyHours: 48 };
 
 /**
  * Starts components.
- * @throws port_in_use, and what `startDatabase` throws
+ * @throws home_in_use, port_in_use, and what `startDatabase` throws; nothing is left running then
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, home, logger } = options;
-  const database = await startDatabase({ home, url: config.database.url, logger, poolSize: config.database.poolSize });
-  const stops: (() => Promise<void>)[] = [() => database.stop()];
+  const { url, poolSize } = config.database;
+  const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const step of stops.splice(0).reverse()) {
       await step().catch((error) => logger.error({ err: error }, 'a part did not stop cleanly'));
     }
   };
   try {
+    if (options.ownsHome) {
+      const lock = lockHome(home);
+      // The embedded database takes the same lock for itself.
+      if (url === undefined) lock.release();
+      else stops.push(async () => lock.release());
+    }
+    // Known before anything is started; found out later, it costs the start of a database.
+    await checkPorts(options);
+    const database = await startDatabase({ home, url, logger, poolSize });
+    stops.push(() => database.stop());
     const { db } = database;
     await bootstrap(db, { home });
     const siteId = await ensureLocalSite(db, config);
@@ -198,26 +211,51 @@ async function serve(
       rateLimit: { perSecond, burst: 2 * perSecond },
     });
     const running: Running[] = [];
-    for (const name of group) running.push(await components[name].start(services, app));
+    for (const name of group) {
+      const part = await components[name].start(services, app);
+      running.push(part);
+      stops.push(() => part.stop());
+    }
     if (!group.includes('api'))
       serveStatus(app, { registry: services.registry, ready: () => running.every((part) => part.ready()) });
     // Requests end before the loops that they rely on.
-    stops.push(...running.map((part) => () => part.stop()), () => closeServer(app));
-    const port = options.port ?? components[group[0]!].port;
-    const url = await listen(app, config.server.host, port);
+    stops.push(() => closeServer(app));
+    const url = await listen(app, config.server.host, options.port ?? components[group[0]!].port);
     for (const name of group) urls[name] = url;
   }
   return urls;
+}
+
+/** @throws port_in_use when one of the ports cannot be had now */
+async function checkPorts({ config, components: names, port }: ControlPlaneOptions): Promise<void> {
+  const { host } = config.server;
+  for (const wanted of new Set(port === undefined ? names.map((name) => components[name].port) : [port])) {
+    const probe = createServer();
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen({ host, port: wanted }, () => probe.close(() => resolve()));
+    }).catch((error) => {
+      throw explainListen(error, host, wanted);
+    });
+  }
+}
+
+function explainListen(error: unknown, host: string, port: number): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return new SolyxError('port_in_use', `Something listens on ${host}:${port} already.`);
+  if (code === 'EACCES') return new SolyxError('port_in_use', `This user may not listen on ${host}:${port}.`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    const detail = `This machine has no address ${host}.`;
+    return new SolyxError('config_invalid', { detail, issues: [{ at: 'server.host', message: detail }] });
+  }
+  return error;
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new SolyxError('port_in_use', `Something listens on ${host}:${port} already.`);
-    if (code === 'EACCES') throw new SolyxError('port_in_use', `This user may not listen on ${host}:${port}.`);
-    throw error;
+    throw explainListen(error, host, port);
   }
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;

@@ -1,23 +1,44 @@
 /**
  * Finds server and key: `SOLYX_URL` and `SOLYX_API_KEY`, else what the server of this machine left in the data directory
  * (contracts §7).
+ *
+ * The admin key of the data directory goes to the server of this machine and nowhere else: not to a URL elsewhere, and not to
+ * whatever listens by now on the port of a server that has ended.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { solyxHome } from '../common/config/home.ts';
 import { type Client, createClient } from '../common/contract/client.ts';
 import { SolyxError } from '../common/errors/index.ts';
-import { readLocalServer } from './local-server.ts';
+import { isAlive, type LocalServer, readLocalServer } from './local-server.ts';
+import { note } from './output.ts';
+import { fetchByNode } from './transport.ts';
+
+/** How long a server that is starting is waited for, seconds. */
+const startPatienceSeconds = 120;
 
 /**
- * Makes the client that commands use.
+ * Makes the client that commands use; waits for a server that is starting.
  * @throws server_unreachable when there is neither a URL nor a local server, unauthenticated without a key
  */
-export function connect(): Client {
+export async function connect(): Promise<Client> {
   const home = solyxHome();
-  const url = process.env.SOLYX_URL || readLocalServer(home)?.url;
-  if (!url) throw new SolyxError('server_unreachable', `There is no server.json in ${home}.`);
-  return createClient({ url, apiKey: process.env.SOLYX_API_KEY || readAdminKey(home) });
+  const url = process.env.SOLYX_URL || (await localServer(home)).url;
+  return createClient({ url, apiKey: process.env.SOLYX_API_KEY || keyFor(url, home), fetch: fetchByNode });
+}
+
+function keyFor(url: string, home: string): string {
+  let host: string;
+  try {
+    host = new URL(url).hostname;
+  } catch (error) {
+    throw new SolyxError('config_invalid', { detail: `SOLYX_URL is no URL: ${url}`, cause: error });
+  }
+  if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host) && readLocalServer(home)?.url !== url) {
+    throw new SolyxError('unauthenticated', `Set SOLYX_API_KEY to a key of ${url}.`);
+  }
+  return readAdminKey(home);
 }
 
 /** The key that the first start wrote. @throws unauthenticated when it cannot be read */
@@ -28,6 +49,29 @@ export function readAdminKey(home: string): string {
   } catch (error) {
     throw new SolyxError('unauthenticated', { detail: `${file} cannot be read.`, cause: error });
   }
+}
+
+/** The server of a data directory. While a process holds the directory and has not said yet where it listens, it is starting. */
+async function localServer(home: string): Promise<LocalServer> {
+  const until = performance.now() + startPatienceSeconds * 1000;
+  let hasSaid = false;
+  for (;;) {
+    const server = readLocalServer(home);
+    if (server && isAlive(server)) return server;
+    const { holderOfHome } = await import('../common/database/home-lock.ts');
+    if (holderOfHome(home) === undefined) throw new SolyxError('server_unreachable', whyNot(home, server));
+    if (performance.now() > until) {
+      throw new SolyxError('server_unreachable', `The server of ${home} is not ready after ${startPatienceSeconds} s.`);
+    }
+    if (!hasSaid) note('waiting for the server to start …');
+    hasSaid = true;
+    await pause(100);
+  }
+}
+
+function whyNot(home: string, server: LocalServer | undefined): string {
+  if (server) return `The server of ${home} (process ${server.pid}) has ended.`;
+  return `No server runs on ${home}.`;
 }
 
 /** Walks the pages of a list until `most` items were seen. */

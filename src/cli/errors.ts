@@ -7,26 +7,34 @@ import { note, printable, printJson } from './output.ts';
 const usageCodes = new Set<Code>([
   'config_invalid',
   'invalid_yaml',
+  'invalid_body',
+  'invalid_query',
   'job_spec_invalid',
   'job_feature_unsupported',
   'job_impossible',
 ]);
-const unreachableCodes = new Set<Code>(['server_unreachable', 'database_unavailable', 'not_ready']);
+const unreachableCodes = new Set<Code>(['server_unreachable', 'database_unavailable', 'database_timeout', 'not_ready']);
 
 /**
  * Says what was wrong, where, and what would be right.
  * @returns the exit code
  */
 export function reportError(error: unknown, asJson: boolean): number {
-  const known =
-    error instanceof SolyxError ? error : new SolyxError('internal', { detail: messageOf(error), cause: error });
+  const known = toKnown(error);
   if (asJson) printJson({ error: toProblem(known) });
   note(`${colors.red(known.code)}: ${printable(known.message)}`);
   for (const { at, message } of known.issues) note(`  ${printable(at)}: ${printable(message)}`);
-  note(colors.dim(known.remedy));
+  // Something unforeseen in this very process has no request id; its stack says more than a server's log.
+  const isOurs = known.code === 'internal' && error !== known;
+  note(colors.dim(isOurs ? 'Run it again with SOLYX_LOG_LEVEL=debug to see where, and report it.' : known.remedy));
   if (usageCodes.has(known.code)) return exitCodes.usage.code;
   if (unreachableCodes.has(known.code)) return exitCodes.unreachable.code;
   return exitCodes.failed.code;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+function toKnown(error: unknown): SolyxError {
+  if (error instanceof SolyxError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+  return new SolyxError(isFull ? 'disk_full' : 'internal', { detail, cause: error });
+}

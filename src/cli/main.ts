@@ -3,20 +3,22 @@
  *
  * Data goes to stdout (with `--json` nothing else does), words for people to stderr, and the exit code says what happened.
  */
-import { type Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { SolyxError } from '../common/errors/index.ts';
 import { reportError } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { makeProgram } from './program.ts';
 
-// A reader that stops early (`solyx jobs | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.ok.code);
-  throw error;
-});
+// A reader that stops early (`solyx jobs | head`) is no error; a command that waits has set its own code by then.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
 
-const program: Command = makeProgram();
 try {
+  const program = await makeProgram(process.argv[2]);
   await program.parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage.code;

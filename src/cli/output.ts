@@ -5,24 +5,40 @@
 import colors from 'picocolors';
 
 const escapeCharacter = String.fromCharCode(27);
-const colourSequence = new RegExp(`${escapeCharacter}\\[[0-9;]{0,32}m`, 'g');
+const endOfColours = `${escapeCharacter}[0m`;
+/** Control characters except tab, line separators, and what reverses the direction of writing. */
+const hostile = '(?!\\t)[\\p{Cc}\\u2028\\u2029\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]';
+const colourSequence = `${escapeCharacter}\\[[0-9;]{0,32}m`;
+const hostileCharacter = new RegExp(hostile, 'gu');
+const colourOrHostile = new RegExp(`${colourSequence}|${hostile}`, 'gu');
 
-/** Removes control characters except tab; log lines keep colours (SGR sequences) when `keepColours`. */
-export function printable(text: string, keepColours = false): string {
-  const kept: string[] = [];
-  const stash = keepColours
-    ? text.replace(colourSequence, (sequence) => {
-        kept.push(sequence);
-        return '\ue000';
-      })
-    : text;
-  const clean = stash.replace(/(?!\t)\p{Cc}/gu, '');
-  return keepColours ? clean.replace(/\ue000/g, () => kept.shift() ?? '') : clean;
+/** Removes what could move the cursor or reorder a line. */
+export const printable = (text: string): string => text.replace(hostileCharacter, '');
+
+/**
+ * A line of a job's log: as `printable`, but colours stay and end with the line, and what a progress bar writes over itself by
+ * carriage returns becomes lines.
+ */
+export function printableLog(text: string): string {
+  const parts = text.replace(/\r+$/, '').split(/\r+/);
+  return parts
+    .map((part) => {
+      const clean = part.replace(colourOrHostile, (match) => (match.length > 1 ? match : ''));
+      return clean.includes(escapeCharacter) ? `${clean}${endOfColours}` : clean;
+    })
+    .join('\n');
+}
+
+/** A value as JSON without characters that a terminal could take for orders; the same value when parsed. */
+export function toJson(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(hostileCharacter, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Writes one JSON document to stdout. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, process.stdout.isTTY ? 2 : 0)}\n`);
+  process.stdout.write(`${toJson(value, process.stdout.isTTY ? 2 : 0)}\n`);
 }
 
 /** Writes a line to stdout. */

@@ -10,7 +10,7 @@ export function cancelCommand(program: Command): void {
     .argument('<id...>', 'ids of jobs')
     .option('--json', 'print JSON')
     .action(async (ids: string[], options: { json?: boolean }) => {
-      const client = connect();
+      const client = await connect();
       const items = [];
       for (const id of ids) {
         const job = await client.cancelJob({ params: { id } });

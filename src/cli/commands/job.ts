@@ -13,7 +13,7 @@ export function jobCommand(program: Command): void {
     .argument('<id>', 'id of the job')
     .option('--json', 'print JSON')
     .action(async (id: string, options: { json?: boolean }) => {
-      const job = await connect().getJob({ params: { id } });
+      const job = await (await connect()).getJob({ params: { id } });
       if (options.json) printJson(job);
       else show(job);
     });

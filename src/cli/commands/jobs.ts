@@ -1,7 +1,8 @@
 /** `solyx jobs`: the newest jobs, filtered. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type JobState, jobStates } from '../../common/contract/states/job.ts';
 import { formatDuration } from '../../common/units.ts';
+import { oneOf, whole } from '../arguments.ts';
 import { collect, connect } from '../connect.ts';
 import { paintState, printJson, printTable, relative } from '../output.ts';
 
@@ -11,6 +12,7 @@ interface JobsOptions {
   name?: string;
   label?: string[];
   array?: string;
+  key?: string;
   limit: number;
   json?: boolean;
 }
@@ -19,25 +21,19 @@ export function jobsCommand(program: Command): void {
   program
     .command('jobs')
     .description('list jobs, newest first')
-    .option('--state <state...>', `only these states: ${jobStates.join(', ')}`)
+    .addOption(oneOf('--state <state...>', 'only these states', jobStates))
     .option('--project <name>', 'only this project')
     .option('--name <prefix>', 'only names that start so')
     .option('--label <key:value...>', 'only jobs with these labels')
     .option('--array <id>', 'only the tasks of this array')
-    .option('--limit <n>', 'most jobs, 1–10,000', toCount, 50)
+    .option('--key <id>', 'only those that this API key submitted')
+    .option('--limit <n>', 'most jobs, 1–10000', whole(1, 10_000), 50)
     .option('--json', 'print JSON')
     .action(jobs);
 }
 
-/** A whole number from 1 to 10,000. */
-export function toCount(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000) throw new InvalidArgumentError('expected 1–10,000');
-  return value;
-}
-
 async function jobs(options: JobsOptions): Promise<void> {
-  const client = connect();
+  const client = await connect();
   const items = await collect(
     (cursor) =>
       client.listJobs({
@@ -47,6 +43,7 @@ async function jobs(options: JobsOptions): Promise<void> {
           namePrefix: options.name,
           label: options.label,
           arrayId: options.array,
+          submittedBy: options.key,
           limit: Math.min(options.limit, 500),
           cursor,
         },

@@ -1,9 +1,9 @@
 /** `solyx logs`: the output of a job. */
 import type { Command } from 'commander';
-import colors from 'picocolors';
+import { whole } from '../arguments.ts';
 import { connect } from '../connect.ts';
-import { note, print, printable } from '../output.ts';
-import { followLog, interruptible } from '../watch.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { followLog, leaveJobOnInterrupt, printLogLine } from '../watch.ts';
 
 interface LogsOptions {
   follow?: boolean;
@@ -18,27 +18,30 @@ export function logsCommand(program: Command): void {
     .description('print the output of a job')
     .argument('<id>', 'id of the job')
     .option('--follow', 'go on until the job has ended')
-    .option('--attempt <n>', 'this attempt instead of the newest', Number)
-    .option('--rank <n>', 'this rank of a gang', Number)
+    .option('--attempt <n>', 'this attempt instead of the newest', whole(1, 1_000_000))
+    .option('--rank <n>', 'this rank of a gang', whole(0, 4096))
     .option('--json', 'print each line as JSON')
     .action(logs);
 }
 
 async function logs(id: string, options: LogsOptions): Promise<void> {
-  const client = connect();
-  if (options.follow && !options.json) return followLog(client, id, interruptible(id));
+  const client = await connect();
+  if (options.follow) {
+    leaveJobOnInterrupt(id);
+    await followLog(client, id, options);
+    process.exitCode = exitCodes.ok.code;
+    return;
+  }
+  const { rank = 0, json } = options;
   let { attempt } = options;
   for (let fromLine = 0; ; ) {
     const page = await client.getJobLogs({
       params: { id },
-      query: { ...(attempt && { attempt }), ...(options.rank && { rank: options.rank }), fromLine, limit: 1000 },
+      query: { ...(attempt && { attempt }), rank, fromLine, limit: 1000 },
     });
+    // Pages after the first stay with their attempt, even if a later one begins meanwhile.
     attempt ??= page.attempt ?? undefined;
-    for (const line of page.lines) {
-      if (options.json) print(JSON.stringify(line));
-      else if (line.stream === 'stdout') print(printable(line.text, true));
-      else note(line.stream === 'solyx' ? colors.dim(`solyx: ${printable(line.text)}`) : printable(line.text, true));
-    }
+    for (const line of page.lines) printLogLine(line, json);
     if (page.lines.length === 0) return;
     fromLine = page.nextLine;
   }

@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import colors from 'picocolors';
 import type { CallAnswer } from '../../common/contract/client.ts';
+import { type NodePresence, nodePresences } from '../../common/contract/states/node.ts';
 import { formatBytes } from '../../common/units.ts';
+import { oneOf } from '../arguments.ts';
 import { collect, connect } from '../connect.ts';
 import { print, printable, printJson, printTable, relative } from '../output.ts';
 
@@ -10,7 +12,13 @@ type Node = CallAnswer<'listNodes'>['items'][number];
 
 export function nodesCommand(program: Command): void {
   const nodes = program.command('nodes').description('list nodes, or take them out of service');
-  nodes.command('list', { isDefault: true }).description('list nodes').option('--json', 'print JSON').action(list);
+  nodes
+    .command('list', { isDefault: true })
+    .description('list nodes')
+    .option('--site <id>', 'only nodes of this site')
+    .addOption(oneOf('--presence <presence>', 'only nodes so present; removed ones show only so', nodePresences))
+    .option('--json', 'print JSON')
+    .action(list);
   nodes
     .command('show')
     .description('show one node with its devices')
@@ -28,7 +36,7 @@ export function nodesCommand(program: Command): void {
       .argument('<id>', 'id of the node')
       .option('--json', 'print JSON')
       .action(async (id: string, options: { json?: boolean }) =>
-        done(await connect()[call]({ params: { id } }), options),
+        done(await (await connect())[call]({ params: { id } }), options),
       );
   }
   nodes
@@ -38,7 +46,10 @@ export function nodesCommand(program: Command): void {
     .option('--powered-off', 'you vouch that the machine is off: its attempts have ended')
     .option('--json', 'print JSON')
     .action(async (id: string, options: { poweredOff?: boolean; json?: boolean }) =>
-      done(await connect().removeNode({ params: { id }, body: { poweredOff: options.poweredOff ?? false } }), options),
+      done(
+        await (await connect()).removeNode({ params: { id }, body: { poweredOff: options.poweredOff ?? false } }),
+        options,
+      ),
     );
 }
 
@@ -56,10 +67,19 @@ const share = (used: number, all: number, format: (value: number) => string): st
   `${format(used)} / ${format(all)}`;
 const cores = (milli: number): string => String(Number((milli / 1000).toFixed(2)));
 
-async function list(options: { json?: boolean }): Promise<void> {
-  const client = connect();
-  const items = await collect((cursor) => client.listNodes({ query: { cursor } }), 100_000);
-  if (options.json) return printJson({ items });
+interface ListOptions {
+  site?: string;
+  presence?: NodePresence;
+  json?: boolean;
+}
+
+async function list({ site, presence, json }: ListOptions): Promise<void> {
+  const client = await connect();
+  const items = await collect(
+    (cursor) => client.listNodes({ query: { siteId: site, presence, limit: 500, cursor } }),
+    100_000,
+  );
+  if (json) return printJson({ items });
   printTable(
     items,
     [
@@ -86,7 +106,7 @@ async function list(options: { json?: boolean }): Promise<void> {
 }
 
 async function show(id: string, options: { json?: boolean }): Promise<void> {
-  const node = await connect().getNode({ params: { id } });
+  const node = await (await connect()).getNode({ params: { id } });
   if (options.json) return printJson(node);
   print(`${colors.bold(printable(node.name))}  ${node.id}  ${status(node)}`);
   for (const reason of node.healthReasons) print(`  ${colors.yellow(printable(reason.message))}`);

@@ -1,5 +1,6 @@
 /** `solyx sites`: where the fleet stands, and at which prices. */
 import type { Command } from 'commander';
+import { decimal } from '../arguments.ts';
 import { collect, connect } from '../connect.ts';
 import { print, printJson, printTable } from '../output.ts';
 
@@ -16,10 +17,10 @@ interface SiteOptions {
 
 const withSettings = (command: Command): Command =>
   command
-    .option('--latitude <degrees>', 'degrees north', Number)
-    .option('--longitude <degrees>', 'degrees east', Number)
+    .option('--latitude <degrees>', 'degrees north', decimal(-90, 90))
+    .option('--longitude <degrees>', 'degrees east', decimal(-180, 180))
     .option('--grid-zone <zone>', 'grid zone, like DE')
-    .option('--pue <ratio>', 'power usage effectiveness, 1–10', Number)
+    .option('--pue <ratio>', 'power usage effectiveness, 1–10', decimal(1, 10))
     .option('--device-price <usd>', 'dollars an hour of a whole device')
     .option('--cpu-price <usd>', 'dollars an hour of a CPU core')
     .option('--memory-price <usd>', 'dollars an hour of a GiB')
@@ -40,14 +41,14 @@ export function sitesCommand(program: Command): void {
   sites.command('list', { isDefault: true }).description('list sites').option('--json', 'print JSON').action(list);
   withSettings(sites.command('create').description('create a site').argument('<name>', 'its name')).action(
     async (name: string, options: SiteOptions) => {
-      const site = await connect().createSite({ body: { name, ...bodyOf(options) } });
+      const site = await (await connect()).createSite({ body: { name, ...bodyOf(options) } });
       if (options.json) printJson(site);
       else print(site.id);
     },
   );
   withSettings(sites.command('update').description('change a site').argument('<id>', 'its id')).action(
     async (id: string, options: SiteOptions) => {
-      const site = await connect().updateSite({ params: { id }, body: bodyOf(options) });
+      const site = await (await connect()).updateSite({ params: { id }, body: bodyOf(options) });
       if (options.json) printJson(site);
       else print(site.id);
     },
@@ -55,8 +56,8 @@ export function sitesCommand(program: Command): void {
 }
 
 async function list(options: { json?: boolean }): Promise<void> {
-  const client = connect();
-  const items = await collect((cursor) => client.listSites({ query: { cursor } }), 10_000);
+  const client = await connect();
+  const items = await collect((cursor) => client.listSites({ query: { limit: 500, cursor } }), 10_000);
   if (options.json) return printJson({ items });
   printTable(
     items,

@@ -9,10 +9,12 @@ import colors from 'picocolors';
 import { solyxHome } from '../../common/config/home.ts';
 import { createClient } from '../../common/contract/client.ts';
 import type { ComponentName, ControlPlane } from '../../main.ts';
+import { port } from '../arguments.ts';
 import { readAdminKey } from '../connect.ts';
 import { removeLocalServer, startTicks, writeLocalServer } from '../local-server.ts';
-import { note, print } from '../output.ts';
+import { note, print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
+import { fetchByNode } from '../transport.ts';
 import { version } from '../version.ts';
 
 interface UpOptions {
@@ -20,20 +22,27 @@ interface UpOptions {
   host?: string;
   config?: string;
   node: boolean;
+  json?: boolean;
 }
+
+/** A start that takes longer says what it waits for, milliseconds. */
+const tellAfterMs = 3_000;
 
 export function upCommand(program: Command): void {
   program
     .command('up')
     .description('run everything on this machine: control plane, database and a node agent')
-    .option('--port <port>', 'port to listen on; 0 takes a free one', Number)
+    .option('--port <port>', 'port to listen on; 0 takes a free one', port)
     .option('--host <address>', 'address to listen on')
     .option('--config <file>', 'read this file instead of solyx.yaml in the data directory')
     .option('--no-node', 'run no agent on this machine')
+    .option('--json', 'print JSON when it is ready')
     .action(up);
 }
 
 async function up(options: UpOptions): Promise<void> {
+  // Before anything is started, so that Ctrl-C in the middle of the start ends what was started, too.
+  const signalled = untilSignal();
   // Imported late: the other commands must not wait for the server's modules.
   const [{ loadConfig }, { createLogger }, { components, startControlPlane }, { LocalAgent }] = await Promise.all([
     import('../../common/config/index.ts'),
@@ -55,27 +64,38 @@ async function up(options: UpOptions): Promise<void> {
   const logger = createLogger({ name: 'solyx', level: config.log.level, destination: logFile });
   note(colors.dim(`data in ${home}, log in ${logFile}`));
 
+  const slow = setTimeout(() => note(colors.dim('starting the database; the first time takes longest …')), tellAfterMs);
   const names = Object.keys(components) as ComponentName[];
-  const plane = await startControlPlane({ config, home, logger, components: names, port: config.server.port });
-  const url = plane.urls.api!;
-  await writeLocalServer(home, { url, pid: process.pid, startTicks: startTicks(process.pid), version });
+  const plane = await startControlPlane({
+    config,
+    home,
+    logger,
+    components: names,
+    port: config.server.port,
+    ownsHome: true,
+  }).finally(() => clearTimeout(slow));
   const agent = config.node.enabled ? new LocalAgent({ config, home, logger }) : undefined;
-  await agent?.start(() => makeJoinToken(home, url, plane));
-  print(`ready ${url}`);
-  note(colors.dim('In another terminal: npx solyx submit examples/train.yaml --follow'));
-
-  const signal = await untilSignal();
-  note(`\n${signal}: stopping control plane and database. Jobs go on; \`solyx down\` ends them too.`);
-  agent?.leave();
-  await removeLocalServer(home);
-  await plane.stop();
+  const url = plane.urls.api!;
+  try {
+    await writeLocalServer(home, { url, pid: process.pid, startTicks: startTicks(process.pid), version });
+    await agent?.start(() => makeJoinToken(home, url, plane));
+    if (options.json) printJson({ ready: url, home, log: logFile });
+    else print(`ready ${url}`);
+    note(colors.dim('In another terminal: npx solyx submit examples/train.yaml --follow'));
+    const signal = await signalled;
+    note(`\n${signal}: stopping control plane and database. Jobs go on; \`solyx down\` ends them too.`);
+  } finally {
+    agent?.leave();
+    await removeLocalServer(home);
+    await plane.stop();
+  }
 }
 
 /** A token with which the agent of this machine joins the local site, made the way an operator would. */
 async function makeJoinToken(home: string, url: string, plane: ControlPlane): Promise<string> {
-  const client = createClient({ url, apiKey: readAdminKey(home) });
+  const client = createClient({ url, apiKey: readAdminKey(home), fetch: fetchByNode });
   const key = await client.createKey({
-    body: { name: 'local-agent', kind: 'join', siteId: plane.siteId as never, expiresInSeconds: 86_400 },
+    body: { name: 'local-agent', kind: 'join', siteId: plane.siteId, expiresInSeconds: 86_400 },
   });
   return key.secret;
 }

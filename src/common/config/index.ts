@@ -2,5 +2,5 @@ export { solyxHome } from './home.ts';
 export { type ConfigKey, configKeys, envName } from './keys.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
-export { printConfig } from './print.ts';
+export { configValues, printConfig } from './print.ts';
 export { type Config, configSchema } from './schema.ts';

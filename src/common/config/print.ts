@@ -17,6 +17,18 @@ function redact(path: string, value: unknown): unknown {
     : value;
 }
 
+/** The configuration as plain values for JSON: money as dollars, without passwords. */
+export function configValues(config: Config): Record<string, unknown> {
+  const values: Record<string, Record<string, unknown>> = {};
+  for (const { path } of configKeys()) {
+    const [section, name] = path.split('.') as [string, string];
+    const value = redact(path, lookUp(config, path));
+    values[section] ??= {};
+    values[section][name] = typeof value === 'bigint' ? formatUsd(value) : value;
+  }
+  return values;
+}
+
 /**
  * The configuration as YAML with a comment over each key.
  * @param config values to print; without it the defaults, all commented out

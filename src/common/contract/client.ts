@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { z } from 'zod';
 import { type Code, errorCodes, type Problem, SolyxError } from '../errors/index.ts';
 import { type FollowOptions, followLogs, type LogFrame } from './client-logs.ts';
-import { type BodyOf, encodeBody, queryText } from './client-request.ts';
+import { type Answer, type BodyOf, encodeBody, type Fetch, queryText } from './client-request.ts';
 import { type EndpointId, endpoints } from './endpoints.ts';
 import type { Routes } from './routes/index.ts';
 
@@ -53,6 +53,8 @@ export interface ClientOptions {
   readonly timeoutSeconds?: number;
   /** Most repeats of a call that may be repeated, ≥ 0; default 4. */
   readonly retries?: number;
+  /** How requests are sent; default the platform's `fetch`. */
+  readonly fetch?: Fetch;
 }
 
 interface RawInput {
@@ -62,7 +64,7 @@ interface RawInput {
 }
 
 /** A request that passed: what `followLogs` needs of the transport. */
-export type Send = (id: EndpointId, input: RawInput, options: CallOptions) => Promise<Response>;
+export type Send = (id: EndpointId, input: RawInput, options: CallOptions) => Promise<Answer>;
 
 const repeatableCodes = new Set<Code>([
   'server_unreachable',
@@ -75,25 +77,25 @@ const repeatableCodes = new Set<Code>([
 /** Makes a client. It holds no connection of its own and needs no closing. */
 export function createClient(options: ClientOptions): Client {
   const base = options.url.replace(/\/+$/, '');
+  const sendRequest = options.fetch ?? platformFetch;
 
   const send: Send = async (id, input, { signal, idempotencyKey }) => {
     const { method, path } = endpoints[id];
     const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(input.params?.[name] ?? ''));
     const { body, contentType } = encodeBody(input.body);
-    let response: Response;
+    let response: Answer;
     try {
-      response = await fetch(`${base}${filled}${queryText(input.query)}`, {
+      response = await sendRequest(`${base}${filled}${queryText(input.query)}`, {
         method,
-        redirect: 'error',
-        ...(signal && { signal }),
-        ...(body !== undefined && { body, duplex: 'half' }),
+        signal,
+        body,
         headers: {
           accept: 'application/json',
           ...(options.apiKey !== undefined && { authorization: `Bearer ${options.apiKey}` }),
           ...(contentType !== undefined && { 'content-type': contentType }),
           ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
         },
-      } as RequestInit);
+      });
     } catch (error) {
       throw unreachable(error, base);
     }
@@ -132,6 +134,14 @@ export function createClient(options: ClientOptions): Client {
   } as unknown as Client;
 }
 
+const platformFetch: Fetch = (url, { body, signal, ...rest }) =>
+  fetch(url, {
+    ...rest,
+    redirect: 'error',
+    ...(signal && { signal }),
+    ...(body !== undefined && { body, duplex: 'half' }),
+  } as RequestInit);
+
 function isRepeatable(id: EndpointId, input: RawInput): boolean {
   if (id === 'submitJob') return true;
   if (id === 'putBlob') return input.body instanceof Uint8Array;
@@ -145,7 +155,7 @@ function pauseMs(attempt: number, error: SolyxError): number {
   return Math.max(full / 2 + (Math.random() * full) / 2, (error.retryAfterSeconds ?? 0) * 1000);
 }
 
-async function readAnswer(response: Response, base: string): Promise<unknown> {
+async function readAnswer(response: Answer, base: string): Promise<unknown> {
   const isJson = response.headers.get('content-type')?.includes('json');
   try {
     const text = await response.text();
@@ -162,17 +172,21 @@ function unreachable(error: unknown, base: string): unknown {
   if (name === 'AbortError') return error;
   if (name === 'TimeoutError')
     return new SolyxError('server_unreachable', { detail: `${base} did not answer in time.`, cause: error });
-  const why = cause?.code ?? cause?.message ?? (error as Error).message;
+  const why = cause?.code ?? cause?.message ?? (error as NodeJS.ErrnoException).code ?? (error as Error).message;
   return new SolyxError('server_unreachable', { detail: `${base} (${why})`, cause: error });
 }
 
 /** The error that an answer carries; an answer that is no problem of ours (a proxy's) is told by its status. */
-async function readProblem(response: Response): Promise<SolyxError> {
+async function readProblem(response: Answer): Promise<SolyxError> {
   const retryAfter = Number(response.headers.get('retry-after'));
   const retryAfterSeconds = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : undefined;
   const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | undefined;
   if (problem?.code !== undefined && Object.hasOwn(errorCodes, problem.code)) {
-    return new SolyxError(problem.code, { detail: problem.detail, issues: problem.issues, retryAfterSeconds });
+    // The request id is how the server's log finds the case, so it is told where the log is needed.
+    const place =
+      response.status >= 500 && problem.instance !== undefined ? `(request ${problem.instance})` : undefined;
+    const detail = [problem.detail, place].filter((part) => part !== undefined).join(' ') || undefined;
+    return new SolyxError(problem.code, { detail, issues: problem.issues, retryAfterSeconds });
   }
   const code = codeOfStatus(response.status);
   return new SolyxError(code, { detail: `The server answered ${response.status}.`, retryAfterSeconds });
