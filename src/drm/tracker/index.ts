@@ -7,7 +7,13 @@ export {
   readFleet,
   readFleetSites,
 } from './fleet.ts';
-export { changePresence, type Heartbeat, type HeartbeatResult, lostAfterSeconds, recordHeartbeats } from './heartbeats.ts';
+export {
+  changePresence,
+  type Heartbeat,
+  type HeartbeatResult,
+  lostAfterSeconds,
+  recordHeartbeats,
+} from './heartbeats.ts';
 export { type JoiningNode, joinNode, type RegisteringNode, registerNode } from './join.ts';
 export { removeNode, setScheduling } from './operate.ts';
 export { lookForLostNodes, type PresenceOptions, startPresenceLoop } from './presence-loop.ts';
