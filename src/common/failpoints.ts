@@ -22,8 +22,12 @@ export const FAILPOINTS = [
   'scheduler.before-commit',
   /** Allocations and attempts are committed; nobody was woken. */
   'scheduler.after-commit',
+  /** Attempts that a backend has news of are due; the backend was not told that its news were taken. */
+  'orchestrator.before-settle',
   /** The backend was asked; what it said is not recorded. */
   'orchestrator.before-step',
+  /** A step of an attempt is written, with usage, allocation and events; its transaction is not committed. */
+  'orchestrator.before-commit',
   /** A step of an attempt is committed; what follows it was not done. */
   'orchestrator.after-step',
   /** The attempt is `starting`; its backend was not told. */
@@ -32,8 +36,12 @@ export const FAILPOINTS = [
   'orchestrator.after-submit',
   /** The attempt is `stopping`; its backend was not told. */
   'orchestrator.before-cancel',
+  /** The backend was told to forget what has ended; that it was told is not recorded. */
+  'orchestrator.before-forgotten',
   /** A node said hello; its session is not recorded. */
   'gateway.before-session',
+  /** Heartbeats are recorded; the nodes were not told. */
+  'gateway.after-heartbeats',
   /** A command is about to be sent to its node. */
   'gateway.before-command',
   /** Reports came in; none is recorded. */

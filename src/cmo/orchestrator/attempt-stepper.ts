@@ -61,7 +61,11 @@ export class AttemptStepper {
    */
   async step(attemptId: string, backend: Backend, observed: readonly RankObservation[]): Promise<void> {
     failpoint('orchestrator.before-step');
-    const followUp = await withSystem(this.#options.db, (tx) => this.#advance(tx, attemptId, backend, observed));
+    const followUp = await withSystem(this.#options.db, async (tx) => {
+      const next = await this.#advance(tx, attemptId, backend, observed);
+      failpoint('orchestrator.before-commit');
+      return next;
+    });
     failpoint('orchestrator.after-step');
     await followUp?.();
   }

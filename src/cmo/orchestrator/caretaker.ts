@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../common/clock.ts';
 import type { Database } from '../../common/database/index.ts';
+import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { Backend } from './backends/backend.ts';
 import { inParallel } from './in-parallel.ts';
@@ -83,7 +84,9 @@ export class Caretaker {
         );
       }
     });
-    if (told.length > 0) await markForgotten(db, told);
+    if (told.length === 0) return false;
+    failpoint('orchestrator.before-forgotten');
+    await markForgotten(db, told);
     return told.length === limit;
   }
 }

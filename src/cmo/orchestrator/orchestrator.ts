@@ -10,6 +10,7 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '../../common/clock.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
 import { DirtyReader, type Loop, runLoop, type Wake } from '../../common/events/index.ts';
+import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { expireQueued } from '../jobs/index.ts';
 import { AttemptStepper, ContactReturned } from './attempt-stepper.ts';
@@ -133,6 +134,7 @@ export class ClusterOrchestrator {
         db,
         changes.map(({ attemptId }) => attemptId),
       );
+      failpoint('orchestrator.before-settle');
       await backend.settle(changes);
       more ||= changes.reduce((sum, { items }) => sum + items.length, 0) >= batch;
     }

@@ -244,6 +244,7 @@ export class Gateway {
     const { recovered, refused } = await withSystem(this.#deps.db, (tx) => recordHeartbeats(tx, beats), {
       idempotent: true,
     });
+    failpoint('gateway.after-heartbeats');
     for (const nodeId of refused) this.#sessions.get(nodeId)?.close('revoked', 'key_revoked');
     if (recovered.length === 0) return;
     this.#deps.wake.wake('scheduler');
