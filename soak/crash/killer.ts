@@ -13,7 +13,10 @@ import { type Random, randomOf } from './random.ts';
 import type { AgentName, Stand } from './stand.ts';
 
 /** How long a failpoint may stay unreached before it is given up, ms. */
-const patienceMs = 12_000;
+const patienceMs = 20_000;
+const lookEveryMs = 20;
+/** Looks between jobs that are submitted to get there. */
+const wantEveryLooks = 150;
 const recoveryMs = 60_000;
 
 export interface KillRecord {
@@ -56,12 +59,12 @@ export class Killer {
     const stand = this.#stand;
     const agents = [stand.agentPid('agent'), stand.agentPid('second-agent')];
     const sessions = await stand.sessions();
-    this.#load.want(...(leadsTo[name] ?? ['sleep']));
     stand.arm(name);
     const giveUpAt = performance.now() + patienceMs;
-    let pid = stand.fired(name);
-    while (pid === undefined && performance.now() < giveUpAt) {
-      await pause(20);
+    let pid: number | undefined;
+    for (let looks = 0; pid === undefined && performance.now() < giveUpAt; looks += 1) {
+      if (looks % wantEveryLooks === 0) this.#load.want(...(leadsTo[name] ?? ['sleep']));
+      await pause(lookEveryMs);
       pid = stand.fired(name);
     }
     pid ??= stand.disarm(name);
