@@ -43,6 +43,8 @@ export interface EmbeddedDatabase {
 const watchEveryMs = 500;
 /** How long backends of a killed server may take to notice and leave. */
 const leftoversPatienceMs = 20_000;
+/** What a server says that finds another one, or what is left of it, on the directory. */
+const stillTaken = /pre-existing shared memory block|lock file "postmaster\.pid"/;
 
 /**
  * Starts the embedded PostgreSQL of a data directory, or adopts the one that runs.
@@ -144,7 +146,9 @@ class Server {
       this.pid = spawned.pid;
       if (await this.#becomesReady(spawned.hasExited, () => false)) return;
       const output = await spawned.output();
-      if (/pre-existing shared memory block/.test(output) && performance.now() < leftoversDeadline) {
+      if (stillTaken.test(output) && performance.now() < leftoversDeadline) {
+        // Started by a predecessor that was killed before the server had written its file.
+        if (await this.adopt()) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
         continue;
       }

@@ -16,6 +16,9 @@ export interface PostmasterFile {
   readonly socketDirectory: string;
 }
 
+/** A lock file that is not whole and older than this will never be whole. */
+const beingWrittenMs = 3_000;
+
 /** Settings for a small box that shares its memory with jobs; everything else stays PostgreSQL's default. */
 const settings: Record<string, string> = {
   listen_addresses: '',
@@ -76,14 +79,18 @@ export function isPostmaster(pid: number, directory: string): boolean {
 /**
  * Makes the leftovers of a dead server harmless. Call it under the home lock and only when no postmaster lives.
  *
- * PostgreSQL refuses to start when the pid in the file lives, whoever it is, so a reused pid is replaced by an impossible one.
+ * PostgreSQL refuses to start when the pid in the file exists, whoever it is, so a reused one is replaced by an impossible one; so is
+ * that of a server that was killed and whose parent has not looked at its end yet.
  * The file itself stays: its shared-memory key keeps a new server waiting until the old one's last backend is gone.
  */
 export function disarmLeftovers(directory: string, socketDirectory: string): void {
   const file = join(directory, 'postmaster.pid');
   const found = readPostmasterFile(directory);
-  if (found === undefined) rmSync(file, { force: true });
-  else if (isAlive(found.pid)) {
+  if (found === undefined) {
+    // One that is being written belongs to a server that a killed predecessor of ours has just started.
+    const writtenAt = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (Math.abs(Date.now() - writtenAt) > beingWrittenMs) rmSync(file, { force: true });
+  } else if (exists(found.pid)) {
     const rest = readFileSync(file, 'utf8').split('\n').slice(1);
     writeFileSync(`${file}.new`, ['99999999', ...rest].join('\n'), { mode: 0o600 });
     renameSync(`${file}.new`, file);
@@ -159,13 +166,19 @@ export async function stopPostmaster(pid: number, directory: string, timeoutMs: 
   }
 }
 
-/** Alive and not a zombie; a process of another user counts as alive. */
-function isAlive(pid: number): boolean {
+/** Whether the number is taken, be it by a zombie or by another user's process. */
+function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
+  return true;
+}
+
+/** Alive and not a zombie; a process of another user counts as alive. */
+function isAlive(pid: number): boolean {
+  if (!exists(pid)) return false;
   if (process.platform !== 'linux') return true;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

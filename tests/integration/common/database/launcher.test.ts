@@ -200,6 +200,21 @@ describe('what a crash leaves behind', () => {
     expect(stranger.exitCode).toBeNull();
   });
 
+  test('a killed server whose parent has not looked at its end does not keep the next one from starting', async () => {
+    await sow({ cluster: true });
+    const first = await start();
+    const file = join(home, 'postgres', 'postmaster.pid');
+    const lines = readFileSync(file, 'utf8').split('\n');
+    await first.stop();
+    // The shell's child ends at once, and what the shell becomes never asks for it.
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    children.push(parent);
+    const zombie = await new Promise<string>((told) => parent.stdout.once('data', (text) => told(String(text).trim())));
+    await until('it is a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z '));
+    writeFileSync(file, [zombie, ...lines.slice(1)].join('\n'));
+    expect(await answer(await start())).toBe(1);
+  });
+
   test('an empty pid file (the disk was full) does not keep the server from starting', async () => {
     await sow({ cluster: true });
     const first = await start();
