@@ -159,9 +159,10 @@ export class Agent {
     return left.length;
   }
 
-  /** Reports that the control plane does not have. */
-  get unsentReports(): number {
-    return this.#journal.entries.length;
+  /** The control plane has every end that happened here. */
+  get isHandedOver(): boolean {
+    const isUnreported = [...this.#ranks.values()].some((rank) => rank.hasEnded && !rank.isReported);
+    return !isUnreported && this.#journal.entries.length === 0;
   }
 
   #unended(): Rank[] {

@@ -96,6 +96,11 @@ export class Rank {
     return this.#progress.failure !== null || this.#inspection.state === 'ended' || this.#inspection.state === 'dead';
   }
 
+  /** Its end is in the journal. */
+  get isReported(): boolean {
+    return this.#progress.reported === 'ended';
+  }
+
   /** How long it goes on without contact before it is asked to end, seconds; infinite for `keep`. */
   get patienceSeconds(): number {
     const stopAfter = this.start.payload?.stopAfterSeconds ?? Number.POSITIVE_INFINITY;

@@ -101,7 +101,7 @@ async function liveUntilEnd(agent: Agent, ending: Ending): Promise<'stopped' | '
     await pause(100);
   }
   const leaveAt = performance.now() + handOverMs;
-  while (agent.unsentReports > 0 && performance.now() < leaveAt) await pause(50);
+  while (!agent.isHandedOver && performance.now() < leaveAt) await pause(50);
   return 'stopped';
 }
 
