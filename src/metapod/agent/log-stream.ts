@@ -42,11 +42,13 @@ export class LogStream {
   #acked: Position;
   #sent: Position;
   #flying: SentFrame[] = [];
-  #isDone = false;
+  #isDone: boolean;
 
-  constructor(dir: string, id: { attemptId: string; rank: number; token: string }) {
+  /** @param isDone an earlier agent had its end acknowledged: there is nothing to send, and the folder may vanish */
+  constructor(dir: string, id: { attemptId: string; rank: number; token: string }, isDone = false) {
     this.#dir = dir;
     this.#id = id;
+    this.#isDone = isDone;
     const found = readJson(join(dir, positionName));
     const parsed = found.kind === 'ok' ? positionFile.safeParse(found.value) : undefined;
     const size = statSync(join(dir, FILES.log), { throwIfNoEntry: false })?.size ?? 0;
@@ -93,6 +95,7 @@ export class LogStream {
   /** Takes the server's answer to the oldest unanswered frame. */
   acknowledge(nextLine: number, refused: boolean): void {
     const frame = this.#flying.shift();
+    if (this.#isDone) return;
     if (refused) {
       this.#isDone = true;
       return;

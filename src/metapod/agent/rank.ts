@@ -80,7 +80,8 @@ export class Rank {
     this.#logger = deps.logger.child({ attempt: start.attemptId, rank: start.rank });
     this.#progress = this.#reconcile(readProgress(dir));
     this.#inspection = inspectSupervisor(dir);
-    this.logs = new LogStream(dir, { attemptId: start.attemptId, rank: start.rank, token: start.token });
+    const id = { attemptId: start.attemptId, rank: start.rank, token: start.token };
+    this.logs = new LogStream(dir, id, this.#progress.logsDone);
     if (start.payload !== null && start.payload.checkpointPath !== null) {
       this.#collector = new CheckpointCollector(join(dir, folders.checkpoint), this.#target('checkpoint'));
     }

@@ -103,6 +103,15 @@ describe('the log of a rank', () => {
     expect(new LogStream(dir, id).next(false)).toMatchObject({ firstLine: 2, lineCount: 1 });
   });
 
+  it('that an earlier agent had acknowledged whole is neither sent again nor needs its folder', () => {
+    write(1);
+    const stream = new LogStream(dir, id, true);
+    expect(stream.next(true)).toBeUndefined();
+    rmSync(dir, { recursive: true });
+    stream.acknowledge(1, false);
+    expect(stream.isDone).toBe(true);
+  });
+
   it('that the server does not want is given up', () => {
     write(1);
     const stream = new LogStream(dir, id);
