@@ -60,6 +60,8 @@ export class Killer {
     const agents = [stand.agentPid('agent'), stand.agentPid('second-agent')];
     const sessions = await stand.sessions();
     stand.arm(name);
+    // Nodes say hello only when they must.
+    if (name === 'gateway.before-session' && agents[1] !== undefined) process.kill(agents[1], 'SIGKILL');
     const giveUpAt = performance.now() + patienceMs;
     let pid: number | undefined;
     for (let looks = 0; pid === undefined && performance.now() < giveUpAt; looks += 1) {
@@ -72,7 +74,7 @@ export class Killer {
       this.unreached.push(name);
       return false;
     }
-    const target = targetOf(pid, stand.product.pid, agents);
+    const target = this.#targetOf(name, pid, agents[1]);
     await this.#recover(name, target, sessions, awayMs);
     return true;
   }
@@ -150,6 +152,13 @@ export class Killer {
     this.records.push({ what: place, target, recoveredMs });
   }
 
+  /** Whose process it was, by the place where it died. */
+  #targetOf(name: FailpointName, pid: number, second: number | undefined): Target {
+    if (name.startsWith('supervisor.')) return 'supervisor';
+    if (!name.startsWith('agent.')) return 'control-plane';
+    return pid === second || pid === this.#stand.agentPid('second-agent') ? 'second-agent' : 'agent';
+  }
+
   async #isBack(target: Target, sessions: ReadonlyMap<string, string>, database: number | undefined): Promise<boolean> {
     const stand = this.#stand;
     if (database !== undefined && (stand.databasePid() ?? database) === database) return false;
@@ -168,9 +177,3 @@ export class Killer {
 /** Whether somebody must start the control plane again. */
 const restarts = (target: Target): boolean =>
   ['control-plane', 'control-plane-starting', 'control-plane-and-database', 'everything'].includes(target);
-
-function targetOf(pid: number, controlPlane: number, [first, second]: readonly (number | undefined)[]): Target {
-  if (pid === controlPlane) return 'control-plane';
-  if (pid === first) return 'agent';
-  return pid === second ? 'second-agent' : 'supervisor';
-}
