@@ -169,10 +169,11 @@ export class AttemptStepper {
   }
 }
 
-async function cancel(backend: Backend, { attempt, job }: LoadedAttempt, why: string | null): Promise<void> {
+async function cancel(backend: Backend, { attempt, job, ranks }: LoadedAttempt, why: string | null): Promise<void> {
   failpoint('orchestrator.before-cancel');
-  const grace = job.spec.timeouts.stopGrace;
-  await backend.cancel({ attemptId: attempt.id, token: attempt.token }, why ?? 'gang', grace);
+  const nodeIds = ranks.map(({ node_id }) => node_id);
+  const toStop = { attemptId: attempt.id, token: attempt.token, jobId: job.id, nodeIds };
+  await backend.cancel(toStop, why ?? 'gang', job.spec.timeouts.stopGrace);
 }
 
 /**

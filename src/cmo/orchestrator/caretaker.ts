@@ -58,7 +58,7 @@ export class Caretaker {
       for (const { id, known } of orphans) {
         const attempt = byId.get(id)!;
         logger.warn({ attempt: id, backend: backend.id }, 'ending what runs without a living attempt');
-        await backend.cancel(attempt, 'orphan', 0);
+        await backend.cancel({ ...attempt, jobId: '', nodeIds: [] }, 'orphan', 0);
         if (!known) await backend.forget(attempt);
       }
       // One that we know is to be forgotten once more.

@@ -37,7 +37,7 @@ export function outcomeOf(
     .filter(({ reason, exitCode }) => !(reason === 'exited' && exitCode === 0))
     .sort((a, b) => a.atMs - b.atMs || a.rank - b.rank);
   // Ranks that were stopped because another one failed do not explain the failure.
-  const cause = failures.find(({ reason }) => reason !== 'stopped') ?? failures[0];
+  const cause = failures.find(({ reason }) => reason !== 'stopped' && reason !== 'never-started') ?? failures[0];
   if (cause === undefined) return { outcome: 'succeeded', exitCode: 0, signal: null, message: null, at };
   const place = ranks.length > 1 ? `rank ${cause.rank}: ` : '';
   return {

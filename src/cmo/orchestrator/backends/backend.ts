@@ -85,6 +85,12 @@ export interface AttemptRef {
   readonly token: bigint;
 }
 
+/** Where its ranks are, in rank order; empty when nobody knows. */
+export interface AttemptToStop extends AttemptRef {
+  readonly jobId: string;
+  readonly nodeIds: readonly string[];
+}
+
 export interface Backend {
   readonly id: BackendId;
   readonly capabilities: BackendCapabilities;
@@ -98,8 +104,11 @@ export interface Backend {
   changed(limit: number): Promise<readonly Change[]>;
   /** These news, and no others, were dealt with. Lost when the process dies before: then they come again. */
   settle(changes: readonly Change[]): Promise<void>;
-  /** Asks all ranks to stop: SIGTERM, and after the grace SIGKILL. Repeatable; unknown attempts are fine. */
-  cancel(attempt: AttemptRef, why: string, graceSeconds: number): Promise<void>;
+  /**
+   * Asks all ranks to stop: SIGTERM, and after the grace SIGKILL. Repeatable. A rank whose start never came is reported as ended
+   * (`never-started`) and cannot start any more: the caller may have died before it was sent, or it may still be on its way.
+   */
+  cancel(attempt: AttemptToStop, why: string, graceSeconds: number): Promise<void>;
   /** Lets the backend forget an attempt whose end is recorded, and end what still runs of it. Repeatable. */
   forget(attempt: AttemptRef): Promise<void>;
   /** Attempts that run under our tag, whatever we remember; for the sweeper that ends orphans. */

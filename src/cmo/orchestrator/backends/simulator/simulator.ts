@@ -7,9 +7,9 @@
  * it belongs to one process, and `adoptSimulated` says what a restart of that process has lost.
  */
 import type { Clock } from '../../../../common/clock.ts';
-import type { AttemptRef, AttemptToRun, Backend, Change, RankObservation } from '../backend.ts';
+import type { AttemptRef, AttemptToRun, AttemptToStop, Backend, Change, RankObservation } from '../backend.ts';
 import { seededRandom } from './random.ts';
-import { type Script, SimulatedCrash, scriptOfSpec } from './script.ts';
+import { type Script, SimulatedCrash, scriptOfSpec, success } from './script.ts';
 import { type NodeLink, type Report, SimulatedRank } from './simulated-rank.ts';
 
 export interface SimulatorOptions {
@@ -108,10 +108,12 @@ export class Simulator implements Backend {
     }
   }
 
-  async cancel({ attemptId, token }: AttemptRef, _why: string, graceSeconds: number): Promise<void> {
+  async cancel({ attemptId, token, jobId, nodeIds }: AttemptToStop, _why: string, graceSeconds: number) {
     this.#advance();
-    const attempt = this.#attempts.get(attemptId);
-    if (attempt?.token !== token) return;
+    const known = this.#attempts.get(attemptId);
+    if (known && known.token !== token) return;
+    if (!known && (nodeIds.length === 0 || token <= (this.#fences.get(jobId) ?? 0n))) return;
+    const attempt = known ?? this.#addStub({ attemptId, token, jobId, nodeIds });
     attempt.stopSeconds ??= graceSeconds;
     this.#deliver();
   }
@@ -175,16 +177,10 @@ export class Simulator implements Backend {
   }
 
   /** Attempts that a former simulator ran and this one does not know: they are reported as lost. */
-  reportLost(
-    attempts: readonly (AttemptRef & { readonly jobId: string; readonly nodeIds: readonly string[] })[],
-  ): void {
-    const script: Script = { startSeconds: 0, runSeconds: null, end: lost, stopSeconds: 0, faults: {} };
-    for (const { attemptId, token, jobId, nodeIds } of attempts) {
-      if (this.#attempts.has(attemptId)) continue;
-      const none = { script, timeoutSeconds: null, stopAfterSeconds: null, cpuMilli: 0, deviceMilli: 0 };
-      const ranks = nodeIds.map((nodeId, rank) => new SimulatedRank({ attemptId, token, rank, nodeId, ...none }));
-      this.#attempts.set(attemptId, { jobId, token, ranks, ...noCommands });
-      for (const rank of ranks) {
+  reportLost(attempts: readonly AttemptToStop[]): void {
+    for (const attempt of attempts) {
+      if (this.#attempts.has(attempt.attemptId)) continue;
+      for (const rank of this.#addStub(attempt).ranks) {
         rank.deliver(this.#nowMs());
         rank.loseAll(this.#nowMs(), this.#nowMs());
       }
@@ -195,6 +191,16 @@ export class Simulator implements Backend {
   /** No further calls of `onEvent`. */
   stop(): void {
     clearTimeout(this.#timer);
+  }
+
+  /** An attempt whose start never came. */
+  #addStub({ attemptId, token, jobId, nodeIds }: AttemptToStop): SimulatedAttempt {
+    const none = { script: nothing, timeoutSeconds: null, stopAfterSeconds: null, cpuMilli: 0, deviceMilli: 0 };
+    const ranks = nodeIds.map((nodeId, rank) => new SimulatedRank({ attemptId, token, rank, nodeId, ...none }));
+    const attempt: SimulatedAttempt = { jobId, token, ranks, ...noCommands };
+    this.#attempts.set(attemptId, attempt);
+    if (token > (this.#fences.get(jobId) ?? 0n)) this.#fences.set(jobId, token);
+    return attempt;
   }
 
   #nowMs(): number {
@@ -273,7 +279,8 @@ export class Simulator implements Backend {
   }
 }
 
-const lost = { reason: 'supervisor-lost', exitCode: null, signal: null, message: null } as const;
+/** What a rank does whose start never came. */
+const nothing: Script = { startSeconds: 0, runSeconds: null, end: success, stopSeconds: 0, faults: {} };
 
 function makeRank(attempt: AttemptToRun, rank: AttemptToRun['ranks'][number], script: Script): SimulatedRank {
   const { onDisconnect, timeouts } = attempt.spec;

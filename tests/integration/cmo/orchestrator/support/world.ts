@@ -3,7 +3,7 @@
  * round. Time of the machines is a clock that stands still; time of the rows is moved by ageing them.
  */
 import { Registry } from 'prom-client';
-import { insertJob, type JobRow, attemptLedger, requestCancel } from '../../../../../src/cmo/jobs/index.ts';
+import { attemptLedger, insertJob, type JobRow, requestCancel } from '../../../../../src/cmo/jobs/index.ts';
 import {
   type Backend,
   ClusterOrchestrator,
@@ -29,12 +29,13 @@ type ScriptOver = Partial<Omit<Script, 'end' | 'faults'>> & { end?: string | num
 
 let owners = 0;
 
-export async function makeWorld(nodeCount = 3) {
+/** @param behindSeconds by how much the machines' clock is behind the database's: jobs may run for so long */
+export async function makeWorld({ nodeCount = 3, behindSeconds = 3600 } = {}) {
   const database: TestDatabase = await createTestDatabase({ poolSize: 12 });
   const { db } = database;
   const system = <T>(fn: Parameters<typeof withSystem<T>>[1]) => withSystem(db, fn);
   const tenant = await system(addTenant);
-  const clock = new ManualClock(new Date(Date.now() - 3_600_000));
+  const clock = new ManualClock(new Date(Date.now() - behindSeconds * 1000));
   const scripts = new Map<string, ScriptOver>();
   const simulator = new Simulator({ clock, scriptOf: (attempt) => scriptOf(scripts.get(attempt.jobId) ?? {}) });
   const site = await system((tx) =>
@@ -130,6 +131,15 @@ export async function makeWorld(nodeCount = 3) {
           [jobId],
         )
       ).rows,
+
+    /** Seconds ago that the usage of a job ended. */
+    usageEndedAgo: async (jobId: string): Promise<number> =>
+      (
+        await db.system.query<{ ago: number }>(
+          'select extract(epoch from now() - max(ended_at))::float8 as ago from billing_usage_intervals where job_id = $1',
+          [jobId],
+        )
+      ).rows[0]!.ago,
 
     /** Kinds of a job's events in their order. */
     async events(jobId: string): Promise<string[]> {
