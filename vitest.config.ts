@@ -13,8 +13,8 @@ export default defineConfig({
     pool: 'forks',
     // Integration tests mostly wait for other processes, so one worker more than a small machine has cores pays.
     maxWorkers: Math.min(8, availableParallelism() + 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     allowOnly: process.env.CI !== 'true',
     // Vitest's own reporter stands first, so that the summary's last line comes last.

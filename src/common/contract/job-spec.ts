@@ -267,7 +267,7 @@ export const jobSpecSchema = z
       )
       .optional()
       .describe(
-        'Folder inside the job below which each attempt writes its checkpoints (`$SOLYX_CHECKPOINT_DIR`) and reads those of the one before (`$SOLYX_PREVIOUS_CHECKPOINT_DIR`). Default: no checkpoints.',
+        'Folder inside the job below which each attempt writes its checkpoints (`$SOLYX_CHECKPOINT_DIR`) and reads those of the one before (`$SOLYX_PREVIOUS_CHECKPOINT_DIR`). Of a gang, rank 0 writes it and all ranks are given it. Default: no checkpoints.',
       ),
     datasets: z
       .array(z.strictObject({ name, path: text(4096).optional() }))

@@ -82,7 +82,8 @@ export class Rank {
     this.#inspection = inspectSupervisor(dir);
     const id = { attemptId: start.attemptId, rank: start.rank, token: start.token };
     this.logs = new LogStream(dir, id, this.#progress.logsDone);
-    if (start.payload !== null && start.payload.checkpointPath !== null) {
+    // A job has one newest checkpoint, so of a gang rank 0 keeps it, as its frameworks do; all ranks are given it back.
+    if (start.rank === 0 && start.payload !== null && start.payload.checkpointPath !== null) {
       this.#collector = new CheckpointCollector(join(dir, folders.checkpoint), this.#target('checkpoint'));
     }
   }
