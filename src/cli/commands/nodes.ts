@@ -28,7 +28,7 @@ export function nodesCommand(program: Command): void {
   for (const [name, words, call] of [
     ['cordon', 'give a node no new work; what runs goes on', 'cordonNode'],
     ['uncordon', 'give a node new work again', 'uncordonNode'],
-    ['drain', 'give a node no new work and wait for it to empty', 'drainNode'],
+    ['drain', 'give a node no new work until it is empty; what runs goes on to its end', 'drainNode'],
   ] as const) {
     nodes
       .command(name)

@@ -182,7 +182,7 @@ export const fleetRoutes = {
     errors: ['conflict'],
   }),
   drainNode: defineRoute('drainNode', {
-    summary: 'Give the node no new work and move what runs on it elsewhere',
+    summary: 'Give the node no new work until it is empty and can be removed; what runs goes on to its end',
     ...nodeAction,
     response: node,
     errors: ['conflict'],
