@@ -25,8 +25,12 @@ export async function openCommands(
   nodeIds: readonly string[],
 ): Promise<{ nodeId: string; message: CommandMessage }[]> {
   const { rows } = await db.query<CommandRow>(
-    `select node_id, id, attempt_id, rank, token, kind, payload from metapod_commands
-     where node_id = any($1) and acked_at is null order by id limit 10000`,
+    // A start whose acknowledgement was lost must not come after the forget: the node would not know that it had been.
+    `select node_id, id, attempt_id, rank, token, kind, payload from metapod_commands c
+     where node_id = any($1) and acked_at is null
+       and (kind = 'forget' or not exists (select from metapod_commands f where f.attempt_id = c.attempt_id
+                                           and f.rank = c.rank and f.kind = 'forget'))
+     order by id limit 10000`,
     [[...nodeIds]],
   );
   return rows.map((row) => ({
@@ -43,10 +47,14 @@ export async function openCommands(
   }));
 }
 
-/** Records that a node took commands; ids of other nodes' commands change nothing. */
+/** Records that a node took commands; ids of other nodes' commands change nothing. A forget covers what came before it. */
 export async function ackCommands(db: Queryable, nodeId: string, ids: readonly string[]): Promise<void> {
   await db.query(
-    'update metapod_commands set acked_at = now() where node_id = $1 and id = any($2::bigint[]) and acked_at is null',
+    `update metapod_commands c set acked_at = now()
+     where node_id = $1 and acked_at is null
+       and (id = any($2::bigint[])
+            or exists (select from metapod_commands f where f.id = any($2::bigint[]) and f.node_id = $1 and f.kind = 'forget'
+                       and f.attempt_id = c.attempt_id and f.rank = c.rank))`,
     [nodeId, [...ids]],
   );
 }

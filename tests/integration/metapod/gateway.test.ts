@@ -288,6 +288,23 @@ describe('commands', () => {
     expect((await second.next('command')).kind).toBe('stop');
   });
 
+  it('a start whose acknowledgement was lost never comes after the forget, which covers it', async () => {
+    const placed = await fleet.place(node.nodeId);
+    await fleet.command(node.nodeId, placed, 'start', { a: 1 });
+    await fleet.command(node.nodeId, placed, 'forget', {});
+    const agent = await agentOf(node);
+    const forget = await agent.next('command');
+    expect(forget).toMatchObject({ kind: 'forget', attemptId: placed.attemptId });
+    agent.send({ type: 'commandAck', id: forget.id, result: 'done' });
+    await until('both are acknowledged', async () => {
+      const { rows } = await fleet.db.system.query(
+        'select 1 from metapod_commands where attempt_id = $1 and acked_at is null',
+        [placed.attemptId],
+      );
+      return rows.length === 0;
+    });
+  });
+
   it('of another node cannot be acknowledged', async () => {
     const other = await fleet.makeNode();
     const placed = await fleet.place(other.nodeId);
