@@ -275,7 +275,8 @@ export class Agent {
 
   /** Writes down what a command wants. @returns why it is refused */
   #carryOut({ kind, attemptId, rank: number, token, payload }: Command): string | undefined {
-    const rank = this.#ranks.get(folderName(attemptId, number));
+    const known = this.#ranks.get(folderName(attemptId, number));
+    const rank = known?.isGone ? undefined : known;
     if (rank !== undefined && rank.start.token !== token) return 'the attempt has another token here';
     const received = { bootId: bootId(), uptimeSeconds: uptime() };
     const intent = { attemptId, rank: number, token, received };
