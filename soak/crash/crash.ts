@@ -43,11 +43,20 @@ export async function crash(options: CrashOptions): Promise<SoakOutcome> {
     const waited = await untilQuiet(stand);
     if (waited !== undefined) broken.push(waited);
     const seen = await observe(stand);
-    broken.push(...load.broken, ...survivors(await endedAttempts(stand)), ...findBroken(load.submissions, seen));
+    broken.push(
+      ...stand.ownCrashes(),
+      ...load.broken,
+      ...survivors(await endedAttempts(stand)),
+      ...findBroken(load.submissions, seen),
+    );
     if (options.mustReach) broken.push(...killer.unreached.map((name) => `nobody came to the failpoint ${name}`));
     counts = tally(killer, load, seen);
   } catch (error) {
-    broken.push(`the run broke off: ${error instanceof Error ? error.stack : String(error)}`, ...load.broken);
+    broken.push(
+      `the run broke off: ${error instanceof Error ? error.stack : String(error)}`,
+      ...stand.ownCrashes(),
+      ...load.broken,
+    );
   } finally {
     broken.push(...(await stand.end(broken.length > 0)));
     if (broken.length > 0) options.progress(`what is left of it lies in ${stand.home}`);

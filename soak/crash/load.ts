@@ -93,7 +93,7 @@ export class Load {
       };
       this.submissions.push(submission);
       this.#underway += 1;
-      await this.#submit(submission, random.next() < 0.1, random.next() < 0.15);
+      await this.#submit(submission, random.next() < 0.25, random.next() < 0.15);
       this.#underway -= 1;
       this.#open += submission.plan.count;
       await pause(random.whole(50, 400));

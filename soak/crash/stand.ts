@@ -173,6 +173,28 @@ export class Stand {
     return Number(file.slice(`${name}.fired.`.length));
   }
 
+  /** Exceptions of our own that ended a process; only kills may. */
+  ownCrashes(): string[] {
+    const said = {
+      'control plane': this.product.output,
+      agent: this.#log('agent'),
+      'second agent': this.#log('second-agent'),
+    };
+    return Object.entries(said).flatMap(([who, text]) =>
+      [...text.matchAll(/^(\w*Error\b.*)\n(?:.*\n){0,40}?Node\.js v/gm)].map(
+        ([, error]) => `the ${who} fell over: ${error}`,
+      ),
+    );
+  }
+
+  #log(name: string): string {
+    try {
+      return readFileSync(join(this.home, 'logs', `${name}.log`), 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
   /** Ends everything; on `keep` the folder stays for whoever wants to know what happened. @returns what still runs */
   async end(keep: boolean): Promise<string[]> {
     this.#leaving = true;
