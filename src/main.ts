@@ -70,6 +70,8 @@ export const components = {
     async start({ db, wake, clock, logger, blobs, registry }, app) {
       const gateway = new Gateway({ db, wake, clock, logger });
       await agentRoutes(app, { db, blobs, gateway });
+      // A node's socket is no request that ends: the server would wait for it for ever.
+      app.addHook('preClose', () => gateway.stop());
       registerFleetMetrics(registry, db);
       gateway.start();
       const presence = startPresenceLoop({ db, wake, clock, logger });
@@ -157,7 +159,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const wake = await DatabaseWake.start(db, logger);
     stops.push(() => wake.stop());
     const registry = new Registry();
-    collectDefaultMetrics({ register: registry });
+    // Each look at the loop's delay wakes the process; the usual 100 a second are most of what an idle server costs.
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
     const services: Services = {
       config,
       home,

@@ -14,7 +14,7 @@ import type { Config } from '../common/config/index.ts';
 import { holderOfHome } from '../common/database/home-lock.ts';
 import type { Logger } from '../common/logger.ts';
 import { probeIsolation } from '../metapod/agent/index.ts';
-import { isAlive, serverFile, startTicks } from './local-server.ts';
+import { isAlive, isEnding, serverFile, startTicks } from './local-server.ts';
 import { note } from './output.ts';
 
 const watchEveryMs = 1_000;
@@ -99,7 +99,7 @@ export class LocalAgent {
       this.#pauseMs = watchEveryMs;
       return;
     }
-    if (performance.now() < this.#notBefore) return;
+    if (performance.now() < this.#notBefore || isEnding(this.#options.home)) return;
     this.#options.logger.warn('the local agent is not running; starting it');
     this.#spawn(token);
   }

@@ -2,7 +2,7 @@
  * How processes of one machine find each other: `server.json` in the data directory says where the control plane
  * listens and which process it is. CLI and local agent read it at each try, so a changed port needs no restart.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -56,6 +56,26 @@ export function readLocalServer(home: string): LocalServer | undefined {
     return typeof value.url === 'string' && Number.isInteger(value.pid) ? value : undefined;
   } catch {
     return undefined;
+  }
+}
+
+const endingFile = (home: string): string => join(home, 'ending.json');
+
+/** Says that this process is ending everything of the data directory, so that nobody starts an agent again meanwhile. */
+export function announceEnd(home: string): void {
+  const self = { pid: process.pid, startTicks: startTicks(process.pid) };
+  writeFileSync(endingFile(home), JSON.stringify(self), { mode: 0o600 });
+}
+
+/** Takes the announcement back. */
+export const withdrawEnd = (home: string): void => rmSync(endingFile(home), { force: true });
+
+/** Whether a process that lives is ending everything of the data directory. */
+export function isEnding(home: string): boolean {
+  try {
+    return isAlive(JSON.parse(readFileSync(endingFile(home), 'utf8')) as LocalServer);
+  } catch {
+    return false;
   }
 }
 

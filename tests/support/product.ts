@@ -3,7 +3,7 @@
  * line beside it. `dispose` ends everything it started and says so when something would stay.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -19,16 +19,41 @@ export interface ProductOptions {
   /** Environment on top of a clean one, such as SOLYX_FAILPOINTS or configuration. */
   readonly env?: Readonly<Record<string, string>>;
   readonly home?: string;
+  /** Words before every command, such as those of setpriv, which run it as somebody else. */
+  readonly prefix?: readonly string[];
+  /** `up` as other words, such as `['serve', 'all', '--port', '0']`. */
+  readonly server?: readonly string[];
+}
+
+/** Processes of this machine that have to do with a text: in their arguments, their environment or their folder. */
+export function processesOf(text: string): { pid: number; command: string }[] {
+  const found: { pid: number; command: string }[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+      const about = [command, readFileSync(`/proc/${pid}/environ`, 'latin1'), readlinkSync(`/proc/${pid}/cwd`)];
+      if (about.some((part) => part.includes(text))) found.push({ pid, command });
+    } catch {
+      // Gone in between, or none of ours.
+    }
+  }
+  return found;
 }
 
 export class Product {
   readonly home: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #prefix: readonly string[];
+  readonly #words: readonly string[];
   #server: ChildProcess | undefined;
   #output = '';
 
   constructor(options: ProductOptions = {}) {
     this.home = options.home ?? mkdtempSync(join(tmpdir(), 'solyx-e2e-'));
+    this.#prefix = options.prefix ?? [];
+    this.#words = options.server ?? ['up', '--port', '0'];
     const inherited = Object.entries(process.env).filter(
       ([name]) => !name.startsWith('SOLYX_') && !name.startsWith('VITEST'),
     );
@@ -45,10 +70,11 @@ export class Product {
     return this.#server!.pid!;
   }
 
-  /** Starts `solyx up` and waits for its ready line. @returns the URL */
-  async up(args: readonly string[] = ['--port', '0'], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  /** Starts the server and waits for its ready line. @returns the URL */
+  async up(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<string> {
     this.#output = '';
-    const child = spawn(process.execPath, [solyx, 'up', ...args], {
+    const [file, ...words] = [...this.#prefix, process.execPath, solyx, ...this.#words, ...args];
+    const child = spawn(file!, words, {
       env: { ...this.#env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -92,7 +118,8 @@ export class Product {
     options: { input?: string; cwd?: string; env?: Record<string, string> } = {},
   ): Promise<CommandResult> {
     return new Promise((done, fail) => {
-      const child = spawn(process.execPath, [solyx, ...args], {
+      const [file, ...words] = [...this.#prefix, process.execPath, solyx, ...args];
+      const child = spawn(file!, words, {
         env: { ...this.#env, ...options.env },
         cwd: options.cwd,
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -113,6 +140,13 @@ export class Product {
     const result = await this.run([...args, '--json'], options);
     if (result.stdout === '') throw new Error(`solyx ${args.join(' ')}: ${result.stderr}`);
     return JSON.parse(result.stdout) as T;
+  }
+
+  /** Runs a command that must succeed. @returns what it printed, without the last line break */
+  async ok(args: readonly string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<string> {
+    const result = await this.run(args, options);
+    if (result.code !== 0) throw new Error(`solyx ${args.join(' ')} ended with ${result.code}: ${result.stderr}`);
+    return result.stdout.trimEnd();
   }
 
   /** Log of the control plane or of the agent, for failure messages. */

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
 import { holderOfHome } from '../../common/database/home-lock.ts';
 import { SolyxError } from '../../common/errors/index.ts';
+import { announceEnd, withdrawEnd } from '../local-server.ts';
 import { note, printJson } from '../output.ts';
 
 /** Longest time for the control plane to stop, seconds. */
@@ -34,11 +35,20 @@ export function downCommand(program: Command): void {
     });
 }
 
-/** The agent first: while the control plane runs, the ends of its attempts are recorded. */
 async function down(home: string): Promise<Ended> {
-  const agent = await endAgent(home);
-  const controlPlane = await endControlPlane(home);
-  return { home, agent, controlPlane, database: (await endDatabase(home)) || controlPlane };
+  if (!existsSync(home)) return { home, agent: false, controlPlane: false, database: false };
+  // The control plane keeps an agent running, unless it knows that everything is to end.
+  announceEnd(home);
+  try {
+    // The agent first: while the control plane runs, the ends of its attempts are recorded.
+    const agent = await endAgent(home);
+    const controlPlane = await endControlPlane(home);
+    // One that the control plane was just starting is ended now that nobody starts another.
+    if (controlPlane) await endAgent(home);
+    return { home, agent, controlPlane, database: (await endDatabase(home)) || controlPlane };
+  } finally {
+    withdrawEnd(home);
+  }
 }
 
 async function endAgent(home: string): Promise<boolean> {
@@ -81,7 +91,6 @@ function tellToEnd(pid: number): void {
 
 /** A control plane that was killed leaves its database running: adopt it and stop it. */
 async function endDatabase(home: string): Promise<boolean> {
-  if (!existsSync(home)) return false;
   const { isPostmaster, readPostmasterFile } = await import('../../common/database/postmaster.ts');
   const directory = join(realpathSync(home), 'postgres');
   const found = readPostmasterFile(directory);
