@@ -7,6 +7,7 @@ import { attemptLedger, insertJob, type JobRow, requestCancel } from '../../../.
 import {
   type Backend,
   ClusterOrchestrator,
+  createAgentBackend,
   endNamed,
   type Faults,
   recordSimulatedPresence,
@@ -18,11 +19,12 @@ import { ManualClock, systemClock } from '../../../../../src/common/clock.ts';
 import { type JobSpecInput, jobSpecSchema } from '../../../../../src/common/contract/job-spec.ts';
 import { type Database, withSystem, withTenant } from '../../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../../src/common/events/index.ts';
+import { newId } from '../../../../../src/common/ids.ts';
 import { silentLogger } from '../../../../../src/common/logger.ts';
 import { commitPlan } from '../../../../../src/drm/allocator/index.ts';
-import { createSite } from '../../../../../src/drm/tracker/index.ts';
+import { createSite, registerNode } from '../../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../support/database.ts';
-import { addTenant, miscounted, placement, rank } from '../../../drm/support/fleet.ts';
+import { addTenant, inventory, miscounted, placement, rank } from '../../../drm/support/fleet.ts';
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 type ScriptOver = Partial<Omit<Script, 'end' | 'faults'>> & { end?: string | number; faults?: Faults };
@@ -30,7 +32,11 @@ type ScriptOver = Partial<Omit<Script, 'end' | 'faults'>> & { end?: string | num
 let owners = 0;
 
 /** @param behindSeconds by how much the machines' clock is behind the database's: jobs may run for so long */
-export async function makeWorld({ nodeCount = 3, behindSeconds = 3600 } = {}) {
+export async function makeWorld({
+  nodeCount = 3,
+  behindSeconds = 3600,
+  kind = 'simulator' as 'simulator' | 'agent',
+} = {}) {
   const database: TestDatabase = await createTestDatabase({ poolSize: 12 });
   const { db } = database;
   const system = <T>(fn: Parameters<typeof withSystem<T>>[1]) => withSystem(db, fn);
@@ -42,8 +48,8 @@ export async function makeWorld({ nodeCount = 3, behindSeconds = 3600 } = {}) {
     createSite(
       tx,
       {
-        name: 'simulated',
-        backend: 'simulator',
+        name: 'site',
+        backend: kind,
         cpuUsdPerHour: 36_000n,
         memoryUsdPerHour: 3_600n,
         deviceUsdPerHour: 3_600_000n,
@@ -51,13 +57,22 @@ export async function makeWorld({ nodeCount = 3, behindSeconds = 3600 } = {}) {
       'test',
     ),
   );
-  const nodes = await system((tx) =>
-    registerSimulatedNodes(
-      tx,
-      site,
-      Array.from({ length: nodeCount }, (_, index) => ({ name: `sim-${index}` })),
-    ),
-  );
+  const names = Array.from({ length: nodeCount }, (_, index) => `node-${index}`);
+  const nodes = await system(async (tx) => {
+    if (kind === 'simulator') {
+      return registerSimulatedNodes(
+        tx,
+        site,
+        names.map((name) => ({ name })),
+      );
+    }
+    const ids = names.map(() => newId('node') as string);
+    for (const [index, nodeId] of ids.entries()) {
+      await registerNode(tx, { nodeId, siteId: site.id, inventory: inventory({ name: names[index]! }) });
+    }
+    return ids;
+  });
+  const backends = [kind === 'simulator' ? simulator : createAgentBackend({ db, wake: new LocalWake() })];
 
   const world = {
     db,
@@ -99,7 +114,7 @@ export async function makeWorld({ nodeCount = 3, behindSeconds = 3600 } = {}) {
         wake: new LocalWake(),
         logger: silentLogger,
         clock: systemClock,
-        backends: [simulator],
+        backends,
         owner: `owner-${owners}`,
         random: () => 0.5,
         registry: new Registry(),
