@@ -15,6 +15,9 @@ const toleranceMs = 2_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
 
+/** Why each rank ended, by attempt and rank. */
+type Reasons = ReadonlyMap<string, string | null>;
+
 /** Outcomes of an attempt whose job came to the end of its own program. */
 const ranToEnd = new Set(['succeeded', 'failed']);
 const finals = new Set(['succeeded', 'failed', 'cancelled']);
@@ -23,6 +26,7 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
   const attemptsOf = groupBy(seen.attempts, ({ job_id }) => job_id);
   const intervalsOf = groupBy(seen.intervals, ({ job_id }) => job_id);
   const logsOf = groupBy(seen.logs, ({ attemptId }) => attemptId);
+  const reasons: Reasons = new Map(seen.ranks.map((rank) => [`${rank.attempt_id} ${rank.rank}`, rank.reason]));
   const planOf = new Map(submissions.map((submission) => [String(submission.index), submission]));
   return [
     ...submits(submissions, seen.jobs),
@@ -35,9 +39,11 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
       const logs = attempts.flatMap(({ id }) => logsOf.get(id) ?? []);
       return [
         ...ends(job, attempts, submission),
-        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, seen),
+        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons),
         ...oneAtATime(attempts, logs),
-        ...logs.flatMap((log) => logLines(log, attempts.find(({ id }) => id === log.attemptId)!)),
+        ...logs.flatMap((log) =>
+          logLines(log, attempts.find(({ id }) => id === log.attemptId)!, reasons.get(`${log.attemptId} ${log.rank}`)),
+        ),
         ...checkpoints(attempts, logs),
       ].map((words) => `${name}: ${words}`);
     }),
@@ -88,10 +94,9 @@ function usage(
   attempts: readonly AttemptRecord[],
   intervals: readonly IntervalRecord[],
   logs: readonly RankLog[],
-  seen: Observed,
+  reasons: Reasons,
 ): string[] {
   const words: string[] = [];
-  const reasons = new Map(seen.ranks.map((rank) => [`${rank.attempt_id} ${rank.rank}`, rank.reason]));
   for (const attempt of attempts) {
     for (const log of logs.filter(({ attemptId }) => attemptId === attempt.id)) {
       const place = `attempt ${attempt.number} rank ${log.rank}`;
@@ -143,7 +148,7 @@ function oneAtATime(attempts: readonly AttemptRecord[], logs: readonly RankLog[]
 }
 
 /** Lines are numbered without gaps, by the stream and by the job; who came to its end has said all of it. */
-function logLines(log: RankLog, attempt: AttemptRecord): string[] {
+function logLines(log: RankLog, attempt: AttemptRecord, reason: string | null | undefined): string[] {
   const place = `the log of attempt ${attempt.number} rank ${log.rank} (${attempt.outcome})`;
   const words: string[] = [];
   const gap = log.numbers.findIndex((number, at) => number !== at);
@@ -151,7 +156,7 @@ function logLines(log: RankLog, attempt: AttemptRecord): string[] {
   const slip = log.said.findIndex(({ number }, at) => number !== at);
   if (slip >= 0) words.push(`${place} has the job's line ${log.said[slip]!.number} where ${slip} should be`);
   const end = log.said.at(-1);
-  if (ranToEnd.has(attempt.outcome ?? '') && attempt.outcome === 'succeeded' && end?.word !== 'end')
+  if (ranToEnd.has(attempt.outcome ?? '') && reason === 'exited' && end?.word !== 'end')
     words.push(`${place} breaks off after line ${end?.number}`);
   // The last line of a killed job may be half a line.
   const torn = end?.word === 'end' ? 0 : 1;

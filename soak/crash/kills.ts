@@ -57,7 +57,7 @@ export function* plannedKills(random: Random): Generator<Kill> {
 
 /** Each target once, at a random moment. */
 export const eachTarget = (random: Random): Kill[] =>
-  targets.map((target) => ({ at: 'moment', target, ...timing(random), awayMs: 0 }));
+  targets.map((target) => ({ at: 'moment', target, afterMs: random.whole(100, 1_200), awayMs: 0 }));
 
 /** Each failpoint once. */
 export const eachFailpoint = (random: Random): Kill[] =>
