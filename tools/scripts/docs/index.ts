@@ -1,6 +1,7 @@
 /**
  * The documents that are generated from code, so that they cannot drift: each a file and the function that writes it.
  */
+import { cliDoc } from './cli.ts';
 import { configKeysDoc } from './config-keys.ts';
 import { errorCodesDoc } from './error-codes.ts';
 import { jobSpecDoc } from './job-spec.ts';
@@ -12,4 +13,4 @@ export interface GeneratedDoc {
   readonly generate: () => string | Promise<string>;
 }
 
-export const generatedDocs: readonly GeneratedDoc[] = [configKeysDoc, errorCodesDoc, jobSpecDoc, statesDoc];
+export const generatedDocs: readonly GeneratedDoc[] = [cliDoc, configKeysDoc, errorCodesDoc, jobSpecDoc, statesDoc];
