@@ -8,7 +8,7 @@
  */
 import { stepMs } from './jobs.ts';
 import type { Submission } from './load.ts';
-import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog } from './observed.ts';
+import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
 /** Between what a job says of its own time and what is billed, ms. */
 const toleranceMs = 2_000;
@@ -40,6 +40,7 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
       return [
         ...ends(job, attempts, submission),
         ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons),
+        ...tells(job, intervalsOf.get(job.id) ?? [], seen.told.get(job.id)),
         ...oneAtATime(attempts, logs),
         ...logs.flatMap((log) =>
           logLines(log, attempts.find(({ id }) => id === log.attemptId)!, reasons.get(`${log.attemptId} ${log.rank}`)),
@@ -88,6 +89,20 @@ function ends(job: JobRecord, attempts: readonly AttemptRecord[], { plan, cancel
     words.push(`is ${job.state} after ${outcomes(attempts)}`);
   return words;
 }
+
+/** The API says what is on record. */
+function tells(job: JobRecord, intervals: readonly IntervalRecord[], told: ToldJob | undefined): string[] {
+  if (told === undefined) return ['the API does not know it'];
+  const seconds = intervals.reduce((sum, { started_at, ended_at }) => sum + lengthMs(started_at, ended_at), 0) / 1000;
+  const isRight =
+    told.state === job.state &&
+    told.attempts === job.attempt_count &&
+    !told.open &&
+    Math.abs(told.runSeconds - seconds) < 0.001;
+  return isRight ? [] : [`the API tells ${JSON.stringify(told)}, on record are ${job.state} and ${seconds} s`];
+}
+
+const lengthMs = (from: Date, to: Date | null): number => (to === null ? 0 : to.getTime() - from.getTime());
 
 /** At most one interval per attempt and rank, closed, not overlapping an earlier attempt's, and as long as the job ran. */
 function usage(

@@ -92,8 +92,9 @@ export function planJob(index: number, random: Random, given?: JobKind): JobPlan
       return { ...plain, ranks: 2, spec: { ...spec, resources: { ...base.resources, nodes: 2 } } };
     }
     case 'cancelled': {
+      // Succeeds when the request to cancel cannot get through in time; one that was acknowledged must hold.
       const spec = { ...base, retries, command: script('steps 120', ending(0)) };
-      return { ...plain, finals: ['cancelled'], cancelAfterMs: random.whole(0, 4_000), spec };
+      return { ...plain, finals: ['cancelled', 'succeeded'], cancelAfterMs: random.whole(0, 4_000), spec };
     }
   }
 }

@@ -103,7 +103,7 @@ export class Load {
   async #submit(submission: Submission, givesUp: boolean, repeats: boolean): Promise<void> {
     const { plan } = submission;
     while (!(await this.#send(submission))) {
-      if (givesUp) {
+      if (givesUp && plan.cancelAfterMs === null) {
         submission.givenUp = true;
         return;
       }

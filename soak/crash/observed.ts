@@ -12,6 +12,15 @@ export interface JobRecord {
   array_index: number | null;
 }
 
+/** A job as the API tells it to its owner. */
+export interface ToldJob {
+  readonly state: string;
+  readonly attempts: number;
+  /** Whether it says that something still runs and costs. */
+  readonly open: boolean;
+  readonly runSeconds: number;
+}
+
 export interface AttemptRecord {
   id: string;
   job_id: string;
@@ -63,6 +72,8 @@ export interface Observed {
   readonly intervals: readonly IntervalRecord[];
   readonly logs: readonly RankLog[];
   readonly held: readonly string[];
+  /** By id of the job. */
+  readonly told: ReadonlyMap<string, ToldJob>;
 }
 
 /** @throws Error when database or API are away */
@@ -83,7 +94,17 @@ export async function observe(stand: Stand): Promise<Observed> {
   const intervals = await stand.query<IntervalRecord>(
     'select job_id, attempt_id, rank, started_at, ended_at from billing_usage_intervals order by job_id, started_at',
   );
-  return { jobs, attempts, ranks, intervals, logs: await readLogs(stand, attempts, ranks), held: await held(stand) };
+  const [logs, told] = [await readLogs(stand, attempts, ranks), await ask(stand, jobs)];
+  return { jobs, attempts, ranks, intervals, logs, told, held: await held(stand) };
+}
+
+async function ask(stand: Stand, jobs: readonly JobRecord[]): Promise<Map<string, ToldJob>> {
+  const told = new Map<string, ToldJob>();
+  for (const { id } of jobs) {
+    const { state, attempts, usage } = await stand.client.getJob({ params: { id: id as never } });
+    told.set(id, { state, attempts: attempts.length, open: usage.open, runSeconds: usage.runSeconds });
+  }
+  return told;
 }
 
 /** Everything that is still given away. */

@@ -51,6 +51,12 @@ function log(number: number, startMs: number, words: readonly string[], more: Pa
 /** One job of one attempt that ran two seconds and succeeded. */
 function whole(more: Partial<Observed> = {}): Observed {
   const attempts = more.attempts ?? [attempt(1, 'succeeded')];
+  const intervals = more.intervals ?? [interval(1, 0, 2000)];
+  const ms = intervals.reduce(
+    (sum, { started_at, ended_at }) => sum + Number(ended_at ?? started_at) - Number(started_at),
+    0,
+  );
+  const told = { state: 'succeeded', attempts: attempts.length, open: false, runSeconds: ms / 1000 };
   return {
     jobs: [
       {
@@ -65,9 +71,13 @@ function whole(more: Partial<Observed> = {}): Observed {
     ],
     attempts,
     ranks: attempts.map(({ id }) => ({ attempt_id: id, rank: 0, reason: 'exited' })),
-    intervals: [interval(1, 0, 2000)],
+    intervals,
     logs: [log(1, 0, ['start', 'step', 'end'])],
     held: [],
+    told: new Map([
+      ['job_a', told],
+      ['job_b', told],
+    ]),
     ...more,
   };
 }
@@ -91,6 +101,7 @@ describe('the invariants of the crash soak', () => {
     ['a job that ended twice', { jobs: [{ ...job, final_events: 2 }] }, /2 final events/],
     ['a job that was lost', { jobs: [] }, /made 0 jobs instead of 1.*/],
     ['a job that was doubled', { jobs: [job, { ...job, id: 'job_b' }] }, /made 2 jobs/],
+    ['an API that tells otherwise', { told: new Map() }, /the API does not know it/],
     ['capacity that is held', { held: ['node n: cpu 200'] }, /still held: node n/],
     ['an attempt that did not end', { attempts: [attempt(1, 'succeeded', { state: 'running' })] }, /did not end/],
     ['an attempt that was skipped', { attempts: [attempt(2, 'succeeded')] }, /counts 1 attempts and has 2/],
