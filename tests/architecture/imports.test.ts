@@ -5,6 +5,8 @@ const sources = filesBelow('src', '.ts');
 
 /** Folders whose functions must give the same answer for the same arguments, whenever and wherever they run. */
 const PURE_FOLDERS = ['src/cmo/scheduler/core/', 'src/drm/allocator/packing/', 'src/sdn/routing/solver/'];
+/** Second faces: what a component offers to other pure cores, apart from its index.ts because that reaches a database. */
+const PURE_FACES = ['src/drm/allocator/packing/index.ts'];
 const IMPURE_PACKAGES = [
   'pg',
   'kysely',
@@ -59,7 +61,7 @@ describe('import direction', () => {
         .filter((target) => {
           const owner = componentOf(target);
           if (owner === undefined || owner === 'common' || owner === componentOf(file)) return false;
-          return target !== `src/${owner}/index.ts`;
+          return target !== `src/${owner}/index.ts` && !PURE_FACES.includes(target);
         })
         .map((target) => `${file} imports ${target}`),
     );

@@ -6,6 +6,7 @@
 import type { Candidate, Explanation, ScoreTerm } from '../../../common/contract/plan.ts';
 import type { NodeId, SiteId } from '../../../common/ids.ts';
 import type { Fleet } from './fleet.ts';
+import { fragmentationAdded } from './fragmentation.ts';
 import type { NodeRequest } from './request.ts';
 import type { Scoreboard } from './scoreboard.ts';
 import { isolationUsed } from './shape.ts';
@@ -58,6 +59,10 @@ function terms(fleet: Fleet, request: NodeRequest, row: number): ScoreTerm[] {
       value: rounded((fleet.nodeMilliFree[row]! - taken) / 1000),
       unit: 'devices',
     });
+    if (fleet.fragmentation !== undefined) {
+      const added = fragmentationAdded(fleet, request, row);
+      result.push({ name: 'fragmentation_added', value: rounded(added), unit: 'thousandths of a device' });
+    }
   }
   const used = isolationUsed(nodes.isolation[row]!, request.shape.isolation);
   if (used !== undefined && used !== request.shape.isolation) {

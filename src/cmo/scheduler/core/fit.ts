@@ -1,13 +1,14 @@
 /**
  * Whether a node can take a rank now, and how well: the inner loop of a round (nodes × distinct shapes).
  *
- * Score, lower is better: 4 × price premium of the site (0..1) + share of the node's devices left free + leftover of a shared
+ * Score by least fragmentation: see `fragmentation.ts`. Score by best fit, lower is better: 4 × price premium of the site (0..1) + share of the node's devices left free + leftover of a shared
  * device + ¼ × share of cpu left + ¼ × share of memory left. That is best fit, which keeps whole devices and whole nodes for those
  * who need them and sends work without devices to nodes without; a site twice as dear is taken only when nothing cheaper fits.
  */
 import type { RejectionCode } from '../../../common/contract/plan.ts';
 import { type Availability, chooseDevices, mismatch } from './devices.ts';
 import type { Fleet } from './fleet.ts';
+import { fragmentationScore } from './fragmentation.ts';
 import type { CompiledDevice, NodeRequest } from './request.ts';
 import { nodeFlag } from './snapshot.ts';
 
@@ -90,6 +91,7 @@ function fitFree(fleet: Fleet, request: NodeRequest, row: number): number {
   const memoryLeft = fleet.memoryBytes[row]! - request.memoryBytes;
   if (!(memoryLeft >= 0)) return -1 - index.memory;
   if (!(fleet.diskBytes[row]! - request.diskBytes >= 0)) return -1 - index.disk;
+  if (fleet.fragmentation !== undefined) return fragmentationScore(fleet, request, row);
   return (
     premiumWeight * request.sitePremium[nodes.site[row]!]! +
     share(fleet.nodeMilliFree[row]! - takenMilli, fleet.nodeMilli[row]!) +

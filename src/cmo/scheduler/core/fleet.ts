@@ -4,8 +4,10 @@
  *
  * Free is never trusted beyond capacity, and comparisons are written so that NaN means "does not fit".
  */
+import type { Fragmentation } from '../../../drm/allocator/packing/index.ts';
+import { fragmentationOf } from './fragmentation.ts';
 import type { NodeRequest } from './request.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { ExpectedShape, Snapshot } from './snapshot.ts';
 
 export class Fleet {
   readonly snapshot: Snapshot;
@@ -17,10 +19,16 @@ export class Fleet {
   /** By node row: thousandths free on all its healthy devices, and in all. */
   readonly nodeMilliFree: Float64Array;
   readonly nodeMilli: Float64Array;
+  /** What placements do to what can still be placed; undefined when the policy does not ask. */
+  readonly fragmentation: Fragmentation | undefined;
+  /** Rows of nodes in the order in which they changed, and by node row where it stands there last; −1 when it did not change. */
+  readonly changes: number[] = [];
+  readonly lastChange: Int32Array;
   /** By node row: for whom the node is kept; undefined when for nobody. */
   readonly #kept = new Map<number, NodeRequest>();
 
-  constructor(snapshot: Snapshot) {
+  /** @param workload what is expected to come; undefined: fragmentation is not looked at */
+  constructor(snapshot: Snapshot, workload?: readonly ExpectedShape[]) {
     const { nodes, devices } = snapshot;
     this.snapshot = snapshot;
     this.cpuMilli = withinCapacity(nodes.cpuMilliFree, nodes.cpuMilli, nodes.length);
@@ -30,6 +38,7 @@ export class Fleet {
     for (let i = 0; i < devices.length; i += 1) {
       this.milli[i] = Math.max(0, Math.min(devices.milliFree[i]!, devices.milli[i]!));
     }
+    this.lastChange = new Int32Array(nodes.length).fill(-1);
     this.nodeMilliFree = new Float64Array(nodes.length);
     this.nodeMilli = new Float64Array(nodes.length);
     for (let row = 0; row < nodes.length; row += 1) {
@@ -40,6 +49,7 @@ export class Fleet {
         this.nodeMilli[row]! += devices.milli[device]!;
       }
     }
+    this.fragmentation = workload === undefined ? undefined : fragmentationOf(snapshot, workload, this);
   }
 
   /** Takes one rank's share of a node. `chosen` and `milli`: device rows and thousandths of each. */
@@ -51,11 +61,19 @@ export class Fleet {
       this.milli[chosen[i]!]! -= milli[i]!;
       this.nodeMilliFree[row]! -= milli[i]!;
     }
+    this.fragmentation?.changed(row);
+    this.#changed(row);
   }
 
   /** Keeps a node for a waiting job: others get of it only what that job does not need (see `reserve.ts`). */
   keep(row: number, request: NodeRequest): void {
     this.#kept.set(row, request);
+    this.#changed(row);
+  }
+
+  #changed(row: number): void {
+    this.lastChange[row] = this.changes.length;
+    this.changes.push(row);
   }
 
   keptFor(row: number): NodeRequest | undefined {

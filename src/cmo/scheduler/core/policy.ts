@@ -2,10 +2,13 @@
  * The policy's defaults and its check. A policy comes from configuration, so a wrong one is a named error at the start of
  * a round and never a wrong placement.
  */
-import type { Policy } from './snapshot.ts';
+import type { PlacementRule, Policy } from './snapshot.ts';
+
+const placementRules: readonly PlacementRule[] = ['best-fit', 'least-fragmentation'];
 
 export const defaultPolicy: Policy = {
   name: 'priority-best-fit/1',
+  placement: 'best-fit',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
   maxReservations: 16,
@@ -19,6 +22,9 @@ export class InvalidPolicyError extends RangeError {
 export function checkPolicy(policy: Policy): void {
   const whole = (value: number, least: number, most: number) =>
     Number.isInteger(value) && value >= least && value <= most;
+  if (!placementRules.includes(policy.placement)) {
+    throw new InvalidPolicyError(`placement must be one of ${placementRules.join(', ')}, not ${policy.placement}`);
+  }
   if (!whole(policy.maxPlacements, 1, 100_000)) {
     throw new InvalidPolicyError(`maxPlacements must be a whole number of 1–100,000, not ${policy.maxPlacements}`);
   }

@@ -5,6 +5,8 @@
  * taken only when the first fits nowhere now; all ranks of a gang use the same one.
  */
 import type { DeviceRequest } from '../../../common/contract/job-spec.ts';
+import type { Want } from '../../../drm/allocator/packing/index.ts';
+import { mismatch } from './devices.ts';
 import { versionAtLeast } from './shape.ts';
 import { deviceKindCode, isolationBit, type Shape, type Snapshot } from './snapshot.ts';
 
@@ -27,6 +29,10 @@ export interface NodeRequest {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly devices: readonly CompiledDevice[];
+  /** Thousandths of devices of one rank. */
+  readonly deviceMilli: number;
+  /** The devices for the allocator's packing; undefined without any, or when a list of several must be matched. */
+  readonly want: Want | undefined;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
   readonly isolationBit: number;
@@ -44,21 +50,40 @@ const gibibyte = 2 ** 30;
 /** Readies every alternative of a shape that has no fault. */
 export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
   return shape.resources.deviceAlternatives.map((list, alternative) => {
-    const devices = list.map((request) => compileDevice(request, snapshot));
+    const devices = compileDevices(list, snapshot);
     const { resources } = shape;
+    const { cpuMilli, memoryBytes } = resources;
     return {
       shape,
       alternative,
-      cpuMilli: resources.cpuMilli,
-      memoryBytes: resources.memoryBytes,
+      cpuMilli,
+      memoryBytes,
       diskBytes: resources.diskBytes,
       devices,
+      deviceMilli: devices.reduce((sum, device) => sum + device.count * device.milli, 0),
+      want: wantOf({ cpuMilli, memoryBytes, devices }, snapshot),
       ranks: resources.nodes,
       isolationBit: isolationBit[shape.isolation],
       hostNetwork: shape.network === 'host',
       ...priceSites(shape, devices, snapshot),
     };
   });
+}
+
+/** Readies the requests of one list. */
+export function compileDevices(list: readonly DeviceRequest[], snapshot: Snapshot): CompiledDevice[] {
+  return list.map((request) => compileDevice(request, snapshot));
+}
+
+/** Equal shares of devices, which is what most jobs want; undefined for none and for several requests. */
+function wantOf(
+  { cpuMilli, memoryBytes, devices }: Pick<NodeRequest, 'cpuMilli' | 'memoryBytes' | 'devices'>,
+  snapshot: Snapshot,
+): Want | undefined {
+  const [device, ...others] = devices;
+  if (device === undefined || others.length > 0) return undefined;
+  const accepts = (row: number) => mismatch(snapshot.devices, row, device) === 0;
+  return { cpuMilli, memoryBytes, count: device.count, milli: device.milli, accepts };
 }
 
 function compileDevice(request: DeviceRequest, snapshot: Snapshot): CompiledDevice {

@@ -9,17 +9,16 @@
  */
 import type { Placement, Plan, RankPlacement } from '../../../common/contract/plan.ts';
 import type { DeviceId, JobId, NodeId, SiteId } from '../../../common/ids.ts';
-import { chooseDevices } from './devices.ts';
 import { type Decision, explain } from './explain.ts';
-import { freeDevices } from './fit.ts';
 import { Fleet } from './fleet.ts';
+import { devicesToTake } from './fragmentation.ts';
 import { MinHeap } from './min-heap.ts';
 import { compareJobs, type Group, PendingQueue } from './pending-queue.ts';
 import { checkPolicy } from './policy.ts';
 import { compileShape } from './request.ts';
 import { nodesToKeep } from './reserve.ts';
 import { Scoreboard } from './scoreboard.ts';
-import type { PendingJob, Policy, Snapshot } from './snapshot.ts';
+import type { ExpectedShape, PendingJob, Policy, Snapshot } from './snapshot.ts';
 import { Blocked, type Verdict } from './verdict.ts';
 
 /** Jobs that share a reason; the sentence is worked out when it is asked for. */
@@ -80,7 +79,16 @@ export function planRound(
 ): RoundOutcome {
   checkPolicy(policy);
   if (!(Math.abs(now) <= 8.64e15)) throw new RangeError(`now must be epoch milliseconds, not ${now}`);
-  return new Round(snapshot, policy, now, round).run(queue);
+  const fleet = new Fleet(snapshot, policy.placement === 'least-fragmentation' ? expected(snapshot, queue) : undefined);
+  return new Round(fleet, policy, now, round).run(queue);
+}
+
+/** What is expected to come: what came, else what is queued. In a fixed order, so that sums do not depend on that of arrival. */
+function expected({ workload }: Snapshot, queue: PendingQueue): readonly ExpectedShape[] {
+  if (workload !== undefined && workload.length > 0) return workload;
+  const sound = [...queue.groups()].filter((group) => group.fault === undefined);
+  const shapes = sound.map((group) => ({ kind: group.shape, weight: group.jobs().length }));
+  return shapes.filter(({ weight }) => weight > 0).sort((a, b) => (a.kind.key < b.kind.key ? -1 : 1));
 }
 
 /** How far a round is with a group. */
@@ -99,12 +107,10 @@ class Round {
   readonly #decision: Decision;
   readonly #placements: Placement[] = [];
   readonly #verdicts: VerdictGroup[] = [];
-  /** Boards of shapes that still have jobs; the others need no updates. */
-  readonly #live = new Set<Scoreboard>();
   #reservations = 0;
 
-  constructor(snapshot: Snapshot, policy: Policy, now: number, round: number) {
-    this.#fleet = new Fleet(snapshot);
+  constructor(fleet: Fleet, policy: Policy, now: number, round: number) {
+    this.#fleet = fleet;
     this.#policy = policy;
     this.#now = now;
     this.#decision = { policy: policy.name, round, decidedAt: new Date(now).toISOString() };
@@ -122,7 +128,6 @@ class Round {
       full = this.#placements.length >= this.#policy.maxPlacements;
       if (full) break;
       if (this.#step(cursor)) heads.push(cursor);
-      else for (const board of cursor.boards) this.#live.delete(board);
     }
     return { placements: this.#placements, verdicts: this.#verdicts, full };
   }
@@ -131,6 +136,7 @@ class Round {
   #step(cursor: Cursor): boolean {
     if (cursor.boards.length === 0) this.#open(cursor);
     const job = cursor.jobs[cursor.next]!;
+    for (const board of cursor.boards) board.sync();
     for (const board of cursor.boards) {
       const rows = board.choose();
       if (rows === undefined) continue;
@@ -160,7 +166,6 @@ class Round {
     cursor.boards = compileShape(cursor.group.shape, this.#fleet.snapshot).map(
       (request) => new Scoreboard(this.#fleet, request),
     );
-    for (const board of cursor.boards) this.#live.add(board);
   }
 
   #place(job: PendingJob, board: Scoreboard, rows: readonly number[]): void {
@@ -173,12 +178,11 @@ class Round {
       ranks: rows.map((row) => this.#takeRank(board, row)),
       explanation,
     });
-    this.#touch(rows);
   }
 
   #takeRank({ request }: Scoreboard, row: number): RankPlacement {
     const { snapshot } = this.#fleet;
-    const choice = chooseDevices(snapshot, row, request.devices, freeDevices(this.#fleet));
+    const choice = devicesToTake(this.#fleet, request, row);
     this.#fleet.take(row, request, choice.rows, choice.milli);
     return {
       nodeId: snapshot.nodes.ids[row] as NodeId,
@@ -203,15 +207,10 @@ class Round {
       if (rows === undefined) continue;
       this.#reservations += 1;
       for (const row of rows) this.#fleet.keep(row, request);
-      this.#touch(rows);
       const names = rows.slice(0, 3).map((row) => this.#fleet.snapshot.nodes.ids[row]);
       return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
     }
     return undefined;
-  }
-
-  #touch(rows: readonly number[]): void {
-    for (const board of this.#live) for (const row of rows) board.update(row);
   }
 
   #wait(jobs: readonly PendingJob[]): void {

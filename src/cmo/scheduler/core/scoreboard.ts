@@ -2,7 +2,7 @@
  * Scores of all nodes for one request, kept current while a round takes capacity.
  *
  * A round places many jobs of few shapes, and each placement changes few nodes: so every node is scored once per
- * shape and then again only when it changed. The best is found through minima of blocks of 64 rows: an update touches one block,
+ * shape and then again only when it changed, at the next time that the shape is looked at, since rare shapes need not follow each change. The best is found through minima of blocks of 64 rows: an update touches one block,
  * a look-up reads rows/64 numbers; a heap would need positions and random access for no gain at these sizes. Ties go to the lower row,
  * so a round is deterministic.
  */
@@ -25,6 +25,8 @@ export class Scoreboard {
   readonly scores: Float64Array;
   readonly #codes: Uint8Array;
   readonly #blockMin: Float64Array;
+  /** How many of the fleet's changes the scores know. */
+  #known: number;
   /** Feasible nodes, and by site row. */
   feasibleCount = 0;
   readonly #siteFeasible: Int32Array;
@@ -36,6 +38,7 @@ export class Scoreboard {
     const { nodes, sites } = fleet.snapshot;
     this.#fleet = fleet;
     this.request = request;
+    this.#known = fleet.changes.length;
     this.scores = new Float64Array(nodes.length);
     this.#codes = new Uint8Array(nodes.length).fill(noNode);
     this.#blockMin = new Float64Array((nodes.length + blockSize - 1) >> blockBits).fill(infeasible);
@@ -47,8 +50,17 @@ export class Scoreboard {
     }
   }
 
-  /** Scores a row again after its node changed. */
-  update(row: number): void {
+  /** Scores the nodes again that changed since; to be called before anything is asked. */
+  sync(): void {
+    const { changes, lastChange } = this.#fleet;
+    for (let at = this.#known; at < changes.length; at += 1) {
+      // A node that changed several times is scored at its last change.
+      if (lastChange[changes[at]!] === at) this.#update(changes[at]!);
+    }
+    this.#known = changes.length;
+  }
+
+  #update(row: number): void {
     const site = this.#fleet.snapshot.nodes.site[row]!;
     const before = this.scores[row]!;
     if (before < infeasible) {

@@ -94,11 +94,23 @@ export interface Snapshot {
   readonly drivers: readonly string[];
   /** Empty until energy publishes some. */
   readonly curves: readonly CostCurve[];
+  /** The shapes that are expected to come, by what came; left out: those that are queued. */
+  readonly workload?: readonly ExpectedShape[];
 }
+
+export interface ExpectedShape {
+  readonly kind: Shape;
+  /** > 0; only the ratio to the others matters. */
+  readonly weight: number;
+}
+
+export type PlacementRule = 'best-fit' | 'least-fragmentation';
 
 /** What an operator may set; versioned so that a stored explanation can be read later. Checked by `checkPolicy`. */
 export interface Policy {
   readonly name: string;
+  /** Which of the nodes on which a job fits it gets: see `fit.ts` for best fit and `fragmentation.ts` for least fragmentation. */
+  readonly placement: PlacementRule;
   /** Most placements of one round, 1–100,000; the rest waits for the next, so that a round stays short. */
   readonly maxPlacements: number;
   /** A job that fits the fleet but not what is free of it gets nodes kept for it after waiting so long, seconds ≥ 0. */

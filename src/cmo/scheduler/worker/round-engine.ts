@@ -4,9 +4,11 @@
  * A planned job leaves the queue at once and comes back when its placement is refused, unless a newer row of it arrived meanwhile.
  */
 import type { PendingVerdict, Placement } from '../../../common/contract/plan.ts';
+import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
-import type { PendingJob, Policy, Snapshot } from '../core/snapshot.ts';
+import { faultOfShape } from '../core/shape.ts';
+import type { PendingJob, Policy, Shape, Snapshot } from '../core/snapshot.ts';
 import { SnapshotStore } from '../state/snapshot-store.ts';
 import { Assumptions } from './assumptions.ts';
 import type { ComparedKind, Comparison, Delta, QueuedJob, RoundSummary, Settlement } from './messages.ts';
@@ -27,6 +29,8 @@ export class RoundEngine {
   #queue = new PendingQueue();
   #assumptions = new Assumptions(this.#store);
   #memory = new VerdictMemory();
+  /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
+  #workload = new LearnedWorkload<Shape>();
   /** Rows of jobs that arrived while a plan of theirs was open. */
   #arrived = new Map<string, QueuedJob | null>();
   #round = 0;
@@ -40,6 +44,7 @@ export class RoundEngine {
     this.#queue = new PendingQueue();
     this.#assumptions = new Assumptions(this.#store);
     this.#memory = new VerdictMemory();
+    this.#workload = new LearnedWorkload();
     this.#arrived = new Map();
     this.#turns.clear();
   }
@@ -48,9 +53,17 @@ export class RoundEngine {
     this.#store.apply({ sites: new Map(sites), nodes: new Map(nodes) });
     for (const [id] of nodes) this.#assumptions.onNode(id);
     for (const [id, row] of jobs) {
-      if (this.#assumptions.isOpen(id)) this.#arrived.set(id, row);
-      else this.#setJob(id, row);
+      if (this.#assumptions.isOpen(id)) {
+        this.#arrived.set(id, row);
+        continue;
+      }
+      if (row !== null && this.#queue.get(id) === undefined) this.#learn(row.job.shape);
+      this.#setJob(id, row);
     }
+  }
+
+  #learn(shape: Shape): void {
+    if (faultOfShape(shape) === undefined) this.#workload.observe(shape.key, shape);
   }
 
   #setJob(id: string, row: QueuedJob | null): void {
@@ -69,7 +82,7 @@ export class RoundEngine {
    */
   run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
     this.#round += 1;
-    const { snapshot } = this.#store;
+    const snapshot = { ...this.#store.snapshot, workload: this.#workload.shares() };
     const outcome = planRound(snapshot, this.#queue, policy, now, this.#round);
     if (record !== undefined) {
       const jobs = [...this.#queue.ids()].map((id) => this.#queue.get(id)!);
