@@ -72,10 +72,7 @@ describe('cancelling a job', () => {
 
   it('that is being stopped for another reason cancels it instead', async () => {
     const job = await runningJob();
-    await world.system((tx) =>
-      tx.query(`update cmo_jobs set state = 'stopping', stop_reason = 'suspend' where id = $1`, [job]),
-    );
-    await world.makeDue();
+    await world.stop(job, 'suspend');
     await orchestrator.round();
     await world.cancel(job);
     await pass(2);
@@ -132,10 +129,7 @@ describe('cancelling a job', () => {
 
   it('that is suspended ends it at once', async () => {
     const job = await runningJob();
-    await world.system((tx) =>
-      tx.query(`update cmo_jobs set state = 'stopping', stop_reason = 'suspend' where id = $1`, [job]),
-    );
-    await world.makeDue();
+    await world.stop(job, 'suspend');
     await orchestrator.round();
     await pass(2);
     expect(await world.attempts(job)).toEqual(['ended suspended']);
@@ -148,10 +142,7 @@ describe('cancelling a job', () => {
 describe('a job that has to make room', () => {
   it('returns to the queue without using up a retry', async () => {
     const job = await runningJob();
-    await world.system((tx) =>
-      tx.query(`update cmo_jobs set state = 'stopping', stop_reason = 'preempt' where id = $1`, [job]),
-    );
-    await world.makeDue();
+    await world.stop(job, 'preempt');
     await orchestrator.round();
     await pass(2);
     expect(await world.attempts(job)).toEqual(['ended preempted']);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
+import type { Backend, ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
 import { withSystem } from '../../../../src/common/database/index.ts';
 import { makeWorld, nothingLeft, type World } from './support/world.ts';
 
@@ -85,6 +85,59 @@ describe('a job that runs', () => {
     expect(await world.intervals(job)).toMatchObject([{ ms: 30_000, cost: 330n }]);
     await world.cancel(job);
     expect(await world.residue()).toEqual(nothingLeft);
+  });
+});
+
+describe('a rank that has ended', () => {
+  it('stays so while the others run, whatever arrives late', async () => {
+    world.simulator.loseContact(world.nodes[1]!);
+    const job = await world.submit(
+      { resources: { nodes: 2 } },
+      { runSeconds: 30, faults: { reorderReports: true, duplicateReports: true } },
+    );
+    const attempt = await world.place(job, world.nodes.slice(0, 2));
+    await orchestrator.round();
+    await pass(20);
+    world.simulator.restore(world.nodes[1]!);
+    const states: string[] = [];
+    for (let second = 0; second < 40; second += 1) {
+      await pass(1);
+      const { rows } = await world.db.system.query<{ state: string }>(
+        'select state from cmo_attempt_ranks where attempt_id = $1 and rank = 0',
+        [attempt],
+      );
+      states.push(rows[0]!.state);
+    }
+    expect(await world.attempts(job)).toEqual(['ended succeeded']);
+    expect(states).toContain('starting');
+    expect(states.slice(states.indexOf('ended')).every((state) => state === 'ended')).toBe(true);
+    expect(await world.residue()).toEqual(nothingLeft);
+  });
+});
+
+describe('news that come between a look and its end', () => {
+  it('are not missed, though somebody else took note of them', async () => {
+    const job = await world.submit({}, { runSeconds: 30 });
+    await world.place(job);
+    await orchestrator.round();
+    const other = world.orchestrator();
+    const slow: Backend = Object.assign(Object.create(world.simulator) as Backend, {
+      changed: world.simulator.changed.bind(world.simulator),
+      settle: world.simulator.settle.bind(world.simulator),
+      recover: world.simulator.recover.bind(world.simulator),
+      forget: world.simulator.forget.bind(world.simulator),
+      observe: async (ids: readonly string[]) => {
+        const seen = await world.simulator.observe(ids);
+        world.clock.advance(60_000);
+        await other.round();
+        return seen;
+      },
+    });
+    world.clock.advance(2_000);
+    await world.orchestrator({ backends: [slow] }).round();
+    expect(await world.attempts(job)).toEqual(['running']);
+    await orchestrator.round();
+    expect(await world.attempts(job)).toEqual(['ended succeeded']);
   });
 });
 

@@ -97,7 +97,9 @@ describe('contact that was lost', () => {
   });
 
   it('counts from the start of the attempt when that came later', () => {
-    expect(nextStep(lost({ contact: { 0: ['lost', null] } }), at(100))).toEqual({ kind: 'wait', until: at(631) });
+    for (const heard of [null, 0]) {
+      expect(nextStep(lost({ contact: { 0: ['lost', heard] } }), at(100))).toEqual({ kind: 'wait', until: at(631) });
+    }
   });
 
   it.each([

@@ -124,6 +124,13 @@ export async function makeWorld({
 
     cancel: (jobId: string) => withTenant(db, tenant.tenant, (tx) => requestCancel(tx, jobId, 'key')),
 
+    /** Tells a job to stop, as a scheduler will. */
+    stop: (jobId: string, why: string) =>
+      system(async (tx) => {
+        await tx.query(`update cmo_jobs set state = 'stopping', stop_reason = $2 where id = $1`, [jobId, why]);
+        await tx.query('update cmo_attempts set due_at = now() where job_id = $1', [jobId]);
+      }),
+
     async job(id: string): Promise<JobRow> {
       return (await db.system.query<JobRow>('select * from cmo_jobs where id = $1', [id])).rows[0]!;
     },
@@ -166,7 +173,10 @@ export async function makeWorld({
     },
 
     /** Everything that waits for a time is due now. */
-    makeDue: () => db.system.query(`update cmo_attempts set due_at = now() where state <> 'ended' and owner is null`),
+    makeDue: () =>
+      db.system.query(
+        `update cmo_attempts set due_at = now() where state <> 'ended' and owner is null and due_at < 'infinity'`,
+      ),
 
     /** Lets rows believe that so much time has passed since attempts were handed over and nodes were heard. */
     async age(seconds: number): Promise<void> {
