@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Backend, ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
+import type { ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
 import { makeWorld, nothingLeft, type World } from './support/world.ts';
 
 let world: World;
@@ -140,13 +140,10 @@ describe('an attempt whose node is lost', () => {
     await world.age(100);
     await world.makeDue();
     // Between the look at the nodes and their locks a heartbeat is recorded.
-    const returning: Backend = Object.assign(Object.create(world.simulator) as Backend, {
-      withdraw: () => world.setPresence(world.nodes[0]!, 'ready'),
-      changed: (limit: number) => world.simulator.changed(limit),
-      settle: world.simulator.settle.bind(world.simulator),
-      observe: world.simulator.observe.bind(world.simulator),
-      recover: world.simulator.recover.bind(world.simulator),
-      forget: world.simulator.forget.bind(world.simulator),
+    const returning = world.backendWith({
+      withdraw: async () => {
+        await world.setPresence(world.nodes[0]!, 'ready');
+      },
     });
     await world.orchestrator({ backends: [returning] }).round();
     expect(await world.attempts(job)).toEqual(['unknown']);

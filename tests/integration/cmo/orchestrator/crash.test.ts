@@ -121,6 +121,36 @@ describe('dying around a submit', () => {
   });
 });
 
+describe('dying before a stop is said', () => {
+  it('it is said by the next one', async () => {
+    const job = await world.submit({}, { runSeconds: null });
+    await world.place(job);
+    const dying = world.orchestrator({
+      backends: [
+        world.backendWith({
+          cancel: async () => {
+            throw new Error('killed');
+          },
+        }),
+      ],
+    });
+    await dying.round();
+    world.clock.advance(2 * second);
+    await dying.round();
+    await world.cancel(job);
+    await expect(dying.round()).rejects.toThrow();
+    expect(await world.attempts(job)).toEqual(['stopping']);
+    expect(world.simulator.processes()).toHaveLength(1);
+    await world.makeDue();
+    const heir = world.orchestrator();
+    await heir.round();
+    world.clock.advance(2 * second);
+    await heir.round();
+    expect(await world.attempts(job)).toEqual(['ended cancelled']);
+    expect(await world.residue()).toEqual(nothingLeft);
+  });
+});
+
 describe('two orchestrators on one database', () => {
   it('share the work and neither doubles anything', async () => {
     const jobs: string[] = [];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
+import type { ClusterOrchestrator } from '../../../../src/cmo/orchestrator/index.ts';
 import { withSystem } from '../../../../src/common/database/index.ts';
 import { makeWorld, nothingLeft, type World } from './support/world.ts';
 
@@ -121,11 +121,7 @@ describe('news that come between a look and its end', () => {
     await world.place(job);
     await orchestrator.round();
     const other = world.orchestrator();
-    const slow: Backend = Object.assign(Object.create(world.simulator) as Backend, {
-      changed: world.simulator.changed.bind(world.simulator),
-      settle: world.simulator.settle.bind(world.simulator),
-      recover: world.simulator.recover.bind(world.simulator),
-      forget: world.simulator.forget.bind(world.simulator),
+    const slow = world.backendWith({
       observe: async (ids: readonly string[]) => {
         const seen = await world.simulator.observe(ids);
         world.clock.advance(60_000);

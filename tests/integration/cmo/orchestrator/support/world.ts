@@ -122,6 +122,16 @@ export async function makeWorld({
       });
     },
 
+    /** The simulator, seen through somebody who does some things differently. */
+    backendWith(over: Partial<Backend>): Backend {
+      return new Proxy<Backend>(simulator, {
+        get(target, key) {
+          const value: unknown = Reflect.get(Object.hasOwn(over, key) ? over : target, key);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+
     cancel: (jobId: string) => withTenant(db, tenant.tenant, (tx) => requestCancel(tx, jobId, 'key')),
 
     /** Tells a job to stop, as a scheduler will. */
