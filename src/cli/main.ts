@@ -9,6 +9,9 @@ import { reportError } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { makeProgram } from './program.ts';
 
+// What is written is this user's alone, and can be read again, whatever umask the shell had.
+process.umask(0o077);
+
 // A reader that stops early (`solyx jobs | head`) is no error; a command that waits has set its own code by then.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {

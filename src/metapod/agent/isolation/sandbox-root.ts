@@ -56,6 +56,16 @@ export interface SandboxRoot {
 
 /** Makes the skeleton and the table of mounts, in the order in which they are to be made. */
 export function makeRoot(dir: string, launch: Launch, directories: JobDirectories): SandboxRoot {
+  // The job is another user in there and must see its root, however private the agent keeps what it writes.
+  const umask = process.umask(0o022);
+  try {
+    return makeSkeleton(dir, launch, directories);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+function makeSkeleton(dir: string, launch: Launch, directories: JobDirectories): SandboxRoot {
   const root = join(dir, FILES.root);
   const mounts = readMounts();
   const lines: string[] = [];
