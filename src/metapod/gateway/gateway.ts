@@ -278,9 +278,11 @@ export class Gateway {
   }
 }
 
-const nodeOf = ({ nodeId, siteId }: NodeSession, inventory: WireInventory) => ({
+const nodeOf = ({ nodeId, siteId, bootId, agentVersion }: NodeSession, inventory: WireInventory) => ({
   nodeId,
   siteId,
+  bootId,
+  agentVersion,
   name: inventory.name,
   inventory,
 });

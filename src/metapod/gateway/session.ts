@@ -57,6 +57,7 @@ export class NodeSession {
   readonly sentCommands = new Set<string>();
   /** From the hello; '' before. */
   bootId = '';
+  agentVersion = '';
   readonly #socket: WebSocket;
   readonly #handlers: SessionHandlers;
   readonly #logger: Logger;
@@ -161,6 +162,7 @@ export class NodeSession {
     }
     this.#state = 'greeting';
     this.bootId = hello.bootId;
+    this.agentVersion = hello.agentVersion;
     this.#handlers.hello(this, hello).then(
       () => {
         if (this.#state === 'greeting') this.#state = 'open';
@@ -209,7 +211,8 @@ function parseFrame(data: Buffer): AgentMessage | undefined {
     return undefined;
   }
   const type = (value as { type?: unknown } | null)?.type;
-  // Log text stays JSON inside a text column, which holds everything; the rest becomes columns and jsonb.
-  const parsed = agentMessage.safeParse(type === 'logs' || type === 'heartbeat' ? value : cleanText(value));
+  // Log text stays JSON inside a text column, which holds everything; the rest becomes columns and jsonb. Heartbeats are
+  // written together with those of other nodes, which one NUL must not keep from being heard.
+  const parsed = agentMessage.safeParse(type === 'logs' ? value : cleanText(value));
   return parsed.success ? parsed.data : undefined;
 }

@@ -105,6 +105,15 @@ describe('a hostile or broken socket', () => {
     expect((await other.next('heartbeatAck')).seq).toBe(1);
   });
 
+  it('that puts NUL into its heartbeat does not keep other nodes from being heard', async () => {
+    const other = await agentOf(await fleet.makeNode());
+    const agent = await agentOf(node);
+    agent.send({ type: 'heartbeat', seq: 7, samples: [{ subject: '\0', data: { '\0\ud800': 1 } }] });
+    other.send({ type: 'heartbeat', seq: 1 });
+    expect((await other.next('heartbeatAck')).seq).toBe(1);
+    expect((await agent.next('heartbeatAck')).seq).toBe(7);
+  });
+
   it('that sends a frame too large is told so; one far too large is not even read', async () => {
     const agent = await agentOf(node);
     agent.send('x'.repeat(maxFrameBytes + 1));
