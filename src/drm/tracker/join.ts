@@ -89,7 +89,7 @@ export async function registerNode(tx: Transaction, node: RegisteringNode): Prom
   if (!before) await insertNode(tx, node.nodeId, siteId, next.name);
   const shape = await setNodeShape(tx, node.nodeId, node.inventory);
   const came = before?.presence !== 'ready';
-  if (came) await markHeard(tx, node.nodeId, node.bootId ?? '');
+  await markHeard(tx, node.nodeId, node.bootId ?? '');
   if (!came && !shape.changed && sameJson(before, { ...next, presence: 'ready' })) return { changed: false };
 
   const { rows } = await tx
@@ -162,7 +162,11 @@ async function insertNode(tx: Transaction, nodeId: string, siteId: string, name:
     .catch(refuseName(name));
 }
 
-/** A node that came back must not be lost by its last heartbeat of before. A later instant only delays successors. */
+/**
+ * A node that came back must not be lost by its last heartbeat of before. Nor may one that was away unnoticed, with the
+ * control plane: it counts a start that it is given now from now, and so must whoever waits to replace it. A later
+ * instant only delays successors.
+ */
 async function markHeard(tx: Transaction, nodeId: string, bootId: string): Promise<void> {
   await tx.query(
     `insert into drm_heartbeats (node_id, boot_id, last_acked_at) values ($1, $2, clock_timestamp())

@@ -90,6 +90,14 @@ describe('presence', () => {
     expect(await presence(nodeId)).toBe('ready');
   });
 
+  it('is heard by its hello also when nobody noticed that it was away', async () => {
+    const nodeId = await addNode();
+    await age(nodeId, 3600);
+    await system((tx) => registerNode(tx, { nodeId, inventory: inventory({ devices: [device('g0')] }) }));
+    const { lastHeartbeatAt } = await system((tx) => getNode(tx, nodeId));
+    expect(Date.now() - lastHeartbeatAt!.getTime()).toBeLessThan(60_000);
+  });
+
   it('is not lost while the tracker has just started', async () => {
     const nodeId = await addNode();
     await age(nodeId, 3600);
