@@ -8,9 +8,12 @@
 import { chmod, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** What an empty file or a link costs: without it a job could use up a file system's inodes for nothing. */
+const INODE_BYTES = 512;
+
 /**
  * @param stopAtBytes the walk ends as soon as more than this was found
- * @returns allocated bytes, at least those found
+ * @returns allocated bytes, and 512 for each file that has none; at least those found
  */
 export async function diskUsageBytes(
   roots: readonly string[],
@@ -29,7 +32,7 @@ export async function diskUsageBytes(
         if (seen.has(key)) continue;
         seen.add(key);
       }
-      bytes += stat.blocks * 512;
+      bytes += Math.max(stat.blocks * 512, INODE_BYTES);
       if (stat.isDirectory()) open.push(path);
     }
   }

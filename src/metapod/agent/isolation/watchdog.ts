@@ -6,7 +6,8 @@
  * walks page tables. So: the cheap sum first, and only if it exceeds the limit the exact one decides. Files in
  * the sandbox's tmpfs are memory too; a shared mapping of such a file is counted once, by the larger number.
  *
- * Not seen, and stated: memory in a memfd or System V segment that no process maps. Only a cgroup counts that.
+ * Memory in a memfd that no process maps is found by `unnamed-files.ts`. Not seen, and stated: memory in a System V
+ * segment that no process maps. Only a cgroup counts that.
  */
 import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { readStat } from '../supervisor/process-identity.ts';
@@ -50,7 +51,8 @@ export function parseRollup(text: string): { anonymousBytes: number; sharedBytes
   return { anonymousBytes: kib('Pss_Anon') + kib('SwapPss'), sharedBytes: kib('Pss_Shmem') };
 }
 
-export function sampleProcesses(set: ProcessSet, limitBytes: number): Sample {
+/** @param unnamed memory in files that have no name, bytes */
+export function sampleProcesses(set: ProcessSet, limitBytes: number, unnamed = 0): Sample {
   const pids = set.pids();
   let resident = 0;
   let anonymous = 0;
@@ -63,7 +65,7 @@ export function sampleProcesses(set: ProcessSet, limitBytes: number): Sample {
     resident += size.residentBytes;
     anonymous += size.residentBytes - size.sharedBytes;
   }
-  let files = 0;
+  let files = unnamed;
   for (const mount of set.memoryMounts) files += usedBytes(mount);
   const rough = { memoryBytes: anonymous + files, exceeded: false, cpuSeconds, processes: pids.length };
   if (resident + files <= limitBytes) return rough;

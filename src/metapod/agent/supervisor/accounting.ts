@@ -14,6 +14,8 @@ import { readStat } from './process-identity.ts';
 export class Accounting {
   /** True once the job took more memory than it may. */
   memoryExceeded = false;
+  /** Memory in files without a name, bytes, as last seen; a cgroup counts it by itself. */
+  unnamedBytes = 0;
   readonly #prepared: Prepared;
   readonly #limitBytes: number;
   #memoryBytes = 0;
@@ -32,7 +34,7 @@ export class Accounting {
       if (oomKills(cgroup) > 0) this.memoryExceeded = true;
       return;
     }
-    const sample = sampleProcesses(processes, this.#limitBytes);
+    const sample = sampleProcesses(processes, this.#limitBytes, this.unnamedBytes);
     if (sample.exceeded) this.memoryExceeded = true;
     this.#memoryBytes = sample.memoryBytes;
     this.#peakBytes = Math.max(this.#peakBytes, sample.memoryBytes);

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { failpoint } from '../../../common/failpoints.ts';
 import { diskUsageBytes } from '../isolation/disk-usage.ts';
 import type { Prepared } from '../isolation/isolation.ts';
+import { unnamedBytes } from '../isolation/unnamed-files.ts';
 import { Accounting } from './accounting.ts';
 import { decideEnding, type Ending, type Facts } from './endings.ts';
 import { FILES, type Launch, readLease, readShipped, readStop, type Status, writeStatus, writeUsage } from './files.ts';
@@ -22,6 +23,8 @@ const MEMORY_TICKS = 2;
 const LEASE_TICKS = 10;
 const USAGE_TICKS = 20;
 const DISK_TICKS = 20;
+/** Where no cgroup counts memory: files without a name may be that, too. */
+const UNNAMED_TICKS = 5;
 /** An unfinished line is written after this. */
 const PARTIAL_LINE_MS = 200;
 const START_SECONDS = 30;
@@ -54,6 +57,9 @@ export async function supervise(
   let running = false;
   let ticks = 0;
   let measuringDisk = false;
+  let lookingForUnnamed = false;
+  let unnamedDisk = 0;
+  const unnamedTicks = prepared.cgroup === null ? UNNAMED_TICKS : DISK_TICKS;
   const tick = () => {
     const now = uptime();
     if (ticks % LEASE_TICKS === 0) {
@@ -74,8 +80,16 @@ export async function supervise(
     if (running && ticks % DISK_TICKS === DISK_TICKS - 1 && !measuringDisk) {
       measuringDisk = true;
       void diskUsageBytes(prepared.writable, launch.limits.diskBytes).then((bytes) => {
-        if (bytes > launch.limits.diskBytes) facts.diskExceeded = true;
+        if (bytes + unnamedDisk > launch.limits.diskBytes) facts.diskExceeded = true;
         measuringDisk = false;
+      });
+    }
+    if (running && ticks % unnamedTicks === unnamedTicks - 1 && !lookingForUnnamed) {
+      lookingForUnnamed = true;
+      void unnamedBytes(job.processes(), prepared.writable).then(({ disk, memory }) => {
+        unnamedDisk = disk;
+        accounting.unnamedBytes = memory;
+        lookingForUnnamed = false;
       });
     }
     const first = ending === null;

@@ -307,4 +307,21 @@ describe('an attempt', () => {
     await job.start();
     expect((await job.ended()).reason).toBe('disk-exceeded');
   });
+
+  it('is ended without a cgroup when it hides memory in a file without a name', async () => {
+    const memfd = `use POSIX; my $n = (POSIX::uname())[4] eq 'aarch64' ? 279 : 319; my $name = 'x';
+      open(my $file, '>&=', syscall($n, $name, 0)) or die; syswrite($file, 'x' x (1 << 20)) for 1 .. 200; sleep 60`;
+    const limits = { memoryBytes: 100 * MIB };
+    const job = attempt({ command: ['perl', '-e', memfd], enforcement: 'watchdog', limits });
+    await job.start();
+    expect((await job.ended()).reason).toBe('out-of-memory');
+  });
+
+  it('is ended when it fills the disk through a file that it deleted', async () => {
+    const job = shell('exec 9> big; rm big; head -c 20000000 /dev/zero >&9; sleep 60', {
+      limits: { diskBytes: 10_000_000 },
+    });
+    await job.start();
+    expect((await job.ended()).reason).toBe('disk-exceeded');
+  });
 });
