@@ -6,7 +6,7 @@
  * lives, is not inherited by children (PostgreSQL outlives us), and refuses a second holder inside one process too.
  * `home.lock.json` beside it only says who holds the lock, for the message; nobody decides by it.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SolyxError } from '../errors/index.ts';
@@ -38,7 +38,10 @@ export function lockHome(home: string): HomeLock {
     throw error;
   }
   try {
-    writeFileSync(holderFile, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), { mode: 0o600 });
+    // Replaced whole: others read it at any time.
+    const text = JSON.stringify({ pid: process.pid, since: new Date().toISOString() });
+    writeFileSync(`${holderFile}.tmp`, text, { mode: 0o600 });
+    renameSync(`${holderFile}.tmp`, holderFile);
   } catch {
     // Only for the message of the one who comes second; a full disk must not keep a server from starting.
   }
@@ -50,7 +53,8 @@ export function lockHome(home: string): HomeLock {
 }
 
 /**
- * The process that holds a data directory, or undefined when nobody does. It may have let go by the time of the answer.
+ * The process that holds a data directory, or undefined when nobody does, or the holder could not say who it is (a full disk).
+ * It may have let go by the time of the answer.
  */
 export function holderOfHome(home: string): number | undefined {
   if (!existsSync(join(home, 'home.lock'))) return undefined;
@@ -63,8 +67,22 @@ export function holderOfHome(home: string): number | undefined {
   } finally {
     file.close();
   }
-  const holder = JSON.parse(readFileSync(join(home, 'home.lock.json'), 'utf8')) as { pid: number };
-  return holder.pid;
+  // The very first holder has the lock for a moment before it has said who it is.
+  for (let tries = 0; tries < 20; tries += 1) {
+    const pid = pidIn(join(home, 'home.lock.json'));
+    if (pid !== undefined) return pid;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+  return undefined;
+}
+
+function pidIn(holderFile: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(readFileSync(holderFile, 'utf8')) as { pid?: unknown };
+    return Number.isInteger(pid) ? (pid as number) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function describeHolder(home: string, holderFile: string): string {
