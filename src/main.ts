@@ -60,7 +60,9 @@ export const components = {
     port: 8000,
     async start(services, app) {
       const { db, wake, clock, logger, registry, blobs } = services;
-      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, preview: createPreview(db, clock) };
+      const { bundleBytes } = services.config.limits;
+      const preview = createPreview(db, clock);
+      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, bundleBytes, preview };
       await serveApi(app, deps);
       return always;
     },
@@ -269,16 +271,22 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 function startHousekeeping({ db, logger }: Services): () => Promise<void> {
   const every = 5 * 60_000;
   let running: Promise<unknown> = Promise.resolve();
+  let stopped = false;
+  // Until nothing is left, or what comes in faster than one batch in five minutes would stay for ever.
+  const emptied = async (prune: () => Promise<number>) => {
+    while (!stopped && (await prune()) > 0);
+  };
   const timer = setInterval(() => {
     running = Promise.all([
       truncateOldDirty(db),
       settleSamples(db),
-      pruneEvents(db, retention.eventDays),
-      pruneIdempotency(db, retention.idempotencyHours),
+      emptied(() => pruneEvents(db, retention.eventDays)),
+      emptied(() => pruneIdempotency(db, retention.idempotencyHours)),
     ]).catch((error) => logger.warn({ err: error }, 'housekeeping failed; it is repeated in five minutes'));
   }, every);
   timer.unref();
   return async () => {
+    stopped = true;
     clearInterval(timer);
     await running;
   };

@@ -6,11 +6,11 @@ import { SolyxError } from '../../common/errors/index.ts';
 import { blobLimitBytes, type Handlers } from '../../common/http/index.ts';
 import type { ApiDeps } from './deps.ts';
 
-export function blobHandlers({ db, blobs }: ApiDeps): Handlers<'putBlob' | 'headBlob'> {
+export function blobHandlers({ db, blobs, bundleBytes }: ApiDeps): Handlers<'putBlob' | 'headBlob'> {
   return {
     putBlob: async ({ principal, params, request }) => {
       const content = (request.body as Readable | undefined) ?? new Uint8Array();
-      const sizeBytes = await blobs.put(content, params.sha256, { maxBytes: blobLimitBytes });
+      const sizeBytes = await blobs.put(content, params.sha256, { maxBytes: Math.min(bundleBytes, blobLimitBytes) });
       const { id } = principal.tenant;
       await withTenant(db, id, (tx) => ownBlobs(tx, id, [{ hash: params.sha256, sizeBytes }]), { idempotent: true });
       return { sha256: params.sha256, sizeBytes };

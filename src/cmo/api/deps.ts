@@ -24,6 +24,8 @@ export interface ApiDeps {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly blobs: BlobStore;
+  /** Most bytes of one upload. */
+  readonly bundleBytes: number;
   /** The scheduler's answer to a dry run. */
   readonly preview: (spec: JobSpec) => Promise<Preview>;
 }

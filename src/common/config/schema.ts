@@ -81,9 +81,9 @@ export const configSchema = z.strictObject({
       bundleBytes: z
         .int()
         .min(1024)
-        .max(2 ** 40)
+        .max(16 * 2 ** 30)
         .default(2 ** 30)
-        .describe('Largest working directory bundle, bytes.'),
+        .describe('Largest working directory bundle, bytes; at most 16 GiB.'),
     })
     .prefault({})
     .describe('What one client may ask for.'),

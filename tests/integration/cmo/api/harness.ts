@@ -61,6 +61,7 @@ export async function startApi(options: { http?: Partial<HttpOptions>; poolSize?
     logger: silentLogger,
     metrics: new Registry(),
     blobs: await openDirectoryStore(join(home, 'blobs')),
+    bundleBytes: 1 << 20,
     preview: async () => preview,
   };
   const app = await createHttpServer({

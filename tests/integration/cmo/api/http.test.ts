@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -207,6 +208,16 @@ describe('limits', () => {
     expect(refused.json.code).toBe('rate_limited');
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     await limited.close();
+  });
+
+  it('refuse an upload that is larger than the operator allows', async () => {
+    const content = Buffer.alloc(api.deps.bundleBytes + 1, 1);
+    const url = `/v1/blobs/${createHash('sha256').update(content).digest('hex')}`;
+    const headers = { 'content-type': 'application/octet-stream' };
+    const answer = await api.ask(api.adminKey, 'PUT', url, content, headers);
+    expect(answer.status).toBe(413);
+    expect(answer.json.code).toBe('body_too_large');
+    expect((await api.ask(api.adminKey, 'HEAD', url)).status).toBe(404);
   });
 
   it('answer an address that guesses keys with 429, also when it then has a right one', async () => {
