@@ -147,6 +147,12 @@ export type RetryReason = (typeof retryReasons)[number];
 
 const retryCount = (description: string) => z.int().min(0).max(100).describe(description);
 
+/**
+ * Most bytes of a normalised spec, which has to fit into one frame to its node; and of all tasks of an array together,
+ * since each has a row of its own.
+ */
+const mostBytes = { spec: 524_288, array: 268_435_456 };
+
 export const jobSpecSchema = z
   .strictObject({
     name: name.describe('Name of the job: 1–63 letters, digits, ".", "_" or "-". Need not be unique.'),
@@ -302,6 +308,14 @@ export const jobSpecSchema = z
         path: ['resources', 'sharedMemory'],
         message: 'counts as memory and must not exceed `memory`',
       });
+    }
+    const size = new TextEncoder().encode(JSON.stringify(value)).length;
+    if (size > mostBytes.spec) {
+      const message = `has ${size} bytes of at most ${mostBytes.spec}; large texts belong into files of workingDirectory`;
+      context.addIssue({ code: 'custom', path: [], message });
+    } else if (size * (value.array?.count ?? 1) > mostBytes.array) {
+      const message = `at most ${Math.floor(mostBytes.array / size)} tasks of a spec of ${size} bytes`;
+      context.addIssue({ code: 'custom', path: ['array', 'count'], message });
     }
     const stopAfter = value.onDisconnect === 'keep' ? Number.POSITIVE_INFINITY : value.onDisconnect.stopAfter;
     if (value.timeouts.stopGrace >= stopAfter) {

@@ -21,6 +21,16 @@ async function countJobs(name: string): Promise<number> {
 }
 
 describe('submitting a job', () => {
+  it('refuses what would not fit into a frame to its node, and arrays that would fill the disk', async () => {
+    const texts = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, 'x'.repeat(32_000)]));
+    const large = await submit({ ...spec, env: texts(17) });
+    expect(large.json).toMatchObject({ status: 422, code: 'job_spec_invalid', issues: [{ at: '' }] });
+    const many = await submit({ ...spec, env: texts(2), array: { count: 10_000 } });
+    expect(many.json).toMatchObject({ code: 'job_spec_invalid', issues: [{ at: '/array/count' }] });
+    expect((await submit({ ...spec, env: texts(15), array: { count: 2 } }, {}, '?dryRun=true')).status).toBe(201);
+  });
+
   it('answers 201 with the id of a queued job that can be read and listed', async () => {
     const made = await submit({ ...spec, labels: { team: 'nlp' } });
     expect(made.status).toBe(201);
