@@ -15,6 +15,7 @@ import {
   type GatewayMessage,
   heartbeatSeconds,
   protocolVersion,
+  type RankReport,
   startPayload,
   stopPayload,
 } from '../../common/contract/agent/protocol.ts';
@@ -40,7 +41,8 @@ const stepMs = 250;
 const sampleMs = 2_000;
 const rediscoverMs = 60_000;
 const cacheKeptMs = 86_400_000;
-const reportsPerFrame = 64;
+/** Of a frame of reports; a message of 4,096 characters may take 24 KiB. */
+const mostPerFrame = { reports: 64, characters: 131_072 };
 /** A step that is under way when the agent ends may finish for so long; uploads are taken up again by the next agent. */
 const settleMs = 2_000;
 /** Shortest pause between heartbeats, seconds. */
@@ -349,11 +351,17 @@ export class Agent {
   #sendReports(): void {
     if (!this.#connection.isOpen) return;
     const unsent = this.#journal.entries.filter((entry) => entry.seq >= this.#reportSeq);
-    for (let at = 0; at < unsent.length; at += reportsPerFrame) {
-      const batch = unsent.slice(at, at + reportsPerFrame);
-      const items = batch.map((entry) => entry.report);
-      this.#connection.send({ type: 'reports', journal: this.#journal.name, seq: batch[0]!.seq, items });
-      this.#reportSeq = batch.at(-1)!.seq + 1;
+    for (let at = 0; at < unsent.length; ) {
+      const { seq } = unsent[at]!;
+      const items: RankReport[] = [];
+      for (let size = 0; items.length < mostPerFrame.reports && size < mostPerFrame.characters; at += 1) {
+        const entry = unsent[at];
+        if (entry === undefined) break;
+        items.push(entry.report);
+        size += JSON.stringify(entry.report).length;
+      }
+      this.#connection.send({ type: 'reports', journal: this.#journal.name, seq, items });
+      this.#reportSeq = seq + items.length;
     }
   }
 
