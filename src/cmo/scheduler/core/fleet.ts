@@ -6,6 +6,7 @@
  */
 import type { Fragmentation } from '../../../drm/allocator/packing/index.ts';
 import { fragmentationOf } from './fragmentation.ts';
+import { NodeStates } from './node-states.ts';
 import type { NodeRequest } from './request.ts';
 import type { ExpectedShape, Snapshot } from './snapshot.ts';
 
@@ -21,6 +22,7 @@ export class Fleet {
   readonly nodeMilli: Float64Array;
   /** What placements do to what can still be placed; undefined when the policy does not ask. */
   readonly fragmentation: Fragmentation | undefined;
+  readonly states: NodeStates;
   /** Rows of nodes in the order in which they changed, and by node row where it stands there last; −1 when it did not change. */
   readonly changes: number[] = [];
   readonly lastChange: Int32Array;
@@ -49,6 +51,7 @@ export class Fleet {
         this.nodeMilli[row]! += devices.milli[device]!;
       }
     }
+    this.states = new NodeStates(snapshot, this);
     this.fragmentation = workload === undefined ? undefined : fragmentationOf(snapshot, workload, this);
   }
 
@@ -62,6 +65,7 @@ export class Fleet {
       this.nodeMilliFree[row]! -= milli[i]!;
     }
     this.fragmentation?.changed(row);
+    this.states.changed(row);
     this.#changed(row);
   }
 

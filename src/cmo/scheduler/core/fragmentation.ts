@@ -114,8 +114,17 @@ export function fragmentationScore(fleet: Fleet, request: NodeRequest, row: numb
   return Math.max(0, premium + offset(request) + steps * stepMilli + noDevices);
 }
 
-/** Thousandths of devices that the placement makes useless, less those that it makes useful again. */
+/** Thousandths of devices that the placement makes useless, less those that it makes useful again; looked up for nodes that are alike. */
 export function fragmentationAdded(fleet: Fleet, request: NodeRequest, row: number): number {
+  const state = fleet.states.of(row);
+  const known = request.added.get(state);
+  if (!Number.isNaN(known)) return known;
+  const added = addedOn(fleet, request, row);
+  request.added.set(state, added);
+  return added;
+}
+
+function addedOn(fleet: Fleet, request: NodeRequest, row: number): number {
   const fragmentation = fleet.fragmentation!;
   rows.length = 0;
   shares.length = 0;

@@ -7,8 +7,8 @@ import type { PlacementRule, Policy } from './snapshot.ts';
 const placementRules: readonly PlacementRule[] = ['best-fit', 'least-fragmentation'];
 
 export const defaultPolicy: Policy = {
-  name: 'priority-best-fit/1',
-  placement: 'best-fit',
+  name: 'priority-fragmentation/1',
+  placement: 'least-fragmentation',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
   maxReservations: 16,

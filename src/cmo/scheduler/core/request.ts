@@ -7,6 +7,7 @@
 import type { DeviceRequest } from '../../../common/contract/job-spec.ts';
 import type { Want } from '../../../drm/allocator/packing/index.ts';
 import { mismatch } from './devices.ts';
+import { StateMemo } from './node-states.ts';
 import { versionAtLeast } from './shape.ts';
 import { deviceKindCode, isolationBit, type Shape, type Snapshot } from './snapshot.ts';
 
@@ -33,6 +34,8 @@ export interface NodeRequest {
   readonly deviceMilli: number;
   /** The devices for the allocator's packing; undefined without any, or when a list of several must be matched. */
   readonly want: Want | undefined;
+  /** What was found to be added to fragmentation, by state of the node; good for one round. */
+  readonly added: StateMemo;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
   readonly isolationBit: number;
@@ -62,6 +65,7 @@ export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
       devices,
       deviceMilli: devices.reduce((sum, device) => sum + device.count * device.milli, 0),
       want: wantOf({ cpuMilli, memoryBytes, devices }, snapshot),
+      added: new StateMemo(),
       ranks: resources.nodes,
       isolationBit: isolationBit[shape.isolation],
       hostNetwork: shape.network === 'host',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeRow, SiteRow } from '../../../../src/cmo/scheduler/core/rows.ts';
 import { schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
-import type { PendingJob } from '../../../../src/cmo/scheduler/core/snapshot.ts';
+import type { PendingJob, Policy } from '../../../../src/cmo/scheduler/core/snapshot.ts';
 import { device, fleetOf, gib, job, node, now, policy, type SpecInput, site } from './support/builders.ts';
 import { canGive, faultsOf, isOpenTo, priceAt } from './support/checker.ts';
 
@@ -82,6 +82,8 @@ const jobsArb = fc
     ),
   );
 
+const placementArb = fc.constantFrom<Policy['placement']>('best-fit', 'least-fragmentation');
+
 const sites: SiteRow[] = [site('s1'), site('s2', { deviceUsdPerHour: 900_000 })];
 const fleetArb = fc
   .integer({ min: 0, max: 7 })
@@ -114,25 +116,31 @@ function fits(one: PendingJob, nodes: readonly NodeRow[], free: boolean): boolea
 describe('a plan', () => {
   it('breaks no rule, judges every other job once, and is the same every time', () => {
     fc.assert(
-      fc.property(fleetArb, jobsArb, fc.integer({ min: 1, max: 20 }), (nodes, jobs, maxPlacements) => {
-        const snapshot = fleetOf(nodes, sites);
-        const plan = schedule(snapshot, jobs, policy({ maxPlacements }), now);
-        expect(faultsOf(plan, nodes, sites, jobs, now)).toEqual([]);
-        expect(plan.placements.length).toBeLessThanOrEqual(maxPlacements);
-        if (plan.placements.length < maxPlacements) {
-          expect(plan.placements.length + plan.pending.length).toBe(jobs.length);
-        }
-        expect(schedule(snapshot, [...jobs].reverse(), policy({ maxPlacements }), now)).toEqual(plan);
-      }),
+      fc.property(
+        fleetArb,
+        jobsArb,
+        fc.integer({ min: 1, max: 20 }),
+        placementArb,
+        (nodes, jobs, maxPlacements, placement) => {
+          const snapshot = fleetOf(nodes, sites);
+          const plan = schedule(snapshot, jobs, policy({ maxPlacements, placement }), now);
+          expect(faultsOf(plan, nodes, sites, jobs, now)).toEqual([]);
+          expect(plan.placements.length).toBeLessThanOrEqual(maxPlacements);
+          if (plan.placements.length < maxPlacements) {
+            expect(plan.placements.length + plan.pending.length).toBe(jobs.length);
+          }
+          expect(schedule(snapshot, [...jobs].reverse(), policy({ maxPlacements, placement }), now)).toEqual(plan);
+        },
+      ),
       { numRuns: 400 },
     );
   });
 
   it('places the first job in order whenever it fits, and judges it by what an idle fleet could hold when not', () => {
     fc.assert(
-      fc.property(fleetArb, jobsArb, (nodes, [first]) => {
+      fc.property(fleetArb, jobsArb, placementArb, (nodes, [first], placement) => {
         const alone = { ...first!, notBefore: 0 };
-        const plan = schedule(fleetOf(nodes, sites), [alone], policy(), now);
+        const plan = schedule(fleetOf(nodes, sites), [alone], policy({ placement }), now);
         expect(plan.placements.length).toBe(fits(alone, nodes, true) ? 1 : 0);
         if (plan.placements.length === 0) {
           expect(plan.pending[0]!.reason === 'insufficient_capacity').toBe(fits(alone, nodes, false));
@@ -144,8 +152,8 @@ describe('a plan', () => {
 
   it('places jobs in order: priority, then arrival, then id', () => {
     fc.assert(
-      fc.property(fleetArb, jobsArb, (nodes, jobs) => {
-        const plan = schedule(fleetOf(nodes, sites), jobs, policy(), now);
+      fc.property(fleetArb, jobsArb, placementArb, (nodes, jobs, placement) => {
+        const plan = schedule(fleetOf(nodes, sites), jobs, policy({ placement }), now);
         const placed = plan.placements.map(({ jobId }) => jobs.find(({ id }) => id === jobId)!);
         const sorted = [...placed].sort(
           (a, b) => b.priority - a.priority || a.submittedAt - b.submittedAt || (a.id < b.id ? -1 : 1),
@@ -158,8 +166,9 @@ describe('a plan', () => {
 
   it('explains each placement by a choice that it counts as feasible', () => {
     fc.assert(
-      fc.property(fleetArb, jobsArb, (nodes, jobs) => {
-        for (const { ranks, explanation } of schedule(fleetOf(nodes, sites), jobs, policy(), now).placements) {
+      fc.property(fleetArb, jobsArb, placementArb, (nodes, jobs, placement) => {
+        for (const { ranks, explanation } of schedule(fleetOf(nodes, sites), jobs, policy({ placement }), now)
+          .placements) {
           const chosen = explanation.candidates.slice(0, ranks.length).map(({ nodeId }) => nodeId);
           expect(chosen).toEqual(ranks.map(({ nodeId }) => nodeId));
           const refused = Object.values(explanation.rejections).reduce((sum, count) => sum + count, 0);

@@ -93,6 +93,7 @@ export class Fragmentation {
    * @returns whether there are enough; `chosen` is of use only then
    */
   choose(row: number, want: Want, chosen: number[]): boolean {
+    if (want.count === 1 && want.milli < 1000) return this.#chooseShare(row, want, chosen);
     const { deviceStart, deviceCount, deviceType, deviceMilliFree, deviceHealthy } = this.#columns;
     const end = deviceStart[row]! + deviceCount[row]!;
     chosen.length = 0;
@@ -109,6 +110,31 @@ export class Fragmentation {
     if (!alike) this.#sortByLoss(row, want, chosen);
     chosen.length = want.count;
     return true;
+  }
+
+  /** As `choose` for a share of one device, which is most common: in one pass and without garbage. */
+  #chooseShare(row: number, want: Want, chosen: number[]): boolean {
+    const { deviceStart, deviceCount, deviceType, deviceMilliFree, deviceHealthy, cpuMilliFree } = this.#columns;
+    const end = deviceStart[row]! + deviceCount[row]!;
+    let least = Number.POSITIVE_INFINITY;
+    let best = -1;
+    let seen = -1;
+    for (let device = deviceStart[row]!; device < end; device += 1) {
+      const free = deviceMilliFree[device]!;
+      if (free < want.milli || deviceHealthy[device] !== 1 || !want.accepts(device)) continue;
+      const at = deviceType[device]! * 1001 + free;
+      if (at === seen) continue;
+      seen = at;
+      let loss = this.#leftover[at - want.milli]! - this.#leftover[at]!;
+      if (free === 1000) loss += this.#openingLoss(row, deviceType[device]!, cpuMilliFree[row]! - want.cpuMilli);
+      if (loss < least) {
+        least = loss;
+        best = device;
+      }
+    }
+    chosen.length = 0;
+    if (best >= 0) chosen.push(best);
+    return best >= 0;
   }
 
   /** Sorts devices by what is lost when the share is taken of each alone. All else is equal for the devices of one node. */
