@@ -51,7 +51,12 @@ describe('a remote node', () => {
   }, 90_000);
 
   it('whose token is revoked ends its jobs and itself, saying so; its job is lost and not forgotten', async () => {
-    const input = countingJob(6000, { retries: { 'node-lost': 0 } });
+    // Nobody can tell the node to stop any more, so the job ends by its own rule.
+    const input = countingJob(6000, {
+      onDisconnect: { stopAfter: 5 },
+      timeouts: { stopGrace: 1 },
+      retries: { 'node-lost': 0 },
+    });
     const id = await product.ok(['submit', '-'], { input });
     await until('it runs', async () => (await product.ok(['logs', id])).includes('line 0'), 30_000);
     const { items } = await product.json<{ items: { id: string; kind: string }[] }>(['keys']);

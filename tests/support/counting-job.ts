@@ -8,7 +8,7 @@ export function countingJob(lines: number, more: Readonly<Record<string, unknown
   return JSON.stringify({
     name: 'counts',
     command: ['node', '-e', script],
-    resources: { cpu: 0.1, memory: '128MiB' },
+    resources: { cpu: 0.1, memory: '128MiB', disk: '8MiB' },
     ...more,
   });
 }
