@@ -46,18 +46,21 @@ const versionOf = (info: Stats) => `${info.ino}:${info.size}:${info.mtimeMs}:${i
 /**
  * Lists the regular files below a folder, sorted by path. Files that vanish meanwhile are left out.
  *
- * @param take whether a file or folder of this name belongs to the tree; default: all
+ * @param take whether a file or folder of this name and path belongs to the tree; default: all
  * @throws SolyxError `manifest_invalid` when there are more than `maxTreeFiles`
  */
-export async function scanTree(root: string, take: (name: string) => boolean = () => true): Promise<TreeFile[]> {
+export async function scanTree(
+  root: string,
+  take: (name: string, path: string) => boolean = () => true,
+): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   const folders = [''];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const handle = await opendir(join(root, folder)).catch(() => undefined);
     if (handle === undefined) continue;
     for await (const entry of handle) {
-      if (!take(entry.name)) continue;
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (!take(entry.name, path)) continue;
       if (entry.isDirectory()) folders.push(path);
       if (!entry.isFile() || !isSafePath(path)) continue;
       const info = await lstat(join(root, path)).catch(() => undefined);

@@ -66,22 +66,31 @@ export class CheckpointCollector {
   }
 }
 
-/** Stores the given files of a folder as one manifest. @returns its hash, or undefined without any file */
+/** A folder, and which paths in it are to be kept with all below them; null: all. */
+export interface ArtifactRoot {
+  readonly root: string;
+  readonly only: readonly string[] | null;
+}
+
+/** Stores the given files of some folders as one manifest. @returns its hash, or undefined without any file */
 export async function storeArtifacts(
-  roots: readonly { readonly root: string; readonly prefix: string; readonly only: string | null }[],
+  roots: readonly ArtifactRoot[],
   sink: ChunkSink,
 ): Promise<{ hash: string | undefined; skipped: number }> {
-  const stored: StoredFile[] = [];
+  const stored = new Map<string, StoredFile>();
   let skipped = 0;
-  for (const { root, prefix, only } of roots) {
-    for (const file of await scanTree(root)) {
-      if (only !== null && file.path !== only && !file.path.startsWith(`${only}/`)) continue;
+  for (const { root, only } of roots) {
+    const isIn = (path: string) => only === null || only.some((kept) => path === kept || path.startsWith(`${kept}/`));
+    // What was not asked for is not even looked through: a working directory may hold more files than a tree may.
+    const leadsTo = (path: string) => isIn(path) || only?.some((kept) => kept.startsWith(`${path}/`)) === true;
+    for (const file of await scanTree(root, (_name, path) => leadsTo(path))) {
+      if (!isIn(file.path)) continue;
       const chunks = await storeFile(root, file, sink);
       if (chunks === undefined) skipped += 1;
-      else stored.push({ file: { ...file, path: prefix + file.path }, chunks });
+      else stored.set(file.path, { file, chunks });
     }
   }
-  const entries = manifestEntries(new Map(stored.map((item) => [item.file.path, item])).values());
+  const entries = manifestEntries(stored.values());
   return { hash: entries.length === 0 ? undefined : await storeManifest(entries, sink), skipped };
 }
 

@@ -50,9 +50,10 @@ export class ControlPlane {
     return response.body === null ? Readable.from([]) : Readable.fromWeb(response.body as ReadableStream);
   }
 
-  /** @throws ControlPlaneAway, SolyxError */
-  async has(hash: string): Promise<boolean> {
-    return (await this.#fetch('HEAD', `/v1/agent/blobs/${hash}`).catch(unlessMissing)) !== undefined;
+  /** Whether an upload for this attempt can be spared. @throws ControlPlaneAway, SolyxError */
+  async has(attemptId: string, hash: string): Promise<boolean> {
+    const path = `/v1/agent/blobs/${hash}?attempt=${attemptId}`;
+    return (await this.#fetch('HEAD', path).catch(unlessMissing)) !== undefined;
   }
 
   /** Uploads bytes for an attempt. @throws ControlPlaneAway, or SolyxError such as `stale_token`, `disk_full` */

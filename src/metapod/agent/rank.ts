@@ -8,7 +8,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import type { RankReport } from '../../common/contract/agent/protocol.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
@@ -315,14 +315,10 @@ export class Rank {
   }
 
   async #keepArtifacts(): Promise<void> {
-    const work = join(this.dir, FILES.work);
+    const wanted = (this.start.payload?.artifacts ?? []).map((path) => posix.normalize(path).replace(/\/+$/, ''));
     const roots = [
-      { root: join(this.dir, FILES.artifacts), prefix: '', only: null },
-      ...(this.start.payload?.artifacts ?? []).map((only) => ({
-        root: work,
-        prefix: '',
-        only: only.replace(/^\.\/|\/+$/g, ''),
-      })),
+      { root: join(this.dir, FILES.artifacts), only: null },
+      ...(wanted.length > 0 ? [{ root: join(this.dir, FILES.work), only: wanted.includes('.') ? null : wanted }] : []),
     ];
     const target = this.#target('artifacts');
     const { hash, skipped } = await storeArtifacts(roots, target);
@@ -334,7 +330,7 @@ export class Rank {
     const { controlPlane } = this.#deps;
     const { attemptId, rank, token } = this.start;
     return {
-      has: (hash: string) => controlPlane.has(hash),
+      has: (hash: string) => controlPlane.has(attemptId, hash),
       put: (content: Uint8Array, hash: string) => controlPlane.put({ attemptId, token }, content, hash),
       commit: (hash: string) => controlPlane.commit(kind, { attemptId, rank, token }, hash),
     };

@@ -12,12 +12,20 @@ export interface PlacedAttempt {
   readonly token: bigint;
 }
 
-/** Whether the blob belongs to a tenant that has unfinished work on this node. */
-export async function mayReadBlob(db: Queryable, nodeId: string, hash: string): Promise<boolean> {
+/**
+ * Whether the blob belongs to a tenant that has unfinished work on this node.
+ * @param attemptId only to the tenant of this attempt: bytes that another tenant has spare it no upload
+ */
+export async function mayReadBlob(
+  db: Queryable,
+  nodeId: string,
+  hash: string,
+  attemptId: string | null,
+): Promise<boolean> {
   const { rows } = await db.query(
     `select 1 from cmo_attempt_ranks r join blob_objects b on b.tenant = r.tenant and b.hash = $2
-     where r.node_id = $1 and r.state <> 'ended' limit 1`,
-    [nodeId, hash],
+     where r.node_id = $1 and r.state <> 'ended' and ($3::text is null or r.attempt_id = $3) limit 1`,
+    [nodeId, hash, attemptId],
   );
   return rows.length > 0;
 }
@@ -25,6 +33,7 @@ export async function mayReadBlob(db: Queryable, nodeId: string, hash: string): 
 /**
  * The attempt, if it was placed on this node under this token.
  *
+ * @param rank only if this rank of it was; null: any
  * @throws SolyxError `not_found` when it was not, `stale_token` when a newer attempt of its job exists
  */
 export async function findPlacedAttempt(
@@ -32,13 +41,15 @@ export async function findPlacedAttempt(
   nodeId: string,
   attemptId: string,
   token: bigint,
+  rank: number | null,
 ): Promise<PlacedAttempt> {
   const { rows } = await db.query<{ job_id: string; tenant: string; newest: boolean }>(
     `select a.job_id, a.tenant, j.newest_token = a.token as newest
      from cmo_attempts a join cmo_jobs j on j.id = a.job_id
-     where a.id = $1 and a.token = $3
-       and exists (select from cmo_attempt_ranks r where r.attempt_id = a.id and r.node_id = $2)`,
-    [attemptId, nodeId, token],
+     where a.id = $1 and a.token = $3::numeric
+       and exists (select from cmo_attempt_ranks r
+                   where r.attempt_id = a.id and r.node_id = $2 and ($4::int is null or r.rank = $4))`,
+    [attemptId, nodeId, token, rank],
   );
   const row = rows[0];
   if (row === undefined) throw new SolyxError('not_found');

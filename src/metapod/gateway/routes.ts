@@ -36,6 +36,7 @@ export interface RouteDependencies {
 }
 
 const putQuery = z.object({ token: z.string().regex(/^\d{1,19}$/) });
+const getQuery = z.object({ attempt: z.string().max(64).optional() });
 
 /** Registers the agent's routes, and the upgrade of `connectPath`; other upgrades are left to others. */
 export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies): Promise<void> {
@@ -60,9 +61,12 @@ export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies)
       url: '/v1/agent/blobs/:hash',
       handler: async (request, reply) => {
         const node = await authenticate(db, request);
+        const query = getQuery.safeParse(request.query);
+        if (!query.success) throw invalid(query.error);
         const { hash } = request.params;
-        const size =
-          isBlobHash(hash) && (await mayReadBlob(db.system, node.nodeId, hash)) ? await blobs.size(hash) : undefined;
+        const mayRead =
+          isBlobHash(hash) && (await mayReadBlob(db.system, node.nodeId, hash, query.data.attempt ?? null));
+        const size = mayRead ? await blobs.size(hash) : undefined;
         if (size === undefined) throw new SolyxError('not_found');
         reply.header('content-type', 'application/octet-stream').header('content-length', size);
         return request.method === 'HEAD' ? reply.send() : reply.send(await blobs.get(hash));
@@ -77,7 +81,7 @@ export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies)
         const query = putQuery.safeParse(request.query);
         if (!query.success) throw invalid(query.error);
         const { attemptId, hash } = request.params;
-        const attempt = await findPlacedAttempt(db.system, node.nodeId, attemptId, BigInt(query.data.token));
+        const attempt = await findPlacedAttempt(db.system, node.nodeId, attemptId, BigInt(query.data.token), null);
         const sizeBytes = await blobs.put(request.body as NodeJS.ReadableStream as never, hash, {
           maxBytes: maxManifestBytes,
         });
@@ -93,7 +97,7 @@ export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies)
         const body = manifestCommit.safeParse(request.body);
         if (!body.success) throw invalid(body.error);
         const { token, rank, manifestHash } = body.data;
-        const attempt = await findPlacedAttempt(db.system, node.nodeId, request.params.attemptId, BigInt(token));
+        const attempt = await findPlacedAttempt(db.system, node.nodeId, request.params.attemptId, BigInt(token), rank);
         const manifest = await completeManifest(deps, attempt.tenant, manifestHash);
         failpoint('gateway.before-manifest-commit');
         await withSystem(

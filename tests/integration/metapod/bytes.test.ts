@@ -41,11 +41,36 @@ async function checkpointOf(jobId: string): Promise<{ hash: string | null; token
 }
 
 /** Puts a blob as a tenant's upload would. */
-async function upload(content: Buffer, tenant = fleet.tenant): Promise<string> {
+async function upload(content: Buffer, tenant: string = fleet.tenant): Promise<string> {
   const hash = hashOf(content);
   await (await openDirectoryStore(fleet.blobs)).put(content, hash);
   await withSystem(fleet.db, (tx) => ownBlobs(tx, tenant, [{ hash, sizeBytes: content.length }]));
   return hash;
+}
+
+/** Gives the node work of another tenant. @returns the tenant */
+async function placeStranger(onNode: string) {
+  const [tenant, project, job, attempt] = [newId('tenant'), newId('project'), newId('job'), newId('attempt')];
+  await withSystem(fleet.db, async (tx) => {
+    await tx.query('insert into cmo_tenants (id, name) values ($1, $1)', [tenant]);
+    await tx.query(`insert into cmo_projects (id, tenant, name) values ($1, $2, 'default')`, [project, tenant]);
+    await tx.query(
+      `insert into cmo_jobs (id, tenant, project, name, state, priority, spec, submitted_by)
+       values ($1, $2, $3, 'test', 'running', 0, '{}', 'test')`,
+      [job, tenant, project],
+    );
+    await tx.query(
+      `insert into cmo_attempts (id, tenant, job_id, number, backend, site_id, explanation)
+       values ($1, $2, $3, 1, 'agent', $4, '{}')`,
+      [attempt, tenant, job, fleet.siteId],
+    );
+    await tx.query('insert into cmo_attempt_ranks (attempt_id, tenant, rank, node_id) values ($1, $2, 0, $3)', [
+      attempt,
+      tenant,
+      onNode,
+    ]);
+  });
+  return tenant;
 }
 
 describe('a bundle', () => {
@@ -156,6 +181,29 @@ describe('the routes for bytes', () => {
     expect(await (await request(node.token, 'GET', `/v1/agent/blobs/${hashOf(bytes)}`)).text()).toBe('weights');
   });
 
+  it('spare an attempt no upload because of another tenant’s bytes, and take no artefacts of another node’s rank', async () => {
+    const node = await fleet.makeNode();
+    const placed = await fleet.place(node.nodeId);
+    const stranger = await placeStranger(node.nodeId);
+    const theirs = await upload(Buffer.from('the same bytes'), stranger);
+    const mine = await upload(Buffer.from('own bytes'));
+    const head = (hash: string) => request(node.token, 'HEAD', `/v1/agent/blobs/${hash}?attempt=${placed.attemptId}`);
+    expect((await head(mine)).status).toBe(200);
+    expect((await head(theirs)).status).toBe(404);
+    expect((await request(node.token, 'HEAD', `/v1/agent/blobs/${theirs}`)).status).toBe(200);
+    const artifacts = (rank: number, token = String(placed.token)) =>
+      request(
+        node.token,
+        'POST',
+        `/v1/agent/attempts/${placed.attemptId}/artifacts`,
+        JSON.stringify({ token, rank, manifestHash: mine }),
+        'application/json',
+      );
+    expect(await codeOf(await artifacts(1))).toEqual([404, 'not_found']);
+    expect(await codeOf(await artifacts(0, '9'.repeat(19)))).toEqual([404, 'not_found']);
+    expect(await codeOf(await artifacts(0))).toEqual([422, 'manifest_invalid']);
+  });
+
   it('fence a checkpoint: an older token is refused, missing chunks too, and nothing changes', async () => {
     const node = await fleet.makeNode();
     const old = await fleet.place(node.nodeId);
@@ -191,9 +239,9 @@ describe('artefacts', () => {
   it('are kept: files of the working directory by name, and all of the artefact folder', async () => {
     const job = await fleet.run(
       nodeId,
-      'mkdir out; echo a > out/a; echo b > b; echo c > $SOLYX_ARTIFACTS_DIR/c; echo d > d',
+      'mkdir out many; echo a > out/a; echo b > b; echo c > $SOLYX_ARTIFACTS_DIR/c; echo d > d; seq -f many/%g 21000 | xargs touch',
       {
-        artifacts: ['out', 'b', 'missing'],
+        artifacts: ['./out/', 'b', 'missing'],
       },
     );
     await fleet.ended(job);
