@@ -55,13 +55,15 @@ describe('the README’s three lines', () => {
 
 describe('the other examples', () => {
   it('the array runs every task with its own index', async () => {
-    const array = await product.json<{ arrayId: string; count: number }>(['submit', 'examples/array.yaml']);
+    const array = await product.json<{ arrayId: string; count: number; states: unknown }>([
+      'submit',
+      'examples/array.yaml',
+      '--wait',
+    ]);
     expect(array.count).toBeGreaterThan(1);
-    const done = async () => {
-      const { items } = await product.json<{ items: Job[] }>(['jobs', '--array', array.arrayId]);
-      return items.filter(({ state }) => state === 'succeeded').length;
-    };
-    await expect.poll(done, { timeout: 60_000, interval: 300 }).toBe(array.count);
+    expect(array.states).toEqual({ succeeded: array.count });
+    const { items } = await product.json<{ items: Job[] }>(['jobs', '--array', array.arrayId]);
+    expect(items).toHaveLength(array.count);
   }, 90_000);
 
   it('the retried job fails, is tried again from its checkpoint, and succeeds', async () => {
