@@ -4,6 +4,8 @@
  * A record is one line of JSON and ends with a newline, so a record torn by a crash is seen by its missing end.
  * Writes are plain synchronous appends: order is the order of arrival, and what the job wrote is in the kernel's
  * hands before we read more. A full disk holds the job back (the pipe stays unread) instead of losing lines.
+ * A log has a greatest size, because nothing else bounds what one job may write to the node and to the database; the
+ * last record says that it was reached, what follows is read and dropped, and the job goes on.
  */
 import { openSync, writeSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
@@ -22,6 +24,8 @@ export interface LogRecord {
   p?: true;
 }
 
+/** Greatest size of a log, bytes. */
+const MOST_BYTES = 256 * 1024 * 1024;
 /** Characters of an unfinished line that are kept back at most. */
 const LONGEST_PART = 32 * 1024;
 
@@ -34,13 +38,18 @@ export class LogWriter {
   readonly #restSince = { out: 0, err: 0 };
   #pending: Buffer = Buffer.alloc(0);
   #next = 1;
+  readonly #mostBytes: number;
+  #full = false;
 
-  constructor(path: string) {
+  /** @param mostBytes size at which the log ends, > 0; the record that reaches it is still written */
+  constructor(path: string, mostBytes: number = MOST_BYTES) {
     this.#file = openSync(path, 'a', 0o600);
+    this.#mostBytes = mostBytes;
   }
 
   /** Takes what a pipe gave. @param now epoch milliseconds */
   push(stream: Stream, bytes: Buffer, now: number): void {
+    if (this.#full) return;
     const before = this.#rest[stream];
     const lines = (before + this.#decoders[stream].write(bytes)).split('\n');
     let last = lines.pop() ?? '';
@@ -54,11 +63,20 @@ export class LogWriter {
     if (before === '' || lines.length > 0) this.#restSince[stream] = now;
     this.#rest[stream] = last;
     this.#append(records);
+    if (this.size + this.#pending.length >= this.#mostBytes) this.#end(now);
+  }
+
+  #end(now: number): void {
+    this.#full = true;
+    this.#rest.out = '';
+    this.#rest.err = '';
+    const text = `[solyx: the log has reached its ${this.#mostBytes} bytes; what follows is not kept]`;
+    this.#append(this.#record('err', text, now, false));
   }
 
   /** Writes out unfinished lines that are older than `olderThanMs`; with 0 everything, at the end of the job. */
   flush(now: number, olderThanMs: number): void {
-    for (const stream of ['out', 'err'] as const) {
+    for (const stream of this.#full ? [] : (['out', 'err'] as const)) {
       const end = olderThanMs === 0;
       if (end) this.#rest[stream] += this.#decoders[stream].end();
       const rest = this.#rest[stream];

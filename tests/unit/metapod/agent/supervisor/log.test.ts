@@ -12,10 +12,10 @@ afterAll(() => {
   for (const dir of made) rmSync(dir, { recursive: true, force: true });
 });
 
-function log(write: (writer: LogWriter) => void): string {
+function log(write: (writer: LogWriter) => void, mostBytes?: number): string {
   const dir = mkdtempSync(join(tmpdir(), 'solyx-log-'));
   made.push(dir);
-  write(new LogWriter(join(dir, FILES.log)));
+  write(new LogWriter(join(dir, FILES.log), mostBytes));
   return dir;
 }
 const texts = (dir: string) => readLog(dir, 0).records.map(({ d, p }) => (p ? `${d}…` : d));
@@ -43,6 +43,18 @@ describe('the log', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('ends at its greatest size and says so; what follows is dropped', () => {
+    const dir = log((writer) => {
+      for (let index = 0; index < 1000; index += 1) writer.push('out', Buffer.from(`line ${index}\nrest`), 1);
+      writer.flush(2, 0);
+      expect(writer.blocked).toBe(false);
+    }, 10_000);
+    const { records } = readLog(dir, 0);
+    expect(records.map((record) => record.n)).toEqual(records.map((_, index) => index + 1));
+    expect(records.length).toBeLessThan(250);
+    expect(records.at(-1)).toMatchObject({ s: 'err', d: expect.stringContaining('10000 bytes') });
   });
 
   it('keeps the two streams apart', () => {
