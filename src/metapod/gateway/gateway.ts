@@ -82,7 +82,8 @@ export class Gateway {
       runLoop({
         ...common,
         name: 'gateway leases',
-        wakeOn: [],
+        // A token was revoked, perhaps one of a node here.
+        wakeOn: ['keys'],
         resyncSeconds: leaseSeconds / 4,
         run: () => this.#renew(),
       }),

@@ -61,6 +61,7 @@ describe('who may connect', () => {
   it('a revoked token is told that it is revoked, at once and in the middle of a session', async () => {
     const agent = await agentOf(node);
     await fleet.db.system.query('update cmo_api_keys set revoked_at = now() where node_id = $1', [node.nodeId]);
+    gateway.wake.wake('keys');
     expect(await agent.closed()).toBe(4401);
     const again = new RawAgent(gateway.url, node.token);
     expect(await again.closed()).toBe(4401);

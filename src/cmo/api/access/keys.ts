@@ -74,8 +74,8 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
             await appendEvents(tx, [
               { tenant: principal.tenant.id, kind: 'key.revoked', subject: row.id, revision: 2n, data },
             ]);
-            // Gateways end the sessions of nodes whose token this was.
-            tx.afterCommit(() => wake.wake('gateway'));
+            // Gateways look at once whether this was the token of one of their nodes.
+            tx.afterCommit(() => wake.wake('keys'));
           }
           return toWireKey(row);
         },
