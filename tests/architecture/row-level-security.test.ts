@@ -47,6 +47,15 @@ test('every table with a tenant has row-level security enabled and forced, with 
   expect(tables).toEqual(tables.map(({ name }) => ({ name, enabled: true, forced: true, policies })));
 });
 
+test('what holds jobs of all tenants in one table is closed to requests', async () => {
+  const { rows } = await withClient(database.admin, (client) =>
+    client.query(`
+      select t.name from unnest(array['metapod_commands', 'metapod_reports', 'metapod_sessions', 'feed_dirty']) as t (name)
+      where has_table_privilege('solyx_app', t.name, 'select, update, delete')`),
+  );
+  expect(rows).toEqual([]);
+});
+
 test('every row of a tenant table has a tenant', async () => {
   const { rows } = await withClient(database.admin, (client) =>
     client.query(`

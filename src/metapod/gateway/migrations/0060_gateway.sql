@@ -83,3 +83,6 @@ create table metapod_artifacts (
   primary key (attempt_id, rank)
 );
 select solyx_tenant_policies('metapod_artifacts');
+
+-- Commands carry the environments of all tenants' jobs, reports their ends: no request has business with them.
+revoke all on metapod_sessions, metapod_commands, metapod_reports from solyx_app;
