@@ -123,10 +123,12 @@ export class LocalAgent {
       this.#isolation.join(','),
       ...(config.node.hostNetwork ? ['--host-network'] : []),
     ];
+    // What opens the database or the API is no business of the agent, whose user jobs of isolation `process` share.
+    const { SOLYX_DATABASE_URL: _url, SOLYX_API_KEY: _key, ...env } = process.env;
     const child = spawn(process.execPath, args, {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...(token !== undefined && { SOLYX_JOIN_TOKEN: token }) },
+      env: { ...env, ...(token !== undefined && { SOLYX_JOIN_TOKEN: token }) },
     });
     closeSync(log);
     child.on('error', (error) => this.#options.logger.error({ err: error }, 'the local agent could not be started'));
