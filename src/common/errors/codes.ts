@@ -157,11 +157,6 @@ export const errorCodes = {
     title: 'The join token is unknown, expired or used up.',
     remedy: 'Make a new one with `solyx keys create --kind join`.',
   },
-  isolation_unavailable: {
-    status: 422,
-    title: 'No node offers this isolation level.',
-    remedy: 'Choose a level that `solyx nodes` lists, or enable it on a node.',
-  },
 
   // The machine and the installation
   config_invalid: {
