@@ -78,6 +78,12 @@ export const configSchema = z.strictObject({
   limits: z
     .strictObject({
       requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).describe('Requests a second of one API key.'),
+      bundleBytes: z
+        .int()
+        .min(1024)
+        .max(16 * 2 ** 30)
+        .default(2 ** 30)
+        .describe('Largest working directory bundle, bytes; at most 16 GiB.'),
     })
     .prefault({})
     .describe('What one client may ask for.'),
