@@ -18,6 +18,8 @@ interface Node {
 const folder = join(mkdtempSync(join(tmpdir(), 'solyx-remote-')), `a folder with spaces ${'x'.repeat(100)}`);
 mkdirSync(folder);
 const product = new Product({ home: join(folder, 'server home') });
+/** Data directory of the other machine. */
+const elsewhere = join(folder, 'other machine');
 let url = '';
 let agent: NodeAgent | undefined;
 
@@ -25,6 +27,7 @@ beforeAll(async () => {
   url = await product.up(['--no-node']);
 }, 90_000);
 afterAll(async () => {
+  await product.run(['down'], { env: { SOLYX_HOME: elsewhere } });
   agent?.child.kill('SIGKILL');
   await product.dispose();
   rmSync(folder, { recursive: true, force: true });
@@ -42,7 +45,7 @@ describe('a remote node', () => {
 
   it('joins with a token for the only site, and runs a job', async () => {
     const token = await product.ok(['keys', 'create', '--name', 'rack-1', '--kind', 'join']);
-    agent = startNodeAgent({ url, token, dataDir: join(folder, 'other machine'), name: 'rack-1' });
+    agent = startNodeAgent({ url, token, dataDir: join(elsewhere, 'agent'), name: 'rack-1' });
     await until('it is ready', async () => (await nodes('--presence', 'ready')).length === 1, 30_000);
     expect((await nodes())[0]!.name).toBe('rack-1');
     const job = await product.run(['submit', '-', '--follow'], { input: countingJob(5) });
