@@ -9,7 +9,7 @@ interface Job {
   attempts: { outcome: string | null }[];
 }
 
-const lines = 120;
+const lines = 300;
 const product = new Product();
 let id = '';
 

@@ -206,8 +206,8 @@ describe('what a crash leaves behind', () => {
     const file = join(home, 'postgres', 'postmaster.pid');
     const lines = readFileSync(file, 'utf8').split('\n');
     await first.stop();
-    // The shell's child ends at once, and what the shell becomes never asks for it.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The shell's child ends when the shell has become something that never asks for it.
+    const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     children.push(parent);
     const zombie = await new Promise<string>((told) => parent.stdout.once('data', (text) => told(String(text).trim())));
     await until('it is a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z '));
