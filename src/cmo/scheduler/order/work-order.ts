@@ -1,0 +1,112 @@
+/**
+ * The order of the queue by predicted work, with probes for kinds of jobs not seen yet and due jobs first.
+ *
+ * Jobs of one group (equal features, one burst) share a prediction, so a round costs a distribution per group that learned something,
+ * a comparison per job, and nothing per job that merely waits. Pure state: the caller tells what happened.
+ */
+import { type Distribution, meanSeconds, quantileSeconds } from '../prediction/distribution.ts';
+import type { HazardNode } from '../prediction/hazard-node.ts';
+import type { RunTimePredictor, TrackedJob } from '../prediction/run-time-predictor.ts';
+import { dueAfterSeconds, type StarvationRule } from './starvation.ts';
+import { probeWork } from './work-index.ts';
+
+/** A prediction is kept for so long unless its group or session learned something. */
+const REFRESH_SECONDS = 600;
+/** A job may pass a reservation when it ends in time with this chance: a promise is worth more than a filled gap. */
+const BACKFILL_SHARE = 0.8;
+
+export interface QueuedWork {
+  readonly job: TrackedJob;
+  /** Devices or cores, ≥ 1. */
+  readonly size: number;
+  /** Epoch seconds. */
+  readonly submittedAt: number;
+  /** Breaks ties; smaller first. */
+  readonly sequence: number;
+}
+
+export interface Rank {
+  /** Device-seconds expected, or of the wager when it is its group's probe. */
+  readonly work: number;
+  readonly isDue: boolean;
+}
+
+interface GroupView {
+  key: number;
+  at: number;
+  round: number;
+  distribution: Distribution;
+  meanSeconds: number;
+  waiting: number;
+  hasProbe: boolean;
+}
+
+export class WorkOrder {
+  readonly #predictor: RunTimePredictor;
+  readonly #rule: StarvationRule;
+  /** Groups die with their jobs, and their views with them. */
+  readonly #views = new WeakMap<HazardNode, GroupView>();
+  #round = 0;
+
+  constructor(predictor: RunTimePredictor, rule: StarvationRule) {
+    this.#predictor = predictor;
+    this.#rule = rule;
+  }
+
+  /** Ranks the queue. @param now epoch seconds @returns in the order of `queue`; sort with `compareRanks` */
+  rank(queue: readonly QueuedWork[], now: number): Rank[] {
+    this.#predictor.advance(now);
+    this.#round += 1;
+    const views = queue.map(({ job }) => {
+      const view = this.#view(job, now);
+      if (view.round !== this.#round) {
+        view.round = this.#round;
+        view.waiting = 0;
+        view.hasProbe = false;
+      }
+      view.waiting += 1;
+      return view;
+    });
+    return queue.map(({ job, size, submittedAt }, i) => {
+      const view = views[i]!;
+      const isDue = now - submittedAt >= dueAfterSeconds(this.#rule, view.meanSeconds);
+      // One probe at a time, and only while nothing is known of the group.
+      const isProbe = !view.hasProbe && job.group.runningCount === 0 && job.group.endedCount === 0;
+      if (!isProbe) return { work: view.meanSeconds * size, isDue };
+      view.hasProbe = true;
+      return { work: probeWork(view.distribution, size, view.waiting), isDue };
+    });
+  }
+
+  /** The run time that a waiting job is believed to stay below when it asks to pass a reservation, seconds. */
+  backfillSeconds(job: TrackedJob, now: number): number {
+    return quantileSeconds(this.#view(job, now).distribution, BACKFILL_SHARE);
+  }
+
+  #view(job: TrackedJob, now: number): GroupView {
+    const { group, nodes } = job;
+    const session = nodes.at(-2)!;
+    const key = group.version + session.endedCount * 1e6;
+    let view = this.#views.get(group);
+    if (view !== undefined && (view.key === key || now <= view.at) && now - view.at <= REFRESH_SECONDS) return view;
+    const distribution = this.#predictor.distribution(job);
+    view = {
+      waiting: 0,
+      hasProbe: false,
+      round: this.#round,
+      ...view,
+      key,
+      at: now,
+      distribution,
+      meanSeconds: meanSeconds(distribution),
+    };
+    this.#views.set(group, view);
+    return view;
+  }
+}
+
+/** Due jobs first, by submission; then least work; ties by submission, then sequence. */
+export function compareRanks(a: Rank & Omit<QueuedWork, 'job'>, b: Rank & Omit<QueuedWork, 'job'>): number {
+  if (a.isDue !== b.isDue) return a.isDue ? -1 : 1;
+  return (a.isDue ? 0 : a.work - b.work) || a.submittedAt - b.submittedAt || a.sequence - b.sequence;
+}
