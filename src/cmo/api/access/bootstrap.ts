@@ -5,8 +5,10 @@
  * written to the disk before its row is committed: a key without a row opens nothing and is replaced, while a row
  * without its key could never be used. A lost file means a new key, and the old one is revoked.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
 import { type Database, type Tx, withSystem } from '../../../common/database/index.ts';
 import { appendEvents } from '../../../common/events/index.ts';
 import { newId } from '../../../common/ids.ts';
@@ -14,7 +16,7 @@ import { makeKey, parseKey } from '../../../common/keys.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Name of the admin key that belongs to the data directory. */
-const adminKeyName = 'admin.key';
+const adminKeyFileName = 'admin.key';
 /** Servers that start at once meet here. */
 const bootstrapLock = 7_302_215_010;
 
@@ -29,7 +31,7 @@ export interface Bootstrapped {
 
 /** Makes what a server needs in order to be used by the person on this machine. Repeatable. */
 export async function bootstrap(db: Database, options: { readonly home: string }): Promise<Bootstrapped> {
-  const adminKeyFile = join(options.home, adminKeyName);
+  const adminKeyFile = join(options.home, adminKeyFileName);
   return withSystem(
     db,
     async (tx) => {
@@ -78,16 +80,25 @@ async function keyWorks(tx: Tx, tenant: string, file: string): Promise<boolean> 
   return rows.length > 0;
 }
 
+/** Servers of several machines share a database, each with a data directory and a key of its own that it may replace. */
+function nameOfKeyIn(file: string): string {
+  const place = createHash('sha256')
+    .update(`${hostname()}:${resolve(file)}`)
+    .digest('hex');
+  return `admin-key-${place.slice(0, 12)}`;
+}
+
 async function makeAdminKey(tx: Tx, tenant: string, project: string, file: string): Promise<void> {
   const key = makeKey('api');
   const id = newId('key');
+  const name = nameOfKeyIn(file);
   const revoked = await tx.query<{ id: string }>(
     `update cmo_api_keys set revoked_at = now() where tenant = $1 and name = $2 and kind = 'api' and revoked_at is null returning id`,
-    [tenant, adminKeyName],
+    [tenant, name],
   );
   await tx.query(
     `insert into cmo_api_keys (id, tenant, project, name, kind, role, hash) values ($1, $2, $3, $4, 'api', 'admin', $5)`,
-    [id, tenant, project, adminKeyName, key.hash],
+    [id, tenant, project, name, key.hash],
   );
   await appendEvents(tx, [
     ...revoked.rows.map((row) => ({
@@ -102,7 +113,7 @@ async function makeAdminKey(tx: Tx, tenant: string, project: string, file: strin
       kind: 'key.created',
       subject: id,
       revision: 1n,
-      data: { name: adminKeyName, kind: 'api', role: 'admin', why: 'data directory without a working key' },
+      data: { name, kind: 'api', role: 'admin', why: 'data directory without a working key' },
     },
   ]);
   await replaceFile(file, `${key.text}\n`, 0o600);

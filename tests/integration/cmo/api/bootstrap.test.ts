@@ -54,6 +54,16 @@ describe('the first start', () => {
     await expect(whose(lost)).rejects.toMatchObject({ code: 'key_revoked' });
   });
 
+  it('of a second data directory on the same database makes a key of its own and leaves the first one valid', async () => {
+    await bootstrap(database.db, { home });
+    const key = await readKey();
+    const other = await mkdtemp(join(tmpdir(), 'solyx-home-'));
+    await bootstrap(database.db, { home: other });
+    expect((await readFile(join(other, 'admin.key'), 'utf8')).trim()).not.toBe(key);
+    expect(await whose(key)).toMatchObject({ role: 'admin' });
+    await rm(other, { recursive: true });
+  });
+
   it('mends a start that was killed between file and commit', async () => {
     await bootstrap(database.db, { home });
     await withSystem(database.db, (tx) => tx.query('delete from cmo_api_keys'));
