@@ -89,7 +89,7 @@ function gainCase(trace: string, ours: readonly number[], fgdValues: readonly nu
     unit: 'points',
     ours: gain.low,
     peers: { 'mean gain': gain.mean, 'high end': gain.high },
-    bound: { atLeast: Number.MIN_VALUE },
+    bound: { atLeast: 0 },
   };
 }
 

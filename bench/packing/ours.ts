@@ -18,7 +18,7 @@ export const policy: Policy = {
   maxReservations: 0,
 };
 
-const site: SiteRow = {
+export const site: SiteRow = {
   id: 'site',
   deviceUsdPerHour: 0,
   cpuUsdPerHour: 0,
@@ -118,7 +118,7 @@ export function runKnown(nodes: readonly TraceNode[], pods: readonly TracePod[],
 }
 
 /** Arrivals that share a round: a scheduler under load plans many at once. They are placed in the order of arrival all the same. */
-const arrivalsPerRound = 16;
+export const arrivalsPerRound = 16;
 
 /** Which pods are placed by the running scheduler's engine, which learns the workload from arrivals alone. */
 export function runLearning(nodes: readonly TraceNode[], pods: readonly TracePod[]): number[] {
@@ -139,4 +139,4 @@ export function runLearning(nodes: readonly TraceNode[], pods: readonly TracePod
   return placed;
 }
 
-const indexOf = (jobId: string) => Number(jobId.slice(4));
+export const indexOf = (jobId: string) => Number(jobId.slice(4));

@@ -55,7 +55,7 @@ const tightestGpu = (node: PeerNode, pod: TracePod) => bestGpu(node, pod, (gpu) 
 export function after(node: PeerNode, pod: TracePod, gpu: number): PeerNode {
   const gpuMilli = [...node.gpuMilli];
   if (isPart(pod)) gpuMilli[gpu]! -= pod.gpuMilli;
-  else for (let i = 0, left = pod.gpus; left > 0; i += 1) if (gpuMilli[i] === 1000) (gpuMilli[i] = 0), (left -= 1);
+  for (let left = isPart(pod) ? 0 : pod.gpus; left > 0; left -= 1) gpuMilli[gpuMilli.indexOf(1000)] = 0;
   return { ...node, cpuMilli: node.cpuMilli - pod.cpuMilli, memoryMib: node.memoryMib - pod.memoryMib, gpuMilli };
 }
 

@@ -6,7 +6,7 @@
 import type { Candidate, Explanation, ScoreTerm } from '../../../common/contract/plan.ts';
 import type { NodeId, SiteId } from '../../../common/ids.ts';
 import type { Fleet } from './fleet.ts';
-import { fragmentationAdded } from './fragmentation.ts';
+import { fragmentationAdded, powerAdded } from './fragmentation.ts';
 import type { NodeRequest } from './request.ts';
 import type { Scoreboard } from './scoreboard.ts';
 import { isolationUsed } from './shape.ts';
@@ -62,6 +62,9 @@ function terms(fleet: Fleet, request: NodeRequest, row: number): ScoreTerm[] {
     if (fleet.fragmentation !== undefined) {
       const added = fragmentationAdded(fleet, request, row);
       result.push({ name: 'fragmentation_added', value: rounded(added), unit: 'thousandths of a device' });
+    }
+    if (fleet.power !== undefined) {
+      result.push({ name: 'power_added', value: rounded(powerAdded(fleet, request, row)), unit: 'W' });
     }
   }
   const used = isolationUsed(nodes.isolation[row]!, request.shape.isolation);

@@ -4,7 +4,7 @@
  *
  * Free is never trusted beyond capacity, and comparisons are written so that NaN means "does not fit".
  */
-import type { Fragmentation } from '../../../drm/allocator/packing/index.ts';
+import { type Fragmentation, PowerCost } from '../../../drm/allocator/packing/index.ts';
 import { fragmentationOf } from './fragmentation.ts';
 import { NodeStates } from './node-states.ts';
 import type { NodeRequest } from './request.ts';
@@ -23,6 +23,8 @@ export class Fleet {
   /** What placements do to what can still be placed; undefined when the policy does not ask. */
   readonly fragmentation: Fragmentation | undefined;
   readonly states: NodeStates;
+  /** What placements cost in power at the load that the round starts with; undefined when the snapshot has no figures. */
+  readonly power: PowerCost | undefined;
   /** Rows of nodes in the order in which they changed, and by node row where it stands there last; −1 when it did not change. */
   readonly changes: number[] = [];
   readonly lastChange: Int32Array;
@@ -52,7 +54,19 @@ export class Fleet {
       }
     }
     this.states = new NodeStates(snapshot, this);
+    this.power = snapshot.power === undefined ? undefined : new PowerCost(snapshot.power, this.#load());
     this.fragmentation = workload === undefined ? undefined : fragmentationOf(snapshot, workload, this);
+  }
+
+  /** Share of the devices that is held, 0..1; 1 without devices. */
+  #load(): number {
+    let free = 0;
+    let all = 0;
+    for (let row = 0; row < this.nodeMilli.length; row += 1) {
+      free += this.nodeMilliFree[row]!;
+      all += this.nodeMilli[row]!;
+    }
+    return all > 0 ? 1 - free / all : 1;
   }
 
   /** Takes one rank's share of a node. `chosen` and `milli`: device rows and thousandths of each. */

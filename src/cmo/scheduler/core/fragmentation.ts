@@ -2,7 +2,7 @@
  * Least fragmentation: the allocator's packing (`drm/allocator/packing`) on the columns of a round.
  *
  * Score, lower is better, in thousandths of a device: 8000 × price premium of the site (0..1) + what the placement adds to what is lost of
- * the node's free devices, in steps of 40, since finer differences are noise of the expectation. Of equal nodes the first is filled first. A
+ * the node's free devices, in steps of 40, since finer differences are noise of the expectation + what its power is worth, if figures are known. Of equal nodes the first is filled first. A
  * job without devices goes to a node that has none (best fit among them) unless that costs more than a step.
  *
  * A device's type is its model: which of its drivers and memory sizes a request accepts is looked at when it is placed, not when it is expected.
@@ -28,7 +28,7 @@ const bestFitMilli = stepMilli / 4;
 export function fragmentationOf(
   snapshot: Snapshot,
   workload: readonly ExpectedShape[],
-  free: Pick<Fleet, 'cpuMilli' | 'memoryBytes' | 'milli'>,
+  free: Pick<Fleet, 'cpuMilli' | 'memoryBytes' | 'milli' | 'power'>,
 ): Fragmentation {
   const { nodes, devices } = snapshot;
   const deviceType = new Int32Array(devices.length);
@@ -42,7 +42,7 @@ export function fragmentationOf(
     deviceMilliFree: free.milli,
     deviceHealthy: devices.healthy,
   };
-  return new Fragmentation(tablesOf(snapshot, workload), columns);
+  return new Fragmentation(tablesOf(snapshot, workload), columns, free.power);
 }
 
 /** Tables by the list of shapes that they were made of, with what else they depend on. */
@@ -107,24 +107,26 @@ export function fragmentationScore(fleet: Fleet, request: NodeRequest, row: numb
   if (request.devices.length === 0 && nodes.deviceCount[row] === 0) {
     const left = share(fleet.cpuMilli[row]! - request.cpuMilli, nodes.cpuMilli[row]!);
     const memoryLeft = share(fleet.memoryBytes[row]! - request.memoryBytes, nodes.memoryBytes[row]!);
-    return premium + offset(request) + (bestFitMilli * (left + memoryLeft)) / 2;
+    const power = fleet.power === undefined ? 0 : fleet.power.milliPerWatt * powerAdded(fleet, request, row);
+    return premium + offset(request) + power + (bestFitMilli * (left + memoryLeft)) / 2;
   }
-  const steps = Math.round(fragmentationAdded(fleet, request, row) / stepMilli);
   const noDevices = request.devices.length === 0 ? stepMilli / 2 : 0;
-  return Math.max(0, premium + offset(request) + steps * stepMilli + noDevices);
+  return Math.max(0, premium + offset(request) + placementCost(fleet, request, row) + noDevices);
 }
 
-/** Thousandths of devices that the placement makes useless, less those that it makes useful again; looked up for nodes that are alike. */
-export function fragmentationAdded(fleet: Fleet, request: NodeRequest, row: number): number {
+/** What is added to fragmentation, in steps, and to power, in thousandths of a device; looked up for nodes that are alike. */
+function placementCost(fleet: Fleet, request: NodeRequest, row: number): number {
   const state = fleet.states.of(row);
-  const known = request.added.get(state);
+  const known = request.costs.get(state);
   if (!Number.isNaN(known)) return known;
-  const added = addedOn(fleet, request, row);
-  request.added.set(state, added);
-  return added;
+  let cost = Math.round(fragmentationAdded(fleet, request, row) / stepMilli) * stepMilli;
+  if (fleet.power !== undefined) cost += fleet.power.milliPerWatt * powerAdded(fleet, request, row);
+  request.costs.set(state, cost);
+  return cost;
 }
 
-function addedOn(fleet: Fleet, request: NodeRequest, row: number): number {
+/** Thousandths of devices that the placement makes useless, less those that it makes useful again. */
+export function fragmentationAdded(fleet: Fleet, request: NodeRequest, row: number): number {
   const fragmentation = fleet.fragmentation!;
   rows.length = 0;
   shares.length = 0;
@@ -136,6 +138,18 @@ function addedOn(fleet: Fleet, request: NodeRequest, row: number): number {
   if (request.devices.length === 0) return fragmentation.added(row, request, rows, shares);
   const choice = chooseDevices(fleet.snapshot, row, request.devices, freeDevices(fleet));
   return fragmentation.added(row, request, choice.rows, choice.milli);
+}
+
+/** Watts that the placement adds, ≥ 0; 0 without figures. */
+export function powerAdded(fleet: Fleet, request: NodeRequest, row: number): number {
+  const { power, snapshot } = fleet;
+  if (power === undefined) return 0;
+  let watts = power.processorWatts(snapshot.nodes.cpuMilli[row]!, fleet.cpuMilli[row]!, request.cpuMilli);
+  if (request.devices.length === 0) return watts;
+  for (const device of devicesToTake(fleet, request, row).rows) {
+    if (fleet.milli[device] === 1000) watts += power.wakingWatts(snapshot.devices.model[device]! + 1);
+  }
+  return watts;
 }
 
 /** Which devices a rank takes of a node on which it fits: those that the node was scored with. */

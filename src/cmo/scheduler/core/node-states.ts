@@ -1,5 +1,5 @@
 /**
- * Which nodes are alike: by row a number that is equal for nodes of which the same is free, on devices of the same make.
+ * Which nodes are alike: by row a number that is equal for nodes of the same cpu of which the same is free, on devices of the same make.
  *
  * A fleet has many idle nodes and many that hold the same few kinds of jobs, so a request needs to be scored once for each state and not for
  * each node. The number is a hash of 53 bits: that two states of a fleet of 100,000 nodes share one has a chance of one in a million, and
@@ -46,6 +46,7 @@ export class NodeStates {
       add(value | 0);
       add(Math.floor(value / 2 ** 32));
     };
+    addDouble(nodes.cpuMilli[row]!);
     addDouble(this.#free.cpuMilli[row]!);
     addDouble(this.#free.memoryBytes[row]!);
     const start = nodes.deviceStart[row]!;

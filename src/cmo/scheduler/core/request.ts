@@ -34,8 +34,8 @@ export interface NodeRequest {
   readonly deviceMilli: number;
   /** The devices for the allocator's packing; undefined without any, or when a list of several must be matched. */
   readonly want: Want | undefined;
-  /** What was found to be added to fragmentation, by state of the node; good for one round. */
-  readonly added: StateMemo;
+  /** What placing it costs, by state of the node; good for one round. */
+  readonly costs: StateMemo;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
   readonly isolationBit: number;
@@ -65,7 +65,7 @@ export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
       devices,
       deviceMilli: devices.reduce((sum, device) => sum + device.count * device.milli, 0),
       want: wantOf({ cpuMilli, memoryBytes, devices }, snapshot),
-      added: new StateMemo(),
+      costs: new StateMemo(),
       ranks: resources.nodes,
       isolationBit: isolationBit[shape.isolation],
       hostNetwork: shape.network === 'host',

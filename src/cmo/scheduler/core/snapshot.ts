@@ -7,6 +7,7 @@
  */
 import type { CostCurve } from '../../../common/contract/cost-curve.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
+import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 
 /** Bits of `NodeColumns.flags`. A node takes new work only with READY, OPEN, HEALTHY and LIVE. */
 export const nodeFlag = { live: 1, ready: 2, open: 4, healthy: 8, hostNetwork: 16 } as const;
@@ -96,6 +97,8 @@ export interface Snapshot {
   readonly curves: readonly CostCurve[];
   /** The shapes that are expected to come, by what came; left out: those that are queued. */
   readonly workload?: readonly ExpectedShape[];
+  /** What devices draw, by index of `models` + 1 (0: unknown); left out: power is not looked at. */
+  readonly power?: PowerFigures;
 }
 
 export interface ExpectedShape {

@@ -3,3 +3,4 @@ export { Fragmentation, type PackingColumns, stepMilli, type Want } from './frag
 export type { JobClass } from './fragmentation/job-class.ts';
 export { LearnedWorkload, type Share } from './fragmentation/learned-workload.ts';
 export { WorkloadTables } from './fragmentation/workload-tables.ts';
+export { PowerCost, type PowerFigures, type ProcessorFigures } from './power/power-cost.ts';

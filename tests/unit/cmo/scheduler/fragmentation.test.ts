@@ -111,6 +111,66 @@ describe('least fragmentation', () => {
   });
 });
 
+describe('power', () => {
+  const frugal = { model: 'L4' };
+  const hungry = { model: 'H100' };
+  const powered = (nodes: readonly NodeRow[]): Snapshot => {
+    const snapshot = fleetOf(nodes);
+    const busy: Record<string, number> = { H100: 700, L4: 72 };
+    return {
+      ...snapshot,
+      power: {
+        deviceIdleWatts: Float64Array.from([0, ...snapshot.models.map(() => 20)]),
+        deviceBusyWatts: Float64Array.from([0, ...snapshot.models.map((model) => busy[model]!)]),
+        processor: { cores: 8, threadsPerCore: 1, idleWatts: 10, busyWatts: 100 },
+      },
+    };
+  };
+  const half = job('half', gpu({ fraction: 0.5 }));
+
+  it('decides while the fleet is idle: the frugal device, and one that is awake before one that sleeps', () => {
+    const nodes = [
+      node('n1', { devices: devices('n1', 4, hungry) }),
+      node('n2', { devices: devices('n2', 4, frugal) }),
+    ];
+    expect(nodeOf(powered(nodes), half)).toBe('n2');
+    const awake = [
+      node('n1', {
+        usedCpuMilli: 4000,
+        devices: [device('a', { ...hungry, usedMilli: 400 }), ...devices('n1', 3, hungry)],
+      }),
+      node('n2', { devices: devices('n2', 4, frugal) }),
+    ];
+    const [placement] = schedule(powered(awake), [half], least, now).placements;
+    expect(placement!.ranks[0]!.devices).toEqual([{ deviceId: 'a', milli: 500 }]);
+  });
+
+  it('is not looked at without figures, and said with its unit with them', () => {
+    const nodes = [node('n1', { devices: devices('n1', 1, hungry) })];
+    const termsOf = (snapshot: Snapshot) =>
+      schedule(snapshot, [half], least, now).placements[0]!.explanation.candidates[0]!.terms;
+    expect(termsOf(fleetOf(nodes)).some(({ name }) => name === 'power_added')).toBe(false);
+    expect(termsOf(powered(nodes))).toContainEqual({ name: 'power_added', value: 770, unit: 'W' });
+  });
+
+  it('outweighs fragmentation while the fleet is idle, and no more when it is full', () => {
+    const small = job('small', gpu({ fraction: 0.2 }));
+    const exact = job('exact', gpu({ fraction: 0.3 }));
+    const choiceWith = (usedMilli: number) => {
+      const others = Array.from({ length: 30 }, (_, i) =>
+        node(`other-${i}`, { scheduling: 'cordoned', devices: devices(`other-${i}`, 8, { ...hungry, usedMilli }) }),
+      );
+      const nodes = [
+        node('awake', { usedCpuMilli: 100, devices: devices('awake', 1, { ...hungry, usedMilli: 700 }) }),
+        node('asleep', { usedCpuMilli: 100, devices: devices('asleep', 1, hungry) }),
+      ];
+      return nodeOf(expecting(powered([...others, ...nodes]), [exact, 9], [small, 1]), small);
+    };
+    expect(choiceWith(0)).toBe('awake');
+    expect(choiceWith(1000)).toBe('asleep');
+  });
+});
+
 const nodeArb = (id: string): fc.Arbitrary<NodeRow> =>
   fc
     .record({

@@ -9,6 +9,7 @@
  *
  * All three are look-ups in tables made once per workload, so a node costs a pass over its devices: nothing depends on the number of classes.
  */
+import type { PowerCost } from '../power/power-cost.ts';
 import type { WorkloadTables } from './workload-tables.ts';
 
 const wholeWeight = 0.5;
@@ -49,14 +50,19 @@ export class Fragmentation {
   readonly #tables: WorkloadTables;
   readonly #columns: PackingColumns;
   readonly #leftover: Float64Array;
+  readonly #power: PowerCost | undefined;
   /** By node row: what is lost of it now; NaN where it must be worked out again. */
   readonly #lost: Float64Array;
 
-  /** @param tables of the expected workload; every device type in the columns is below their number of types */
-  constructor(tables: WorkloadTables, columns: PackingColumns) {
+  /**
+   * @param tables of the expected workload; every device type in the columns is below their number of types
+   * @param power decides with fragmentation which devices are chosen; what is lost does not depend on it
+   */
+  constructor(tables: WorkloadTables, columns: PackingColumns, power?: PowerCost) {
     this.#tables = tables;
     this.#columns = columns;
     this.#leftover = tables.leftover;
+    this.#power = power;
     this.#lost = new Float64Array(columns.deviceCount.length).fill(Number.NaN);
   }
 
@@ -157,7 +163,7 @@ export class Fragmentation {
     devices.sort((a, b) => lossOf.get(a)! - lossOf.get(b)! || a - b);
   }
 
-  /** What one whole device of a type less costs those who want whole ones. */
+  /** What one whole device of a type less costs those who want whole ones, and those who pay for power. */
   #openingLoss(row: number, type: number, cpuMilli: number): number {
     const { deviceStart, deviceCount, deviceType, deviceMilliFree, deviceHealthy } = this.#columns;
     const end = deviceStart[row]! + deviceCount[row]!;
@@ -166,7 +172,8 @@ export class Fragmentation {
       if (deviceType[device] === type && deviceMilliFree[device] === 1000 && deviceHealthy[device] === 1) whole += 1;
     }
     const served = (devices: number) => devices * this.#tables.whole.served(type, devices, cpuMilli);
-    return wholeWeight * 1000 * (served(whole) - served(whole - 1));
+    const power = this.#power === undefined ? 0 : this.#power.wakingWatts(type) * this.#power.milliPerWatt;
+    return wholeWeight * 1000 * (served(whole) - served(whole - 1)) + power;
   }
 
   #lostWith(row: number, cpuMilli: number, memoryBytes: number): number {
