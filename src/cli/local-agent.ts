@@ -101,7 +101,8 @@ export class LocalAgent {
     }
     if (performance.now() < this.#notBefore || isEnding(this.#options.home)) return;
     this.#options.logger.warn('the local agent is not running; starting it');
-    this.#spawn(token);
+    this.#notBefore = Number.POSITIVE_INFINITY;
+    this.#chooseIsolation().finally(() => this.#spawn(token));
   }
 
   #spawn(token: string | undefined): void {

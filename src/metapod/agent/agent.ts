@@ -33,7 +33,7 @@ import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.
 import { type AgentOptions, agentVersion } from './options.ts';
 import { Rank } from './rank.ts';
 import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
-import { bootId } from './supervisor/index.ts';
+import { bootId, killAttempt } from './supervisor/index.ts';
 
 type Command = Extract<GatewayMessage, { type: 'command' }>;
 
@@ -178,7 +178,9 @@ export class Agent {
       return undefined;
     }
     if (start === 'damaged') {
-      this.#logger.error({ dir }, 'the intent of an attempt is damaged; its folder is left alone');
+      // The hello cannot name it, so the control plane takes it for ended: it must have.
+      this.#logger.error({ dir }, 'the intent of an attempt is damaged; what runs of it is ended, its folder stays');
+      killAttempt(dir).catch((error) => this.#logger.error({ err: error, dir }, 'it could not be ended'));
       return undefined;
     }
     const rank = new Rank(dir, start, this.#rankDependencies());
@@ -400,9 +402,13 @@ export class Agent {
   async #rediscover(): Promise<void> {
     const next = await lookAtNode(this.#options, systemOutside(), this.#isolation, this.#attemptsFolder, this.#name);
     const withoutDisk = ({ inventory }: NodeFacts) => JSON.stringify({ ...inventory, diskBytes: 0 });
-    const changed = withoutDisk(next) !== withoutDisk(this.#facts);
+    const diskMoved = Math.abs(next.inventory.diskBytes - this.#facts.inventory.diskBytes);
+    // Free space moves all the time; what matters is a disk that fills up or was freed.
+    const diskChanged = diskMoved > 0.05 * Math.max(next.inventory.diskBytes, this.#facts.inventory.diskBytes);
+    const changed = diskChanged || withoutDisk(next) !== withoutDisk(this.#facts);
+    if (!changed) return;
     this.#facts = next;
-    if (changed) this.#connection.send({ type: 'inventory', inventory: next.inventory });
+    this.#connection.send({ type: 'inventory', inventory: next.inventory });
   }
 
   async #cleanCache(): Promise<void> {
