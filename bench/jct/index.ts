@@ -120,10 +120,9 @@ async function run(context: BenchmarkContext): Promise<void> {
         simulate(jobs, new Cluster(nodes, workload.perNode), policy);
         outcomes.set(policy.name, { jobs, figures: figuresOf(jobs) });
       }
-      return casesOf({ ...workload, name: `${workload.name}` }, outcomes);
+      return casesOf(workload, outcomes);
     });
-    // Batch logs cannot be preempted, and Philly's queue is too long to be sorted at each of its events.
-    if (workload.anchors.length === 0 || workload.perNode !== 8) continue;
+    if (!workload.preemptive) continue;
     await context.measure(`${workload.name}, preemptive`, () => {
       const trace = simJobs(workload.read(context.data(workload.file)));
       return preemptiveCases(workload, trace, nodesOf(workload, trace));

@@ -83,7 +83,7 @@ function round(
   }
   const first = queue[at];
   if (first === undefined) return [];
-  const rest = queue.slice(at);
+  const rest = at === 0 ? queue : queue.slice(at);
   if (policy.passing === 'none' || policy.drains?.(first, now) === true) return rest;
   const ends: (RunningEnd & { index: number })[] = [];
   if (policy.passing === 'backfill') {

@@ -1,8 +1,8 @@
 /**
  * The traces of this benchmark, their clusters, and what the peers came to on them in the published reproduction.
  *
- * ITP and Philly are scaled to a load by their number of 8-GPU nodes: work ÷ (time span × load × 8), rounded up; cluster07 also at
- * the 36 nodes of the published figures. The batch logs run on the processors of their machines, as one pool.
+ * ITP and virtual clusters of Philly (its own scheduler kept them apart) are scaled to a load by their number of 8-GPU nodes:
+ * work ÷ (time span × load × 8), rounded up; cluster07 also stands at the 36 nodes of the published figures. The batch logs run on the processors of their machines, as one pool.
  */
 import { readFileSync } from 'node:fs';
 import { readItp } from '../../src/cmo/scheduler/simulation/traces/itp.ts';
@@ -24,6 +24,8 @@ export interface Workload {
   /** A number of nodes, or the load from which it follows. */
   readonly nodes: number | { readonly load: number };
   readonly anchors: readonly Anchor[];
+  /** Whether it also stands in the preemptive table. */
+  readonly preemptive?: true;
   /** Ours must be at most this. */
   readonly target?: { readonly figure: Anchor['figure']; readonly atMost: number };
 }
@@ -63,6 +65,7 @@ export const workloads: readonly Workload[] = [
     read: itp,
     perNode: 8,
     nodes: 36,
+    preemptive: true,
     anchors: [
       completion('FIFO', 75440),
       completion('FIFO+skip', 45578),
@@ -83,14 +86,17 @@ export const workloads: readonly Workload[] = [
       }),
     ),
   ),
-  {
-    name: 'Philly, 50 nodes',
-    file: 'jobs/philly.csv',
-    read: philly,
-    perNode: 8,
-    nodes: 50,
-    anchors: [],
-  },
+  ...['11cb48', '6c71a0', 'b436b2'].map(
+    (cluster): Workload => ({
+      name: `Philly ${cluster}, load 0.9`,
+      file: 'jobs/philly.csv',
+      read: (path) => philly(path).filter((job) => job.name === cluster),
+      perNode: 8,
+      nodes: { load: 0.9 },
+      preemptive: true,
+      anchors: [],
+    }),
+  ),
 ];
 
 /** Nodes so that the trace's work fills a share of them over its time span. */

@@ -5,12 +5,12 @@
  * come before all others, in order of submission. When the first job in order is due, does not fit, and has been first for a day, the
  * cluster *drains*: nothing else starts until it does. The numbers are promises to people, not fitted to any workload.
  *
- * Bound. Let R be the longest run time, W = `mostSeconds`, D = `drainAfterSeconds`, and a the number of jobs submitted before job j that
- * still wait when j becomes due. If j fits an empty cluster, it waits at most W + (a + 1)·(D + R).
- * Proof. j is due after at most W, and stays due. From then on only due jobs submitted before j come before it: at most those a.
- * Let h be first in order. What can still come before h was submitted before h, so it is among those a jobs, and each such change
- * uses one of them up as "first" only until it starts. h starts within D, or from then on nothing but h starts; what runs ends
- * within R, h fits, h starts. So while j waits one of the a + 1 jobs starts in every D + R at the latest. ∎
+ * Bound. Let R be the longest run time, G the longest time between rounds, W = `mostSeconds`, D = `drainAfterSeconds`, and a the number
+ * of jobs submitted before job j that still wait W after j was submitted. If each fits an empty cluster, j waits at most W + G + (a + 1)·(D + R).
+ * Proof. W after its submission j is due for good, whatever is predicted, and so are all that were submitted before it; the next round sees
+ * it, at most G later. From then on only those a jobs come before j, and their order is fixed. Let h be first. h starts within D, or
+ * from then on nothing but h starts; what runs ends within R, h fits, h starts, in the round that the last end causes. So one of the
+ * a + 1 jobs starts in every D + R at the latest. ∎
  */
 export interface StarvationRule {
   /** Times the expected run time that a job may wait before it is due, ≥ 0. */

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { defaultStarvationRule } from '../../../../../src/cmo/scheduler/order/starvation.ts';
+import { compareRanks, type QueuedWork, WorkOrder } from '../../../../../src/cmo/scheduler/order/work-order.ts';
+import type { JobFeatures } from '../../../../../src/cmo/scheduler/prediction/job-features.ts';
+import { RunTimePredictor } from '../../../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
+import { features, runThrough } from '../prediction/support.ts';
+
+function setUp() {
+  const predictor = new RunTimePredictor();
+  for (let i = 0; i < 60; i++) {
+    runThrough(predictor, { user: 'short' }, i * 20_000, 60);
+    runThrough(predictor, { user: 'long' }, i * 20_000 + 5000, 50_000);
+  }
+  const now = 2e6;
+  let sequence = 0;
+  const queued = (changes: Partial<JobFeatures> = {}): QueuedWork => {
+    const { size, submittedAt } = features({ submittedAt: now, ...changes });
+    const job = predictor.submitted(features({ submittedAt: now, ...changes }));
+    sequence += 1;
+    return { job, size, submittedAt, sequence };
+  };
+  const order = new WorkOrder(predictor, defaultStarvationRule);
+  const sorted = (queue: QueuedWork[], at: number) => {
+    const ranks = order.rank(queue, at);
+    return queue.map((work, i) => ({ ...work, ...ranks[i]! })).sort(compareRanks);
+  };
+  return { predictor, now, queued, order, sorted };
+}
+
+describe('the order by predicted work', () => {
+  it('puts short before long, and small before large', () => {
+    const { now, queued, sorted } = setUp();
+    const queue = [queued({ user: 'long' }), queued({ user: 'short', size: 8 }), queued({ user: 'short' })];
+    expect(sorted(queue, now).map(({ job }) => [job.features.user, job.features.size])).toEqual([
+      ['short', 1],
+      ['short', 8],
+      ['long', 1],
+    ]);
+  });
+
+  it('keeps equal jobs in order of submission', () => {
+    const { now, queued, sorted } = setUp();
+    const queue = Array.from({ length: 10 }, () => queued({ user: 'short' }));
+    const order = sorted([...queue].reverse(), now).map(({ sequence }) => sequence);
+    // The first is the probe of its burst; it is the one given first.
+    expect(order.slice(1)).toEqual([...order.slice(1)].sort((a, b) => a - b));
+  });
+
+  it('sends one probe of a large unknown burst ahead, and only one', () => {
+    const { now, queued, sorted } = setUp();
+    const queue = [
+      queued({ user: 'long' }),
+      ...Array.from({ length: 200 }, () => queued({ user: 'new', name: 'sweep' })),
+    ];
+    const ranked = sorted(queue, now);
+    const works = ranked.filter(({ job }) => job.features.user === 'new').map(({ work }) => work);
+    expect(works[0]!).toBeLessThan(works[1]! / 5);
+    expect(new Set(works.slice(1)).size).toBe(1);
+    expect(ranked[0]!.job.features.user).toBe('new');
+  });
+
+  it('sends no second probe while the first runs', () => {
+    const { predictor, now, queued, order } = setUp();
+    const queue = Array.from({ length: 200 }, () => queued({ user: 'new', name: 'sweep' }));
+    predictor.started(queue.shift()!.job, now);
+    expect(new Set(order.rank(queue, now + 5).map(({ work }) => work)).size).toBe(1);
+  });
+
+  it('lets what the probe shows decide about the rest', () => {
+    const { predictor, now, queued, order } = setUp();
+    const queue = Array.from({ length: 200 }, () => queued({ user: 'new', name: 'sweep' }));
+    const before = order.rank(queue, now)[5]!.work;
+    const probe = queue.shift()!;
+    predictor.started(probe.job, now);
+    predictor.ended(probe.job, now + 8);
+    const after = order.rank(queue, now + 8)[5]!.work;
+    expect(after).toBeLessThan(before / 2);
+  });
+
+  it('puts due jobs first, by submission', () => {
+    const { now, queued, sorted } = setUp();
+    const [old, older] = [
+      queued({ user: 'long', size: 64 }),
+      queued({ user: 'long', size: 32, submittedAt: now - 100 }),
+    ];
+    const later = now + defaultStarvationRule.mostSeconds;
+    const fresh = queued({ user: 'short', submittedAt: later });
+    const ranked = sorted([fresh, old, older], later);
+    expect(ranked.map(({ sequence }) => sequence)).toEqual([older.sequence, old.sequence, fresh.sequence]);
+    expect(ranked.map(({ isDue }) => isDue)).toEqual([true, true, false]);
+  });
+
+  it('lets a job pass a reservation only when it is likely to end in time', () => {
+    const { now, queued, order } = setUp();
+    const [short, long] = [queued({ user: 'short' }), queued({ user: 'long' })];
+    expect(order.backfillSeconds(short.job, now)).toBeLessThan(200);
+    expect(order.backfillSeconds(long.job, now)).toBeGreaterThan(30_000);
+  });
+
+  it('ranks nothing as nothing', () => {
+    const { order, now } = setUp();
+    expect(order.rank([], now)).toEqual([]);
+  });
+});
