@@ -4,7 +4,7 @@
  * Equal pods share their scores, which are worked out again only for nodes that changed; the decisions are those of scoring every node
  * for every pod.
  */
-import { after, isPart, type Peer, type PeerNode } from './peers.ts';
+import { isPart, type Peer, type PeerNode, withPod } from './peers.ts';
 import type { Random } from './random.ts';
 import type { TraceNode, TracePod } from './trace.ts';
 
@@ -49,7 +49,7 @@ export function runPeer(
     board.known = changes.length;
     const row = peer.terms.length === 0 ? anyRow(board, random) : bestRow(peer, board);
     if (row < 0) continue;
-    const node = after(nodes[row]!, pod, isPart(pod) ? peer.pickGpu(nodes[row]!, pod, random) : -1);
+    const node = withPod(nodes[row]!, pod, isPart(pod) ? peer.pickGpu(nodes[row]!, pod, random) : -1);
     nodes[row] = node;
     changes.push(row);
     placed.push(arrival);

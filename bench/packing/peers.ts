@@ -52,7 +52,7 @@ function bestGpu(node: PeerNode, pod: TracePod, rate: (gpu: number) => number): 
 const tightestGpu = (node: PeerNode, pod: TracePod) => bestGpu(node, pod, (gpu) => -node.gpuMilli[gpu]!).gpu;
 
 /** The node after the pod took its whole GPUs (the first free ones) or, for a part, GPU `gpu`. */
-export function after(node: PeerNode, pod: TracePod, gpu: number): PeerNode {
+export function withPod(node: PeerNode, pod: TracePod, gpu: number): PeerNode {
   const gpuMilli = [...node.gpuMilli];
   if (isPart(pod)) gpuMilli[gpu]! -= pod.gpuMilli;
   for (let left = isPart(pod) ? 0 : pod.gpus; left > 0; left -= 1) gpuMilli[gpuMilli.indexOf(1000)] = 0;
@@ -62,7 +62,7 @@ export function after(node: PeerNode, pod: TracePod, gpu: number): PeerNode {
 /** Weng et al., ATC'23: least expected fragmentation, squeezed into 0..100 by a sigmoid and cut to whole numbers. */
 export function fgd(typical: readonly FragmentationClass[], weight = 1000): Peer {
   const rate = (node: PeerNode, pod: TracePod, gpu: number) => {
-    const less = fragmentationOf(typical, node) - fragmentationOf(typical, after(node, pod, gpu));
+    const less = fragmentationOf(typical, node) - fragmentationOf(typical, withPod(node, pod, gpu));
     return Math.floor(100 / (1 + Math.exp(-less / 1000)));
   };
   const best = (node: PeerNode, pod: TracePod) => bestGpu(node, pod, (gpu) => rate(node, pod, gpu));

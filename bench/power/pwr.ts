@@ -1,11 +1,11 @@
 /** PWR and its combinations with FGD (Lettich et al., CCGrid'25), ported. */
-import { after, fgd, isPart, type Peer, type PeerNode, type Term } from '../packing/peers.ts';
+import { fgd, isPart, type Peer, type PeerNode, type Term, withPod } from '../packing/peers.ts';
 import type { TracePod } from '../packing/trace.ts';
 import type { FragmentationClass } from '../packing/typical.ts';
 import { nodeWatts } from './model.ts';
 
 const saved = (node: PeerNode, pod: TracePod, gpu: number) =>
-  Math.trunc(nodeWatts(node) - nodeWatts(after(node, pod, gpu)));
+  Math.trunc(nodeWatts(node) - nodeWatts(withPod(node, pod, gpu)));
 
 function bestGpu(node: PeerNode, pod: TracePod): number {
   let best = -1;

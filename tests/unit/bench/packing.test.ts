@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runKnown, runLearning } from '../../../bench/packing/ours.ts';
 import { runPeer } from '../../../bench/packing/peer-run.ts';
-import { after, anyNode, bestFit, dotProduct, fgd, gpuPacking, type PeerNode } from '../../../bench/packing/peers.ts';
+import { anyNode, bestFit, dotProduct, fgd, gpuPacking, type PeerNode, withPod } from '../../../bench/packing/peers.ts';
 import { distanceBeyondChance, publishedAllocation } from '../../../bench/packing/published.ts';
 import { seededRandom } from '../../../bench/packing/random.ts';
 import {
@@ -154,8 +154,8 @@ describe('the ports', () => {
   });
 
   it('take the first whole devices, and the one that was picked for a part', () => {
-    expect(after(node([500, 1000, 1000]), pod({ gpus: 2 }), -1).gpuMilli).toEqual([500, 0, 0]);
-    expect(after(node([500, 1000]), pod({ gpuMilli: 300 }), 0).gpuMilli).toEqual([200, 1000]);
+    expect(withPod(node([500, 1000, 1000]), pod({ gpus: 2 }), -1).gpuMilli).toEqual([500, 0, 0]);
+    expect(withPod(node([500, 1000]), pod({ gpuMilli: 300 }), 0).gpuMilli).toEqual([200, 1000]);
   });
 
   it('draw power as the model says', () => {
