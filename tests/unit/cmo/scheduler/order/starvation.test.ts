@@ -65,9 +65,9 @@ describe('the bound on waiting', () => {
     const random = uniform(seed);
     const jobs: TraceJob[] = [];
     let at = 0;
-    for (let i = 0; i < 1500; i++) {
+    for (let i = 0; i < 700; i++) {
       at += random() * 100;
-      const isWide = i % 300 === 50;
+      const isWide = i % 200 === 50;
       jobs.push({
         id: String(i),
         submittedAt: at,
