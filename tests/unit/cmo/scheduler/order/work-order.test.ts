@@ -90,6 +90,14 @@ describe('the order by predicted work', () => {
     expect(ranked.map(({ isDue }) => isDue)).toEqual([true, true, false]);
   });
 
+  it('puts a due job before any other, whichever is asked about first', () => {
+    const due = { work: 1e9, isDue: true, size: 1, submittedAt: 0, sequence: 1 };
+    const light = { work: 1, isDue: false, size: 1, submittedAt: 5, sequence: 2 };
+    expect(Math.sign(compareRanks(due, light))).toBe(-1);
+    expect(Math.sign(compareRanks(light, due))).toBe(1);
+    expect(compareRanks(light, light)).toBe(0);
+  });
+
   it('lets a job pass a reservation only when it is likely to end in time', () => {
     const { now, queued, order } = setUp();
     const [short, long] = [queued({ user: 'short' }), queued({ user: 'long' })];
