@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { reportError } from '../../../src/cli/errors.ts';
 import { type Code, SolyxError } from '../../../src/common/errors/index.ts';
@@ -12,7 +13,7 @@ beforeEach(() => {
     return true;
   });
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += String(text);
+    err += stripVTControlCharacters(String(text));
     return true;
   });
 });
