@@ -22,7 +22,7 @@ import { nodesOf, type Workload, workloads } from './traces.ts';
 const OURS = 'predicted work';
 const PIECES = 10;
 
-const policies: readonly (() => Policy)[] = [
+const policies: readonly ((capacity: number) => Policy)[] = [
   fifo,
   fifoSkip,
   easy,
@@ -34,7 +34,7 @@ const policies: readonly (() => Policy)[] = [
   () => ({ ...oracleSjf('any'), name: 'oracle SJF+skip' }),
   () => oracleSjf(),
   oracleArea,
-  () => predictedWork(),
+  (capacity) => predictedWork(capacity),
 ];
 
 interface Outcome {
@@ -115,7 +115,7 @@ async function run(context: BenchmarkContext): Promise<void> {
       const nodes = nodesOf(workload, trace);
       const outcomes = new Map<string, Outcome>();
       for (const make of policies) {
-        const policy = make();
+        const policy = make(nodes * workload.perNode);
         const jobs = simJobs(trace);
         simulate(jobs, new Cluster(nodes, workload.perNode), policy);
         outcomes.set(policy.name, { jobs, figures: figuresOf(jobs) });

@@ -22,8 +22,8 @@ export interface Policy {
   endsAt(job: SimJob, now: number): number;
   /** Believed run time of a waiting job, seconds. */
   runSeconds(job: SimJob, now: number): number;
-  /** Whether nothing may pass the first job now. */
-  drains?(first: SimJob, now: number): boolean;
+  /** Whether nodes are kept for the first job from now on, until it starts. */
+  keepsNodes?(first: SimJob, now: number): boolean;
 }
 
 /** Runs a trace through; jobs get their `startedAt` and `endedAt`. @throws RangeError for a job that never fits */
@@ -32,6 +32,7 @@ export function simulate(jobs: readonly SimJob[], cluster: Cluster, policy: Poli
   const running = new Set<SimJob>();
   let queue: SimJob[] = [];
   let nextEnd: SimJob | undefined;
+  const kept: Kept = { job: undefined, held: [] };
   const start = (job: SimJob, now: number, held: SimJob['held']) => {
     cluster.take(held);
     job.held = held;
@@ -59,8 +60,14 @@ export function simulate(jobs: readonly SimJob[], cluster: Cluster, policy: Poli
     // The end that was taken out to look at it goes back before anything new is started.
     if (nextEnd !== undefined) ends.push(nextEnd);
     nextEnd = undefined;
-    if (queue.length > 0 && cluster.mostFree > 0) queue = round(queue, running, cluster, policy, now, start);
+    if (queue.length > 0 && cluster.mostFree > 0) queue = round(queue, running, cluster, policy, now, start, kept);
   }
+}
+
+/** The job that nodes are kept for, and which. */
+interface Kept {
+  job: SimJob | undefined;
+  held: SimJob['held'];
 }
 
 type Start = (job: SimJob, now: number, held: SimJob['held']) => void;
@@ -73,6 +80,7 @@ function round(
   policy: Policy,
   now: number,
   start: Start,
+  kept: Kept,
 ): SimJob[] {
   policy.order?.(queue, now);
   let at = 0;
@@ -84,7 +92,7 @@ function round(
   const first = queue[at];
   if (first === undefined) return [];
   const rest = at === 0 ? queue : queue.slice(at);
-  if (policy.passing === 'none' || policy.drains?.(first, now) === true) return rest;
+  if (policy.passing === 'none') return rest;
   const ends: (RunningEnd & { index: number })[] = [];
   if (policy.passing === 'backfill') {
     for (const job of running) ends.push({ endsAt: policy.endsAt(job, now), held: job.held, index: job.index });
@@ -92,6 +100,11 @@ function round(
   }
   const reservation =
     ends.length > 0 ? reserve(cluster.free, ends, (free) => cluster.place(first.size, free)) : undefined;
+  if (policy.keepsNodes?.(first, now) !== true) kept.job = undefined;
+  else if (kept.job !== first) Object.assign(kept, { job: first, held: reservation?.held ?? [] });
+  // What others may take: all of it, or what is free beside the nodes kept.
+  const open = cluster.free.slice();
+  if (kept.job !== undefined) for (const { node, amount } of kept.held) open[node]! -= amount;
   const waiting = [first];
   let mostFree = cluster.mostFree;
   for (let i = 1; i < rest.length; i++) {
@@ -100,12 +113,15 @@ function round(
     const endsInTime = reservation === undefined || now + policy.runSeconds(job, now) <= reservation.at;
     const held = !fitsAtAll
       ? undefined
-      : cluster.place(job.size, cluster.free, endsInTime ? cluster.free : reservation!.spare);
+      : cluster.place(job.size, cluster.free, endsInTime || kept.job !== undefined ? open : reservation!.spare);
     if (held === undefined) {
       waiting.push(job);
       continue;
     }
-    if (!endsInTime) for (const { node, amount } of held) reservation!.spare[node]! -= amount;
+    for (const { node, amount } of held) {
+      open[node]! -= amount;
+      if (!endsInTime) reservation!.spare[node]! -= amount;
+    }
     start(job, now, held);
     mostFree = cluster.mostFree;
     if (mostFree === 0) return waiting.concat(rest.slice(i + 1));

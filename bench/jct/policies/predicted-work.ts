@@ -1,5 +1,9 @@
 /** Ours: least predicted work first, probes, backfill on predicted ends, nobody starves. Everything that decides is the product's code. */
-import { Drain, defaultStarvationRule, type StarvationRule } from '../../../src/cmo/scheduler/order/starvation.ts';
+import {
+  defaultStarvationRule,
+  FirstInLine,
+  type StarvationRule,
+} from '../../../src/cmo/scheduler/order/starvation.ts';
 import { compareRanks, WorkOrder } from '../../../src/cmo/scheduler/order/work-order.ts';
 import { quantileSeconds } from '../../../src/cmo/scheduler/prediction/distribution.ts';
 import { RunTimePredictor, type TrackedJob } from '../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
@@ -10,30 +14,36 @@ import { notBefore } from './plain.ts';
 
 interface Followed {
   readonly job: TrackedJob;
-  isDue: boolean;
+  goesFirst: boolean;
   /** The bin for which `end` was worked out. */
   bin: number;
   end: number;
 }
 
-export function predictedWork({
-  rule = defaultStarvationRule,
-  predictor = new RunTimePredictor(),
-}: {
-  rule?: StarvationRule;
-  predictor?: RunTimePredictor;
-} = {}): Policy {
-  const workOrder = new WorkOrder(predictor, rule);
-  const drain = new Drain(rule);
+/** @param capacity of the cluster, devices or cores */
+export function predictedWork(
+  capacity: number,
+  {
+    rule = defaultStarvationRule,
+    predictor = new RunTimePredictor(),
+  }: {
+    rule?: StarvationRule;
+    predictor?: RunTimePredictor;
+  } = {},
+): Policy {
+  const workOrder = new WorkOrder(predictor, rule, capacity);
+  const line = new FirstInLine(rule);
   const followed = new Map<SimJob, Followed>();
   return {
     name: 'predicted work',
     passing: 'backfill',
     submitted(job) {
-      followed.set(job, { job: predictor.submitted(job), isDue: false, bin: -1, end: 0 });
+      followed.set(job, { job: predictor.submitted(job), goesFirst: false, bin: -1, end: 0 });
     },
     started(job, now) {
-      predictor.started(followed.get(job)!.job, now);
+      const known = followed.get(job)!;
+      if (known.goesFirst) workOrder.firstStarted({ job: known.job, size: job.size }, now);
+      predictor.started(known.job, now);
     },
     ended(job, now) {
       predictor.ended(followed.get(job)!.job, now);
@@ -49,8 +59,8 @@ export function predictedWork({
       }));
       const ranks = workOrder.rank(works, now);
       const ranked = works.map((work, i) => ({ ...work, ...ranks[i]! })).sort(compareRanks);
-      ranked.forEach(({ simJob, isDue }, i) => {
-        followed.get(simJob)!.isDue = isDue;
+      ranked.forEach(({ simJob, goesFirst }, i) => {
+        followed.get(simJob)!.goesFirst = goesFirst;
         queue[i] = simJob;
       });
     },
@@ -65,6 +75,6 @@ export function predictedWork({
       return notBefore(now, known.end);
     },
     runSeconds: (job, now) => workOrder.backfillSeconds(followed.get(job)!.job, now),
-    drains: (first, now) => drain.isOn(first, followed.get(first)!.isDue, now),
+    keepsNodes: (first, now) => line.needsNodesKept(first, followed.get(first)!.goesFirst, now),
   };
 }

@@ -1,16 +1,21 @@
 /**
  * Nobody waits for ever: the rule that bounds how long least-work-first may pass a job over.
  *
- * A job is *due* once it has waited thirty times its expected run time, but never before two days and always after thirty. Due jobs
- * come before all others, in order of submission. When the first job in order is due, does not fit, and has been first for a day, the
- * cluster *drains*: nothing else starts until it does. The numbers are promises to people, not fitted to any workload.
+ * A job is *due* once it has waited thirty times its expected run time, but never before two days and always after thirty. The job that
+ * is due and was submitted first, and only that one, goes before all others; when it starts, its expected work is charged, and
+ * the next due job goes first only when a quarter of the cluster would have done that work. Without that limit an overload turns the
+ * order into first-come-first-served just when order matters most (tried: up to ten times the completion time).
+ * When the due job has been first for a day and still does not fit, resources are *kept* for it: the nodes where it is expected to
+ * fit first are fixed, and what becomes free there goes to nobody else. The numbers are promises to people, not fitted to a workload.
  *
- * Bound. Let R be the longest run time, G the longest time between rounds, W = `mostSeconds`, D = `drainAfterSeconds`, and a the number
- * of jobs submitted before job j that still wait W after j was submitted. If each fits an empty cluster, j waits at most W + G + (a + 1)·(D + R).
- * Proof. W after its submission j is due for good, whatever is predicted, and so are all that were submitted before it; the next round sees
- * it, at most G later. From then on only those a jobs come before j, and their order is fixed. Let h be first. h starts within D, or
- * from then on nothing but h starts; what runs ends within R, h fits, h starts, in the round that the last end causes. So one of the
- * a + 1 jobs starts in every D + R at the latest. ∎
+ * Bound. Let R be the longest run time, G the longest time between rounds, W = `mostSeconds`, D = `keepAfterSeconds`, q = `dueShare`, and a the
+ * number of jobs submitted before job j that still wait W after j was submitted. If each fits an empty cluster, j waits at most
+ * W + G + (a + 1)·(W/q + D + 2G + R).
+ * Proof. W after its submission j is due for good, whatever is predicted, and so are all that were submitted before it; the next round
+ * sees it. From then on the first is one of those a jobs or j, by submission, until j has started. A charge is at most
+ * size·W/(q·capacity) ≤ W/q, so at most W/q + G after a due job started, or j was seen, some h of them goes first. h starts, or at most
+ * D + G later nodes are kept for it that it fits into when empty; what runs there ends within R, nothing else starts there beside
+ * what h leaves, so h starts, in the round that the last end causes. So one of the a + 1 jobs starts in every W/q + D + 2G + R at the latest. ∎
  */
 export interface StarvationRule {
   /** Times the expected run time that a job may wait before it is due, ≥ 0. */
@@ -18,8 +23,10 @@ export interface StarvationRule {
   /** Never due before, and always due after, seconds. */
   readonly leastSeconds: number;
   readonly mostSeconds: number;
-  /** A due job that is first in order makes the cluster drain after so long, seconds. */
-  readonly drainAfterSeconds: number;
+  /** A due job that is first in order has nodes kept for it after so long, seconds. */
+  readonly keepAfterSeconds: number;
+  /** Share of the cluster that due jobs may take against the order, 0 < share ≤ 1. */
+  readonly dueShare: number;
 }
 
 const DAY = 86_400;
@@ -27,7 +34,8 @@ export const defaultStarvationRule: StarvationRule = {
   dueAfterRunTimes: 30,
   leastSeconds: 2 * DAY,
   mostSeconds: 30 * DAY,
-  drainAfterSeconds: DAY,
+  keepAfterSeconds: DAY,
+  dueShare: 0.25,
 };
 
 /** How long a job may wait before it is due, seconds. @param meanSeconds its expected run time; NaN counts as none */
@@ -36,8 +44,8 @@ export function dueAfterSeconds(rule: StarvationRule, meanSeconds: number): numb
   return Math.min(rule.mostSeconds, Math.max(rule.leastSeconds, Number.isNaN(wanted) ? 0 : wanted));
 }
 
-/** Decides when the cluster drains for a due job; keeps who is first and since when. */
-export class Drain {
+/** Decides when nodes are kept for a due job; remembers who is first and since when. */
+export class FirstInLine {
   readonly #rule: StarvationRule;
   #first: unknown;
   #since = 0;
@@ -47,7 +55,7 @@ export class Drain {
   }
 
   /** @param first the first job in order that does not fit, by identity  @param now epoch seconds */
-  isOn(first: unknown, isDue: boolean, now: number): boolean {
+  needsNodesKept(first: unknown, isDue: boolean, now: number): boolean {
     if (!isDue) {
       this.#first = undefined;
       return false;
@@ -56,6 +64,6 @@ export class Drain {
       this.#first = first;
       this.#since = now;
     }
-    return now - this.#since >= this.#rule.drainAfterSeconds;
+    return now - this.#since >= this.#rule.keepAfterSeconds;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The order of the queue by predicted work, with probes for kinds of jobs not seen yet and due jobs first.
+ * The order of the queue by predicted work, with probes for kinds of jobs not seen yet and the job that is due for longest first.
  *
  * Jobs of one group (equal features, one burst) share a prediction, so a round costs a distribution per group that learned something,
  * a comparison per job, and nothing per job that merely waits. Pure state: the caller tells what happened.
@@ -28,7 +28,8 @@ export interface QueuedWork {
 export interface Rank {
   /** Device-seconds expected, or of the wager when it is its group's probe. */
   readonly work: number;
-  readonly isDue: boolean;
+  /** Whether it is due, and of all that are due the one submitted first. */
+  readonly goesFirst: boolean;
 }
 
 interface GroupView {
@@ -46,11 +47,22 @@ export class WorkOrder {
   readonly #rule: StarvationRule;
   /** Groups die with their jobs, and their views with them. */
   readonly #views = new WeakMap<HazardNode, GroupView>();
+  readonly #capacity: number;
   #round = 0;
+  /** Before this no due job goes first, epoch seconds. */
+  #nextDueAt = Number.NEGATIVE_INFINITY;
 
-  constructor(predictor: RunTimePredictor, rule: StarvationRule) {
+  /** @param capacity devices or cores of the cluster, > 0 */
+  constructor(predictor: RunTimePredictor, rule: StarvationRule, capacity: number) {
     this.#predictor = predictor;
     this.#rule = rule;
+    this.#capacity = capacity;
+  }
+
+  /** The job that went first has started: its work is charged to the share of due jobs. @param now epoch seconds */
+  firstStarted({ job, size }: Pick<QueuedWork, 'job' | 'size'>, now: number): void {
+    const seconds = Math.min(this.#rule.mostSeconds, this.#view(job, now).meanSeconds);
+    this.#nextDueAt = now + (seconds * size) / (this.#rule.dueShare * this.#capacity);
   }
 
   /** Ranks the queue. @param now epoch seconds @returns in the order of `queue`; sort with `compareRanks` */
@@ -67,20 +79,33 @@ export class WorkOrder {
       view.waiting += 1;
       return view;
     });
-    return queue.map(({ job, size, submittedAt }, i) => {
+    const first = this.#firstDue(queue, views, now);
+    return queue.map((queued, i) => {
+      const { job, size } = queued;
       const view = views[i]!;
-      const isDue = now - submittedAt >= dueAfterSeconds(this.#rule, view.meanSeconds);
+      const goesFirst = queued === first;
       // One probe at a time, and only while nothing is known of the group.
       const isProbe = !view.hasProbe && job.group.runningCount === 0 && job.group.endedCount === 0;
-      if (!isProbe) return { work: view.meanSeconds * size, isDue };
+      if (!isProbe) return { work: view.meanSeconds * size, goesFirst };
       view.hasProbe = true;
-      return { work: probeWork(view.distribution, size, view.waiting), isDue };
+      return { work: probeWork(view.distribution, size, view.waiting), goesFirst };
     });
   }
 
   /** The run time that a waiting job is believed to stay below when it asks to pass a reservation, seconds. */
   backfillSeconds(job: TrackedJob, now: number): number {
     return quantileSeconds(this.#view(job, now).distribution, BACKFILL_SHARE);
+  }
+
+  #firstDue(queue: readonly QueuedWork[], views: readonly GroupView[], now: number): QueuedWork | undefined {
+    let first: QueuedWork | undefined;
+    if (now < this.#nextDueAt) return undefined;
+    for (let i = 0; i < queue.length; i++) {
+      const queued = queue[i]!;
+      if (now - queued.submittedAt < dueAfterSeconds(this.#rule, views[i]!.meanSeconds)) continue;
+      if (first === undefined || bySubmission(queued, first) < 0) first = queued;
+    }
+    return first;
   }
 
   #view(job: TrackedJob, now: number): GroupView {
@@ -105,8 +130,11 @@ export class WorkOrder {
   }
 }
 
-/** Due jobs first, by submission; then least work; ties by submission, then sequence. */
+const bySubmission = (a: Omit<QueuedWork, 'job'>, b: Omit<QueuedWork, 'job'>) =>
+  a.submittedAt - b.submittedAt || a.sequence - b.sequence;
+
+/** Who goes first, then least work; ties by submission, then sequence. */
 export function compareRanks(a: Rank & Omit<QueuedWork, 'job'>, b: Rank & Omit<QueuedWork, 'job'>): number {
-  if (a.isDue !== b.isDue) return a.isDue ? -1 : 1;
-  return (a.isDue ? 0 : a.work - b.work) || a.submittedAt - b.submittedAt || a.sequence - b.sequence;
+  if (a.goesFirst !== b.goesFirst) return a.goesFirst ? -1 : 1;
+  return a.work - b.work || bySubmission(a, b);
 }

@@ -112,7 +112,7 @@ describe('the simulation', () => {
     () => qssf('any'),
     () => oracleSjf(),
     oracleArea,
-    () => predictedWork(),
+    () => predictedWork(6),
   ];
   it.each(all.map((make) => [make().name, make] as const))(
     'of %s runs every job whole, never before its submission, never beyond capacity',
@@ -143,7 +143,7 @@ describe('the simulation', () => {
     const trace = Array.from({ length: 60 }, (_, i) => job(i * 3, 1 + ((i * 37) % 50), 1 + (i % 6)));
     const [first, second] = [0, 1].map(() => {
       const jobs = simJobs(trace);
-      simulate(jobs, new Cluster(1, 6), predictedWork());
+      simulate(jobs, new Cluster(1, 6), predictedWork(6));
       return starts(jobs);
     });
     expect(first).toEqual(second);

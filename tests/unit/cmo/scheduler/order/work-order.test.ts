@@ -19,7 +19,7 @@ function setUp() {
     sequence += 1;
     return { job, size, submittedAt, sequence };
   };
-  const order = new WorkOrder(predictor, defaultStarvationRule);
+  const order = new WorkOrder(predictor, defaultStarvationRule, 64);
   const sorted = (queue: QueuedWork[], at: number) => {
     const ranks = order.rank(queue, at);
     return queue.map((work, i) => ({ ...work, ...ranks[i]! })).sort(compareRanks);
@@ -77,22 +77,35 @@ describe('the order by predicted work', () => {
     expect(after).toBeLessThan(before / 2);
   });
 
-  it('puts due jobs first, by submission', () => {
+  it('puts the due job that was submitted first before all others, and only that one', () => {
     const { now, queued, sorted } = setUp();
     const [old, older] = [
       queued({ user: 'long', size: 64 }),
-      queued({ user: 'long', size: 32, submittedAt: now - 100 }),
+      queued({ user: 'long', size: 128, submittedAt: now - 100 }),
     ];
     const later = now + defaultStarvationRule.mostSeconds;
     const fresh = queued({ user: 'short', submittedAt: later });
     const ranked = sorted([fresh, old, older], later);
-    expect(ranked.map(({ sequence }) => sequence)).toEqual([older.sequence, old.sequence, fresh.sequence]);
-    expect(ranked.map(({ isDue }) => isDue)).toEqual([true, true, false]);
+    expect(ranked.map(({ sequence }) => sequence)).toEqual([older.sequence, fresh.sequence, old.sequence]);
+    expect(ranked.map(({ goesFirst }) => goesFirst)).toEqual([true, false, false]);
+  });
+
+  it('lets the next due job go first only when a share of the cluster would have done the work of the last', () => {
+    const { now, queued, order } = setUp();
+    const queue = [queued({ user: 'long', size: 16 }), queued({ user: 'long', size: 16 })];
+    const later = now + defaultStarvationRule.mostSeconds;
+    const first = queue.shift()!;
+    order.rank(queue, later);
+    order.firstStarted(first, later);
+    expect(order.rank(queue, later + 60)[0]!.goesFirst).toBe(false);
+    // 16 of 64 devices are a quarter: its own run time, about 50,000 s.
+    expect(order.rank(queue, later + 30_000)[0]!.goesFirst).toBe(false);
+    expect(order.rank(queue, later + 90_000)[0]!.goesFirst).toBe(true);
   });
 
   it('puts a due job before any other, whichever is asked about first', () => {
-    const due = { work: 1e9, isDue: true, size: 1, submittedAt: 0, sequence: 1 };
-    const light = { work: 1, isDue: false, size: 1, submittedAt: 5, sequence: 2 };
+    const due = { work: 1e9, goesFirst: true, size: 1, submittedAt: 0, sequence: 1 };
+    const light = { work: 1, goesFirst: false, size: 1, submittedAt: 5, sequence: 2 };
     expect(Math.sign(compareRanks(due, light))).toBe(-1);
     expect(Math.sign(compareRanks(light, due))).toBe(1);
     expect(compareRanks(light, light)).toBe(0);
