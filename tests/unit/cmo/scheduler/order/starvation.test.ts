@@ -62,11 +62,11 @@ describe('keeping nodes', () => {
 
 describe('the bound on waiting', () => {
   /** Small jobs without end, more than the cluster can take, and now and then one that needs all of it. */
-  const flood = (seed: number): TraceJob[] => {
+  const flood = (seed: number, count: number): TraceJob[] => {
     const random = uniform(seed);
     const jobs: TraceJob[] = [];
     let at = 0;
-    for (let i = 0; i < 700; i++) {
+    for (let i = 0; i < count; i++) {
       at += random() * 100;
       const isWide = i % 200 === 50;
       jobs.push({
@@ -83,8 +83,8 @@ describe('the bound on waiting', () => {
     return jobs;
   };
 
-  const waits = (seed: number, starvation: StarvationRule) => {
-    const jobs = simJobs(flood(seed));
+  const waits = (seed: number, starvation: StarvationRule, count = 700) => {
+    const jobs = simJobs(flood(seed, count));
     simulate(jobs, new Cluster(1, 16), predictedWork(16, { rule: starvation }));
     return jobs.map((job) => ({ job, wait: job.startedAt - job.submittedAt }));
   };
@@ -109,7 +109,7 @@ describe('the bound on waiting', () => {
     const never: StarvationRule = { ...rule, leastSeconds: 1e12, mostSeconds: 1e12 };
     const wide = (starvation: StarvationRule) =>
       Math.max(
-        ...waits(1, starvation)
+        ...waits(1, starvation, 1500)
           .filter(({ job }) => job.size === 16)
           .map(({ wait }) => wait),
       );
