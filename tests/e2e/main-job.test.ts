@@ -48,6 +48,8 @@ describe('the README’s three lines', () => {
     expect(job.usage.energyKwh).toBeGreaterThan(0);
     expect(job.checkpoint?.hash).toMatch(/^[0-9a-f]{64}$/);
     const text = await product.run(['job', id]);
+    expect(text.stdout).toMatch(/queued {2}by key_/);
+    expect(text.stdout).toMatch(/starting {2}by scheduler/);
     for (const heading of ['Timeline', 'Attempt 1', 'why here', 'Usage', 'cost', 'energy'])
       expect(text.stdout).toContain(heading);
   });

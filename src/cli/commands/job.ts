@@ -42,9 +42,9 @@ function showTimeline(job: JobDetail): void {
   print(colors.bold('Timeline'));
   const start = Date.parse(job.submittedAt);
   for (const event of job.timeline) {
-    const { to, why, by, outcome, number } = event.data as Record<string, string | number | undefined>;
+    const { to, why, who, outcome, number } = event.data as Record<string, string | number | undefined>;
     const noun = event.kind.startsWith('attempt.') ? `attempt ${number ?? ''} ` : '';
-    const details = [outcome, why, by && `by ${by}`].filter((part) => part !== undefined && part !== null).join(', ');
+    const details = [outcome, why, who && `by ${who}`].filter((part) => part !== undefined && part !== null).join(', ');
     const offset = `+${((Date.parse(event.at) - start) / 1000).toFixed(3)} s`;
     print(
       `  ${colors.dim(offset.padStart(12))}  ${noun}${paintState(String(to ?? event.kind))}${details ? colors.dim(`  ${printable(details)}`) : ''}`,
