@@ -1,9 +1,10 @@
 /**
  * `jct`: does prediction help? Published policies and ours on the same traces in one simulation (reference: scheduling §6, §8 B5).
  *
- * A peer counts only if it lands on its published figure: the cases "deviation" hold each to 2 % (hpc2n: 5 %, because the
- * published run counted 25 jobs that never ran). Paired statistics are over ten pieces of the trace in order of submission: the same jobs under
- * both policies. Preemption is another machine (it costs 600 s each), so it has its own table.
+ * A peer counts only if it lands on its published figure: the cases "deviation" hold each to 2 % (hpc2n: 5 %; how the published run
+ * treated 25 jobs without run time and events of one instant is not known, and both move it by more than 2 %). Paired statistics are
+ * over ten pieces of the trace in order of submission: the same jobs under both policies. Preemption is another machine (it costs
+ * 600 s each), so it has its own table.
  */
 import type { BenchmarkCase, BenchmarkContext } from '../harness.ts';
 import { mean, pairedDifference } from '../statistics.ts';
