@@ -3,7 +3,7 @@ import { meanSeconds } from '../../../src/cmo/scheduler/prediction/distribution.
 import { RunTimePredictor, type TrackedJob } from '../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
 import { type ActiveJob, LOST_SECONDS, type PreemptivePolicy } from '../simulate-preemptive.ts';
 
-/** Service (GPU-seconds) after which Tiresias moves a job to its second queue; one of the values of its artifact's scripts. */
+/** Service (GPU-seconds) after which Tiresias moves a job to its second queue; our choice, the paper leaves it to be tuned. */
 const TIRESIAS_LIMIT = 3600;
 
 /** Tiresias 2D-LAS (Gu et al., NSDI'19), discretised into two queues: least attained service (size × time) first, FIFO inside a queue. */
