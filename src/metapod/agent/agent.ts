@@ -38,7 +38,8 @@ import { bootId, killAttempt } from './supervisor/index.ts';
 type Command = Extract<GatewayMessage, { type: 'command' }>;
 
 const stepMs = 250;
-const sampleMs = 2_000;
+/** With the batching of the gateway, what people see is at most 2 s old. */
+const sampleMs = 1_000;
 const rediscoverMs = 60_000;
 const cacheKeptMs = 86_400_000;
 /** Of a frame of reports; a message of 4,096 characters may take 24 KiB. */
@@ -389,6 +390,8 @@ export class Agent {
     const before = this.#sample;
     const after = await this.#sampler.sampleNode();
     this.#sample = after;
+    // Where work runs or devices stand people watch; an idle node without devices says how it is with its heartbeats.
+    if (this.#unended().length > 0 || this.#facts.devices.length > 0) this.#beat();
     for (const rank of this.#ranks.values()) {
       try {
         rank.meter(before === undefined ? null : { before, after });
