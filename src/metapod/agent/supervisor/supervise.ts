@@ -138,12 +138,16 @@ export async function supervise(
   failpoint('supervisor.after-status-ended');
 }
 
-/** Records the end; on a full disk again and again until it holds, for nothing else can tell the agent. */
+/**
+ * Records the end; on a full disk again and again until it holds, for nothing else can tell the agent. An attempt whose folder was
+ * deleted has nobody left to tell: then the supervisor cleans up and leaves.
+ */
 export async function writeEnd(dir: string, status: Status): Promise<void> {
   for (;;) {
     try {
       return writeStatus(dir, status);
     } catch {
+      if (!existsSync(dir)) return;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
