@@ -8,7 +8,7 @@ import SummaryReporter from './tests/support/reporter.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/{unit,integration,conformance,e2e,architecture}/**/*.test.ts'],
+    include: ['tests/{unit,integration,conformance,e2e,browser,architecture}/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
     pool: 'forks',
     // Integration tests mostly wait for other processes, so one worker more than a small machine has cores pays.
