@@ -59,9 +59,11 @@ export class Connection {
     void this.#connect();
   }
 
-  /** Sends if the socket is open; what matters is repeated after the next welcome. */
-  send(message: AgentMessage): void {
-    if (this.#isOpen) this.#socket?.send(JSON.stringify(message));
+  /** Sends if the socket is open; what matters is repeated after the next welcome. @returns whether it was open */
+  send(message: AgentMessage): boolean {
+    if (!this.#isOpen) return false;
+    this.#socket?.send(JSON.stringify(message));
+    return true;
   }
 
   stop(): void {
