@@ -9,6 +9,7 @@ const prefixes = {
   project: 'prj',
   user: 'usr',
   key: 'key',
+  link: 'lnk',
   job: 'job',
   array: 'arr',
   attempt: 'att',
@@ -20,6 +21,8 @@ const prefixes = {
   usage: 'use',
   command: 'cmd',
   request: 'req',
+  secret: 'sec',
+  dataKey: 'dek',
 } as const;
 
 export type IdKind = keyof typeof prefixes;

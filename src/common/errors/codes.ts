@@ -78,6 +78,21 @@ export const errorCodes = {
     title: 'This API key or token was revoked.',
     remedy: 'Ask an admin for a new one (`solyx keys create`).',
   },
+  session_ended: {
+    status: 401,
+    title: 'This browser session has ended.',
+    remedy: 'Sign in again.',
+  },
+  link_invalid: {
+    status: 410,
+    title: 'This link was used, has expired or was withdrawn.',
+    remedy: 'Ask for a new one; each works once.',
+  },
+  cross_origin: {
+    status: 403,
+    title: 'A browser sent this from a page that is not this server’s own.',
+    remedy: 'Use the console at the address that the server is known by, or an API key; see `server.publicUrl`.',
+  },
   forbidden: {
     status: 403,
     title: 'Your role does not allow this.',
@@ -125,6 +140,11 @@ export const errorCodes = {
     title: 'The working directory bundle was not uploaded.',
     remedy: 'Upload it with PUT /v1/blobs/{hash} first; `solyx submit` does it for you.',
   },
+  secret_missing: {
+    status: 422,
+    title: 'A secret that the job asks for does not exist.',
+    remedy: 'Set it with `solyx secrets set`, for the tenant or for the project of the job.',
+  },
   blob_hash_mismatch: {
     status: 422,
     title: 'The bytes do not have the hash they were sent under.',
@@ -163,6 +183,11 @@ export const errorCodes = {
     status: 500,
     title: 'The configuration is not valid.',
     remedy: 'Mend the keys named in `issues`; `solyx config check` tests it.',
+  },
+  secrets_key_missing: {
+    status: 503,
+    title: 'The key that opens the secret store cannot be read.',
+    remedy: 'Bring back the file named in `detail` (`secrets.keyFile`); every server of a database needs the same one.',
   },
   home_in_use: {
     status: 500,
@@ -213,6 +238,21 @@ export const errorCodes = {
     status: 500,
     title: 'The PostgreSQL version is not supported.',
     remedy: 'Use PostgreSQL 16 or later; move an embedded database with `solyx backup` and `solyx restore`.',
+  },
+  backup_damaged: {
+    status: 422,
+    title: 'The file is no whole backup of Solyx.',
+    remedy: 'Take another copy of it, or an older backup; nothing was changed.',
+  },
+  backup_newer: {
+    status: 409,
+    title: 'The backup was made by a newer release.',
+    remedy: 'Restore it with that release or a later one.',
+  },
+  restore_target_not_empty: {
+    status: 409,
+    title: 'There is a database with content already.',
+    remedy: 'Restore into another data directory, or say --replace to give up what is there.',
   },
   database_newer: {
     status: 500,

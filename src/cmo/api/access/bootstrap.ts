@@ -13,7 +13,7 @@ import { type Database, type Tx, withSystem } from '../../../common/database/ind
 import { appendEvents } from '../../../common/events/index.ts';
 import { newId } from '../../../common/ids.ts';
 import { makeKey, parseKey } from '../../../common/keys.ts';
-import { replaceFile } from './replace-file.ts';
+import { replaceFile } from '../../../common/replace-file.ts';
 
 /** Name of the admin key that belongs to the data directory. */
 const adminKeyFileName = 'admin.key';
