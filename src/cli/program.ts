@@ -21,6 +21,8 @@ const commands = {
   keys: async () => (await import('./commands/keys.ts')).keysCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   agent: async () => (await import('./commands/agent.ts')).agentCommand,
+  backup: async () => (await import('./commands/backup.ts')).backupCommand,
+  restore: async () => (await import('./commands/restore.ts')).restoreCommand,
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
 } as const satisfies Record<string, () => Promise<AddCommand>>;
 

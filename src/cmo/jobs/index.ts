@@ -1,3 +1,4 @@
+export { holdBackAfterRestore } from './after-restore.ts';
 export { requestCancel } from './cancel.ts';
 export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
 export { type InsertedJob, insertJob, type NewJob } from './insert.ts';

@@ -1,7 +1,7 @@
 /**
  * What must be thrown away behind ended attempts: backends are told to forget them, what is kept of them is deleted in bounded
  * batches, and what still runs though nobody knows it any more (a database was restored, a node came back from the dead)
- * is ended. The first two happen in every round, the search for orphans every five minutes.
+ * is ended. The first two happen in every round, the search for orphans every minute.
  */
 import type { Clock } from '../../common/clock.ts';
 import type { Database } from '../../common/database/index.ts';
@@ -11,7 +11,10 @@ import type { Backend } from './backends/backend.ts';
 import { inParallel } from './in-parallel.ts';
 import { attemptsToForget, dropDeadOwners, markDue, markForgotten, notAlive } from './queries.ts';
 
-const sweepEverySeconds = 300;
+const tidyEverySeconds = 300;
+const sweepEverySeconds = 60;
+/** After a start nodes come back one by one, and what they bring should not wait: so many sweeps, so far apart. */
+const earlySweeps = { count: 4, everySeconds: 15 };
 const concurrency = 8;
 
 export interface CaretakerOptions {
@@ -24,6 +27,8 @@ export interface CaretakerOptions {
 export class Caretaker {
   readonly #options: CaretakerOptions;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  #sweeps = 0;
+  #tidiedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
@@ -32,14 +37,19 @@ export class Caretaker {
   /** @returns whether there may be more to do at once */
   async round(limit: number): Promise<boolean> {
     const now = this.#options.clock.monotonicMs();
-    const thorough = now - this.#sweptAt >= sweepEverySeconds * 1000;
-    if (thorough) await this.sweep();
+    const every = this.#sweeps < earlySweeps.count ? earlySweeps.everySeconds : sweepEverySeconds;
+    if (now - this.#sweptAt >= every * 1000) {
+      await this.sweep();
+      this.#sweeps++;
+      this.#sweptAt = now;
+    }
+    const thorough = now - this.#tidiedAt >= tidyEverySeconds * 1000;
     let more = await this.#forget(limit);
     for (const backend of this.#options.backends.values()) {
       const left = await backend.tidy?.(limit, thorough);
       more ||= left === true;
     }
-    if (thorough) this.#sweptAt = now;
+    if (thorough) this.#tidiedAt = now;
     return more;
   }
 

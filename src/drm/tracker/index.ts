@@ -1,4 +1,5 @@
 /** The tracker's face: what exists and whether it can be reached. */
+export { settleAfterRestore } from './after-restore.ts';
 export { fleetTenant } from './changes.ts';
 export {
   type FleetDevice,

@@ -1,0 +1,2 @@
+export { type BackupCounts, type BackupHeader, type BackupOptions, backup } from './backup.ts';
+export { type Restored, type RestoreOptions, readHeader, restore } from './restore.ts';
