@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type ApiDeps, bootstrap, makeAuthenticator, pruneIdempotency, serveApi } from './cmo/api/index.ts';
+import { type ApiDeps, bootstrap, makeAuthenticator, pruneIdempotency, pruneIdentity, serveApi } from './cmo/api/index.ts';
 import { attemptLedger } from './cmo/jobs/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
 import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
@@ -62,7 +62,9 @@ export const components = {
       const { db, wake, clock, logger, registry, blobs } = services;
       const { bundleBytes } = services.config.limits;
       const preview = createPreview(db, clock);
-      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, bundleBytes, preview };
+      const { sessions } = services.config;
+      const identity = { sessions };
+      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, bundleBytes, identity, preview };
       await serveApi(app, deps);
       return always;
     },
@@ -213,6 +215,7 @@ async function serve(
       logger,
       clock,
       authenticate: makeAuthenticator(db, clock),
+      publicUrl: config.server.publicUrl,
       rateLimit: { perSecond, burst: 2 * perSecond },
     });
     const running: Running[] = [];
@@ -282,6 +285,7 @@ function startHousekeeping({ db, logger }: Services): () => Promise<void> {
       settleSamples(db),
       emptied(() => pruneEvents(db, retention.eventDays)),
       emptied(() => pruneIdempotency(db, retention.idempotencyHours)),
+      emptied(() => pruneIdentity(db, retention.eventDays)),
     ]).catch((error) => logger.warn({ err: error }, 'housekeeping failed; it is repeated in five minutes'));
   }, every);
   timer.unref();

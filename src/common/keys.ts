@@ -7,8 +7,11 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 
-/** api: people and programs · join: makes nodes · node: one node's own. */
-export const keyKinds = ['api', 'join', 'node'] as const;
+/**
+ * api: people and programs · join: makes nodes · node: one node's own · session: a browser's · login, invite: the token of
+ * a one-time link.
+ */
+export const keyKinds = ['api', 'join', 'node', 'session', 'login', 'invite'] as const;
 export type KeyKind = (typeof keyKinds)[number];
 
 export interface ParsedKey {
@@ -18,7 +21,7 @@ export interface ParsedKey {
 }
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-const form = /^(sx_(api|join|node)_[0-9a-hjkmnp-tv-z]{52})_([0-9a-hjkmnp-tv-z]{6})$/;
+const form = /^(sx_(api|join|node|session|login|invite)_[0-9a-hjkmnp-tv-z]{52})_([0-9a-hjkmnp-tv-z]{6})$/;
 
 /** Makes a new key. The text is shown once; only the hash is kept. */
 export function makeKey(kind: KeyKind): ParsedKey & { readonly text: string } {

@@ -7,6 +7,8 @@ import type { PendingReason } from '../../common/contract/states/job.ts';
 import type { Database } from '../../common/database/index.ts';
 import type { Wake } from '../../common/events/index.ts';
 import type { Logger } from '../../common/logger.ts';
+import type { SecretStore } from '../../common/secrets/index.ts';
+import type { IdentitySettings } from './identity/settings.ts';
 
 /** What the scheduler would do with a job if it were submitted now, alone in the queue. */
 export interface Preview {
@@ -24,8 +26,10 @@ export interface ApiDeps {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly blobs: BlobStore;
+  readonly secrets: SecretStore;
   /** Most bytes of one upload. */
   readonly bundleBytes: number;
+  readonly identity: IdentitySettings;
   /** The scheduler's answer to a dry run. */
   readonly preview: (spec: JobSpec) => Promise<Preview>;
 }

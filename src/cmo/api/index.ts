@@ -1,5 +1,7 @@
 export { makeAuthenticator } from './access/authenticator.ts';
 export { type Bootstrapped, bootstrap } from './access/bootstrap.ts';
 export type { ApiDeps, Preview } from './deps.ts';
+export { pruneIdentity } from './identity/prune.ts';
+export type { IdentitySettings } from './identity/settings.ts';
 export { pruneIdempotency } from './jobs/idempotency.ts';
 export { serveApi } from './plugin.ts';

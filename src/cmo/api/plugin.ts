@@ -4,13 +4,17 @@ import { type Route, type RouteId, routes } from '../../common/contract/routes/i
 import { bindRoute, documentApi, type Handler, type Handlers, serveStatus } from '../../common/http/index.ts';
 import { keyHandlers } from './access/keys.ts';
 import { tenantHandlers } from './access/tenants.ts';
+import { auditHandlers } from './audit/handlers.ts';
 import { blobHandlers } from './blobs.ts';
 import type { ApiDeps } from './deps.ts';
+import { loginLinkHandlers } from './identity/login-links.ts';
+import { sessionHandlers } from './identity/sessions.ts';
 import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { nodeHandlers } from './nodes.ts';
 import { usageHandlers } from './projects-usage.ts';
+import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
 
 /** Release that the OpenAPI document names. */
@@ -28,8 +32,12 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...usageHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),
+    ...sessionHandlers(deps),
+    ...loginLinkHandlers(deps),
     ...siteHandlers(deps),
     ...nodeHandlers(deps),
+    ...secretHandlers(deps),
+    ...auditHandlers(deps),
     ...blobHandlers(deps),
     getOpenapi: async ({ reply }) =>
       reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),

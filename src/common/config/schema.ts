@@ -19,6 +19,12 @@ export const configSchema = z.strictObject({
     .strictObject({
       host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Loopback unless told otherwise.'),
       port: z.int().min(0).max(65_535).default(8080).describe('Port to listen on, 0–65535; 0 takes a free one.'),
+      publicUrl: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe(
+          'URL that browsers reach the console by, when a proxy stands in front. Links in e-mails begin with it.',
+        ),
     })
     .prefault({})
     .describe('Where the control plane listens.'),
@@ -75,6 +81,33 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('The agent on this machine.'),
+  sessions: z
+    .strictObject({
+      lastSeconds: z
+        .int()
+        .min(60)
+        .max(2_592_000)
+        .default(604_800)
+        .describe('A browser session ends after so long whatever happens, seconds; at most 30 days. Default 7 days.'),
+      idleSeconds: z
+        .int()
+        .min(60)
+        .max(2_592_000)
+        .default(86_400)
+        .describe('A browser session ends after so long without a request, seconds. Default a day.'),
+    })
+    .prefault({})
+    .describe('Being signed in with a browser.'),
+  secrets: z
+    .strictObject({
+      keyFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('File of the key that opens the secret store; the same for every server of a database. Default: `secrets.key` in the data directory, made at the first start.'),
+    })
+    .prefault({})
+    .describe('The secret store.'),
   limits: z
     .strictObject({
       requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).describe('Requests a second of one API key.'),

@@ -30,6 +30,12 @@ export const endpoints = {
   revokeKey: { method: 'POST', path: '/v1/keys/:id/revoke' },
   whoami: { method: 'GET', path: '/v1/whoami' },
 
+  createSession: { method: 'POST', path: '/v1/sessions' },
+  listSessions: { method: 'GET', path: '/v1/sessions' },
+  endSession: { method: 'DELETE', path: '/v1/sessions/current' },
+  revokeSession: { method: 'POST', path: '/v1/sessions/:id/revoke' },
+  createLoginLink: { method: 'POST', path: '/v1/login-links' },
+
   createSite: { method: 'POST', path: '/v1/sites' },
   listSites: { method: 'GET', path: '/v1/sites' },
   getSite: { method: 'GET', path: '/v1/sites/:id' },
@@ -41,6 +47,15 @@ export const endpoints = {
   drainNode: { method: 'POST', path: '/v1/nodes/:id/drain' },
   removeNode: { method: 'POST', path: '/v1/nodes/:id/remove' },
   listDevices: { method: 'GET', path: '/v1/devices' },
+
+  setSecret: { method: 'PUT', path: '/v1/secrets/:name' },
+  listSecrets: { method: 'GET', path: '/v1/secrets' },
+  removeSecret: { method: 'DELETE', path: '/v1/secrets/:name' },
+  rotateSecretsKey: { method: 'POST', path: '/v1/secrets-key/rotate' },
+
+  listAudit: { method: 'GET', path: '/v1/audit' },
+  getAuditHead: { method: 'GET', path: '/v1/audit/head' },
+  listAuditSeals: { method: 'GET', path: '/v1/audit/seals' },
 
   putBlob: { method: 'PUT', path: '/v1/blobs/:sha256' },
   headBlob: { method: 'HEAD', path: '/v1/blobs/:sha256' },

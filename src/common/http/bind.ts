@@ -6,8 +6,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod 
 import { z } from 'zod';
 import type { Route, RouteId, Routes } from '../contract/routes/index.ts';
 import { SolyxError } from '../errors/index.ts';
+import { admit } from './admission.ts';
 import { describeRoute } from './openapi.ts';
 import { type Principal, requireAccess } from './principal.ts';
+import { clearSessionCookie, hasSessionCookie } from './session-cookie.ts';
 import { readYaml } from './yaml-body.ts';
 
 declare module 'fastify' {
@@ -86,30 +88,25 @@ export function bindRoute<R extends Route>(app: FastifyInstance, route: R, handl
         ...(route.body instanceof z.ZodType && { body: route.body }),
         ...(route.body === 'bytes' && { body: z.unknown() }),
       },
-      onRequest: (request) => admit(app, route, request),
+      onRequest: (request, reply) => permit(app, route, request, reply),
       handler: run(route, handler) as RouteHandlerMethod,
     });
   });
 }
 
-async function admit(app: FastifyInstance, route: Route, request: FastifyRequest): Promise<void> {
+async function permit(app: FastifyInstance, route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (route.access === 'public') return;
-  const { keys, strangers } = app.limits;
-  refuseFor(strangers.wait(request.ip));
   let principal: Principal;
   try {
-    principal = await app.authenticate(request.headers.authorization);
+    principal = await admit(app, request, request.ip);
   } catch (error) {
-    if (error instanceof SolyxError && error.status === 401) strangers.take(request.ip);
+    // A browser that keeps the cookie of a session that ended would ask in vain with it for days.
+    if (error instanceof SolyxError && error.status === 401 && hasSessionCookie(request))
+      clearSessionCookie(request, reply);
     throw error;
   }
-  refuseFor(keys.take(principal.keyId));
   requireAccess(principal, route.access);
   request.principal = principal;
-}
-
-function refuseFor(seconds: number): void {
-  if (seconds > 0) throw new SolyxError('rate_limited', { retryAfterSeconds: seconds });
 }
 
 function run<R extends Route>(route: R, handler: Handler<R>) {

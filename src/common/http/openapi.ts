@@ -20,7 +20,15 @@ export async function documentApi(app: FastifyInstance, version: string): Promis
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       components: {
-        securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, `sx_api_…`.' } },
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'An API key, `sx_api_…`.' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: '__Host-solyx',
+            description: 'A browser session, set by `createSession`. Requests must come from pages of this server.',
+          },
+        },
       },
     },
     transform: jsonSchemaTransform,
@@ -47,7 +55,7 @@ export function describeRoute(route: Route) {
     operationId: route.id,
     summary: route.summary,
     tags: [route.path.split('/')[2] ?? 'service'],
-    security: route.access === 'public' ? [] : [{ key: [] }],
+    security: route.access === 'public' ? [] : [{ key: [] }, { session: [] }],
     ...(route.access !== 'public' && {
       description: `Needs role \`${route.access.role}\`${route.access.operator ? ' of the operator’s tenant' : ''}.`,
     }),
@@ -76,7 +84,15 @@ function answers(route: Route) {
 export function codesOf(route: Route): Code[] {
   const codes: Code[] = ['bad_request', 'internal', 'not_ready', ...route.errors];
   if (route.access !== 'public')
-    codes.push('unauthenticated', 'key_revoked', 'rate_limited', 'database_unavailable', 'database_timeout');
+    codes.push(
+      'unauthenticated',
+      'key_revoked',
+      'session_ended',
+      'cross_origin',
+      'rate_limited',
+      'database_unavailable',
+      'database_timeout',
+    );
   if (route.access !== 'public' && (route.access.role !== 'viewer' || route.access.operator)) codes.push('forbidden');
   if (route.params) codes.push('not_found');
   codes.push('invalid_query');

@@ -1,4 +1,4 @@
-/** Who asks. Whatever way of login there is (keys now, sessions and OIDC later), handlers see only this. */
+/** Who asks. Whatever way of login there is (API key, browser session however begun), handlers see only this. */
 import type { Access, Role } from '../contract/routes/index.ts';
 import { roles } from '../contract/routes/index.ts';
 import { SolyxError } from '../errors/index.ts';
@@ -11,6 +11,18 @@ export interface Principal {
   readonly tenant: { readonly id: string; readonly name: string };
   /** Project that new things belong to unless they say otherwise. */
   readonly project: { readonly id: string; readonly name: string };
+  /** Person or service account that the key or session belongs to; null for a key that is nobody's. */
+  readonly user: PrincipalUser | null;
+  /** Only in a browser session: when it ends whatever happens. */
+  readonly session?: { readonly expiresAt: string };
+}
+
+export interface PrincipalUser {
+  readonly id: string;
+  readonly name: string;
+  /** null for service accounts. */
+  readonly email: string | null;
+  readonly kind: 'person' | 'service';
 }
 
 /** Whether a role may do what `needed` may. */

@@ -4,12 +4,14 @@
  * Nothing is served without the checks made here: a route without a contract has no way past `bindRoute`. Limits come
  * before authentication, authentication before the body is read, so that strangers cannot make us work.
  */
+import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Clock } from '../clock.ts';
 import { SolyxError } from '../errors/index.ts';
 import { newId } from '../ids.ts';
+import type { ParsedKey } from '../keys.ts';
 import type { Logger } from '../logger.ts';
 import { refuseSlowBodies } from './body-deadline.ts';
 import { methodsOf, RouteShapes } from './not-found.ts';
@@ -27,19 +29,23 @@ declare module 'fastify' {
     stopping: AbortSignal;
     limits: { readonly keys: TokenBuckets; readonly strangers: TokenBuckets };
     authenticate: Authenticate;
+    /** Origin that browsers know this server by when it is not the one they connect to (a proxy in front). */
+    publicOrigin: string | undefined;
   }
 }
 
 /**
- * Finds who a key belongs to.
- * @throws unauthenticated, key_revoked, database_unavailable
+ * Finds who a key belongs to; a session only counts when no key was sent.
+ * @throws unauthenticated, key_revoked, session_ended, database_unavailable
  */
-export type Authenticate = (authorization: string | undefined) => Promise<Principal>;
+export type Authenticate = (authorization: string | undefined, session?: ParsedKey) => Promise<Principal>;
 
 export interface HttpOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly authenticate: Authenticate;
+  /** `server.publicUrl`: how browsers reach this server through a proxy. */
+  readonly publicUrl?: string | undefined;
   /** Longest body of a JSON or YAML request, bytes; default 1 MiB. */
   readonly bodyLimitBytes?: number;
   /** Longest time for such a body to arrive, seconds; default 30. */
@@ -77,6 +83,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   const shapes = new RouteShapes();
   app.decorate('stopping', stop.signal);
   app.decorate('authenticate', options.authenticate);
+  app.decorate('publicOrigin', options.publicUrl === undefined ? undefined : new URL(options.publicUrl).origin);
   app.decorate('limits', {
     keys: new TokenBuckets(options.rateLimit ?? { perSecond: 2_000, burst: 4_000 }, () => clock.monotonicMs()),
     strangers: new TokenBuckets(options.strangerLimit ?? { perSecond: 20, burst: 200 }, () => clock.monotonicMs()),
@@ -119,6 +126,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     return sendProblem(request, reply, new SolyxError('method_not_allowed', `It takes ${methods.join(', ')}.`));
   });
 
+  await app.register(cookie, { hook: false });
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
     strictTransportSecurity: false,

@@ -7,10 +7,13 @@ import { newId } from '../../../common/ids.ts';
 import { type KeyKind, makeKey } from '../../../common/keys.ts';
 import { iso } from '../wire.ts';
 
+/** Kinds that are keys to people; sessions have rows here, too, and endpoints of their own. */
+export type ListedKind = Exclude<KeyKind, 'session' | 'login' | 'invite'>;
+
 export interface KeyRow {
   id: string;
   name: string;
-  kind: KeyKind;
+  kind: ListedKind;
   role: Role;
   project: string;
   project_name: string;

@@ -10,6 +10,7 @@ import type { ApiDeps } from '../deps.ts';
 import { cursorId, makePage } from '../paging.ts';
 import { insertKey, type KeyRow, keyColumns, type NewKey, toWireKey } from './key-rows.ts';
 import { findProject } from './tenants.ts';
+import { toWhoami } from './whoami.ts';
 
 /** A join token that was not told how long it lasts, seconds. */
 const joinSeconds = 86_400;
@@ -45,7 +46,7 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
         async (tx) => {
           const { rows } = await tx.query<KeyRow>(
             `select ${keyColumns} from cmo_api_keys k join cmo_projects p on p.tenant = k.tenant and p.id = k.project
-             where k.tenant = $1 and k.id > $2 order by k.id limit $3`,
+             where k.tenant = $1 and k.id > $2 and k.kind <> 'session' order by k.id limit $3`,
             [principal.tenant.id, cursorId('key', query.cursor) ?? '', query.limit + 1],
           );
           return makePage(rows, query.limit, toWireKey);
@@ -59,12 +60,13 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
         principal.tenant.id,
         async (tx) => {
           const { rowCount } = await tx.query(
-            'update cmo_api_keys set revoked_at = now() where tenant = $1 and id = $2 and revoked_at is null',
+            `update cmo_api_keys set revoked_at = now()
+             where tenant = $1 and id = $2 and revoked_at is null and kind <> 'session'`,
             [principal.tenant.id, params.id],
           );
           const { rows } = await tx.query<KeyRow>(
             `select ${keyColumns} from cmo_api_keys k join cmo_projects p on p.tenant = k.tenant and p.id = k.project
-             where k.tenant = $1 and k.id = $2`,
+             where k.tenant = $1 and k.id = $2 and k.kind <> 'session'`,
             [principal.tenant.id, params.id],
           );
           const row = rows[0];
@@ -82,7 +84,7 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
         { idempotent: true },
       ),
 
-    whoami: async ({ principal }) => principal,
+    whoami: async ({ principal }) => toWhoami(principal),
   };
 }
 

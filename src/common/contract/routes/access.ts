@@ -26,6 +26,22 @@ const key = z
 
 const createdKey = key.extend({ secret: z.string().describe('The key itself; shown only here.') });
 
+/** Who is asking. */
+export const whoami = z
+  .object({
+    keyId: id('key').describe('The key, or the session.'),
+    role,
+    operator: z.boolean(),
+    tenant: z.object({ id: id('tenant'), name: z.string() }),
+    project: z.object({ id: id('project'), name: z.string() }),
+    user: z
+      .object({ id: id('user'), name: z.string(), email: z.string().nullable(), kind: z.enum(['person', 'service']) })
+      .nullable()
+      .describe('null: the key is nobody’s.'),
+    session: z.object({ expiresAt: instant }).nullable().describe('null: asked with an API key.'),
+  })
+  .meta({ id: 'Whoami' });
+
 export const accessRoutes = {
   createTenant: defineRoute('createTenant', {
     summary: 'Create a tenant with a project and an admin key, whose secret is shown once',
@@ -113,17 +129,11 @@ export const accessRoutes = {
     errors: [],
   }),
   whoami: defineRoute('whoami', {
-    summary: 'Say whose key this is',
+    summary: 'Say whose key or session this is',
     access: { role: 'viewer' },
     status: 200,
     answer: 'json',
-    response: z.object({
-      keyId: id('key'),
-      role,
-      operator: z.boolean(),
-      tenant: z.object({ id: id('tenant'), name: z.string() }),
-      project: z.object({ id: id('project'), name: z.string() }),
-    }),
+    response: whoami,
     errors: [],
   }),
 };

@@ -1,11 +1,14 @@
 /** The contract table: every endpoint of the public API with its schemas, access and errors. */
 import { accessRoutes } from './access.ts';
+import { auditRoutes } from './audit.ts';
 import { fleetRoutes } from './fleet.ts';
+import { identityRoutes } from './identity.ts';
 import { jobRoutes } from './jobs.ts';
 import type { Route } from './route.ts';
+import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
 
-export const routes = { ...jobRoutes, ...accessRoutes, ...fleetRoutes, ...serviceRoutes };
+export const routes = { ...jobRoutes, ...accessRoutes, ...identityRoutes, ...fleetRoutes, ...secretRoutes, ...auditRoutes, ...serviceRoutes };
 
 export type Routes = typeof routes;
 export type RouteId = keyof Routes;

@@ -13,6 +13,7 @@ import { closeServer, createHttpServer, type HttpOptions } from '../../../../src
 import { newId } from '../../../../src/common/ids.ts';
 import { makeKey } from '../../../../src/common/keys.ts';
 import { silentLogger } from '../../../../src/common/logger.ts';
+import { openSecretStore } from '../../../../src/common/secrets/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 
 export interface TestApi {
@@ -49,7 +50,9 @@ export interface Answer {
 
 const preview: Preview = { startsNow: true, reason: null, message: 'It would start now.', rejections: {} };
 
-export async function startApi(options: { http?: Partial<HttpOptions>; poolSize?: number } = {}): Promise<TestApi> {
+export async function startApi(
+  options: { http?: Partial<HttpOptions>; poolSize?: number; identity?: Partial<ApiDeps['identity']> } = {},
+): Promise<TestApi> {
   const database = await createTestDatabase({ poolSize: options.poolSize ?? 8 });
   const { db } = database;
   const home = await mkdtemp(join(tmpdir(), 'solyx-api-'));
@@ -62,6 +65,13 @@ export async function startApi(options: { http?: Partial<HttpOptions>; poolSize?
     metrics: new Registry(),
     blobs: await openDirectoryStore(join(home, 'blobs')),
     bundleBytes: 1 << 20,
+    secrets: await openSecretStore({
+      db,
+      keyFile: join(home, 'secrets.key'),
+      logger: silentLogger,
+      registry: new Registry(),
+    }),
+    identity: { sessions: { lastSeconds: 604_800, idleSeconds: 86_400 }, ...options.identity },
     preview: async () => preview,
   };
   const app = await createHttpServer({

@@ -1,0 +1,81 @@
+/** Signing in: browser sessions and one-time links. */
+import { z } from 'zod';
+import { whoami } from './access.ts';
+import { flag, id, instant, list, page } from './parts.ts';
+import { defineRoute } from './route.ts';
+
+/** A secret in a body: bounded, so that nobody makes us hash a megabyte. */
+const secret = z.string().min(1).max(200);
+
+/** Codes of endpoints that anybody may ask. */
+const strangers = ['cross_origin', 'rate_limited', 'database_unavailable', 'database_timeout'] as const;
+
+const session = z
+  .object({
+    id: id('key'),
+    user: z.object({ id: id('user'), name: z.string(), email: z.string().nullable() }).nullable(),
+    current: z.boolean().describe('Whether it is the session that asks.'),
+    proof: z.enum(['key', 'link', 'email', 'oidc']).describe('How it was proved who this is.'),
+    userAgent: z.string().nullable().describe('What the browser called itself.'),
+    createdAt: instant,
+    lastUsedAt: instant.nullable(),
+    expiresAt: instant,
+  })
+  .meta({ id: 'Session' });
+
+export const identityRoutes = {
+  createSession: defineRoute('createSession', {
+    summary: 'Sign a browser in by an API key or a one-time login link; the session comes as a cookie',
+    access: 'public',
+    body: z.union([
+      z.strictObject({ key: secret.describe('An API key.') }),
+      z.strictObject({ link: secret.describe('The token of a login link; it works once.') }),
+    ]),
+    status: 201,
+    answer: 'json',
+    response: whoami,
+    errors: ['unauthenticated', 'key_revoked', 'link_invalid', ...strangers],
+  }),
+  listSessions: defineRoute('listSessions', {
+    summary: 'List the browser sessions that live: one’s own, or all of the tenant for admins',
+    access: { role: 'viewer' },
+    query: z.strictObject({ all: flag.optional().describe('Those of everybody; for admins.'), ...page }),
+    status: 200,
+    answer: 'json',
+    response: list(session),
+    errors: ['cursor_invalid', 'forbidden'],
+  }),
+  endSession: defineRoute('endSession', {
+    summary: 'Sign out: end the session that asks',
+    access: { role: 'viewer' },
+    status: 204,
+    answer: 'none',
+    response: z.undefined(),
+    errors: ['conflict'],
+  }),
+  revokeSession: defineRoute('revokeSession', {
+    summary: 'End a browser session within a second: one’s own, or anybody’s of the tenant for admins',
+    access: { role: 'viewer' },
+    params: z.strictObject({ id: id('key') }),
+    status: 204,
+    answer: 'none',
+    response: z.undefined(),
+    errors: [],
+  }),
+  createLoginLink: defineRoute('createLoginLink', {
+    summary: 'Make a link that signs a browser in once as whoever asks',
+    access: { role: 'viewer' },
+    body: z.strictObject({
+      expiresInSeconds: z.int().min(60).max(600).default(300).describe('60–600; default 300.'),
+    }),
+    status: 201,
+    answer: 'json',
+    response: z.object({
+      path: z
+        .string()
+        .describe('Path and fragment below the server’s URL. A fragment is sent to no server and is in no log.'),
+      expiresAt: instant,
+    }),
+    errors: [],
+  }),
+};
