@@ -22,6 +22,7 @@ import { DatabaseWake, pruneEvents, truncateOldDirty, type Wake } from './common
 import { closeServer, createHttpServer } from './common/http/index.ts';
 import { serveStatus } from './common/http/status.ts';
 import type { Logger } from './common/logger.ts';
+import { openSecretStore, type SecretStore } from './common/secrets/index.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
 import { ensureSite, settleSamples, startPresenceLoop } from './drm/tracker/index.ts';
 import { agentRoutes, Gateway } from './metapod/gateway/index.ts';
@@ -36,6 +37,7 @@ export interface Services {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly blobs: BlobStore;
+  readonly secrets: SecretStore;
   /** Id of this process among replicas. */
   readonly processId: string;
 }
@@ -64,7 +66,7 @@ export const components = {
       const preview = createPreview(db, clock);
       const { sessions } = services.config;
       const identity = { sessions };
-      const deps: ApiDeps = { db, wake, clock, logger, metrics: registry, blobs, bundleBytes, identity, preview };
+      const deps: ApiDeps = { secrets: services.secrets, db, wake, clock, logger, metrics: registry, blobs, bundleBytes, identity, preview };
       await serveApi(app, deps);
       return always;
     },
@@ -174,6 +176,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       logger,
       registry,
       blobs: await openDirectoryStore(join(home, 'blobs')),
+      secrets: await openSecretStore({
+        db,
+        keyFile: config.secrets.keyFile ?? join(home, 'secrets.key'),
+        logger,
+        registry,
+      }),
       processId: `${process.pid}-${randomUUID()}`,
     };
     stops.push(startHousekeeping(services));

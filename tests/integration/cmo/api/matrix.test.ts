@@ -19,7 +19,8 @@ const blobHash = createHash('sha256').update(blob).digest('hex');
 
 interface Sample {
   /** Path parameter. */
-  readonly of?: 'job' | 'key' | 'site' | 'node' | 'blob' | 'session';
+  readonly of?: 'secret' | 'job' | 'key' | 'site' | 'node' | 'blob' | 'session';
+  readonly query?: string;
   readonly body?: () => unknown;
   readonly headers?: Record<string, string>;
   /** Statuses beside the route's own that are right for whoever may ask. */
@@ -61,6 +62,13 @@ const samples: Record<RouteId, Sample> = {
   drainNode: { of: 'node' },
   removeNode: { of: 'node', body: () => ({}) },
   listDevices: {},
+  setSecret: { of: 'secret', body: () => ({ value: unique('value'), project: 'default' }) },
+  listSecrets: {},
+  removeSecret: { of: 'secret', query: '?project=default', also: [404] },
+  rotateSecretsKey: { body: () => ({}) },
+  listAudit: {},
+  getAuditHead: {},
+  listAuditSeals: {},
   putBlob: { of: 'blob', body: () => blob, headers: { 'content-type': 'application/octet-stream' } },
   headBlob: { of: 'blob' },
   getLiveness: {},
@@ -73,7 +81,7 @@ const samples: Record<RouteId, Sample> = {
 const owned = new Set(['job', 'key', 'blob', 'session']);
 
 let api: TestApi;
-const ids = { job: '', key: '', site: '', node: '', blob: blobHash, session: '' };
+const ids = { secret: 'token', job: '', key: '', site: '', node: '', blob: blobHash, session: '' };
 const keys: Record<'operator' | 'own' | 'foreign', Record<Role, string>> = {
   operator: { viewer: '', member: '', admin: '' },
   own: { viewer: '', member: '', admin: '' },
@@ -97,6 +105,7 @@ beforeAll(async () => {
   ids.key = victim.id;
   const spec = { name: marker, command: ['true'], labels: { [marker]: marker }, env: { SECRET: marker } };
   ids.job = (await api.ask(keys.own.member, 'POST', '/v1/jobs', spec)).json.id;
+  await api.ask(keys.own.admin, 'PUT', '/v1/secrets/token', { value: marker });
   await api.ask(keys.own.admin, 'POST', '/v1/projects', { name: `project-${marker}` });
   const session = await api.ask(null, 'POST', '/v1/sessions', { key: keys.own.viewer }, { 'user-agent': marker });
   ids.session = session.json.keyId;
@@ -127,7 +136,7 @@ afterAll(() => api.close());
 
 function ask(route: Route, key: string | null): Promise<Answer> {
   const sample = samples[route.id as RouteId];
-  const url = route.path.replace(/:\w+/, sample.of ? ids[sample.of] : '');
+  const url = route.path.replace(/:\w+/, sample.of ? ids[sample.of] : '') + (sample.query ?? '');
   return api.ask(key, route.method, url, sample.body?.(), sample.headers);
 }
 
