@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Routes } from '../../common/contract/routes/index.ts';
 import { type Tx, withSystem } from '../../common/database/index.ts';
-import type { Handlers, Principal } from '../../common/http/index.ts';
+import type { Call, Handlers, Principal } from '../../common/http/index.ts';
 import {
   type Device,
   getNode,
@@ -13,27 +13,39 @@ import {
   type Sample,
   setScheduling,
 } from '../../drm/tracker/index.ts';
+import { recordAudit } from './audit/index.ts';
 import type { ApiDeps } from './deps.ts';
 import { cursorId, makePage } from './paging.ts';
 import { iso } from './wire.ts';
 
 type WireNode = z.output<Routes['cordonNode']['response']>;
 type WireDevice = z.output<Routes['getNode']['response']>['devices'][number];
+type NodeCall = Pick<Call<Routes['cordonNode']>, 'principal' | 'params' | 'request'>;
 type NodeRoute = 'listNodes' | 'getNode' | 'cordonNode' | 'uncordonNode' | 'drainNode' | 'removeNode' | 'listDevices';
 
 export function nodeHandlers(deps: ApiDeps): Handlers<NodeRoute> {
   const { db } = deps;
 
-  /** Changes a node and answers how it is afterwards. */
-  function operate(principal: Principal, nodeId: string, change: (tx: Tx) => Promise<boolean>): Promise<WireNode> {
+  /** Changes a node, records who did it, and answers how it is afterwards. */
+  function operate(
+    { principal, params, request }: NodeCall,
+    action: string,
+    change: (tx: Tx) => Promise<boolean>,
+    data: Record<string, unknown> = {},
+  ): Promise<WireNode> {
     return withSystem(
       db,
       async (tx) => {
-        await change(tx);
+        const changed = await change(tx);
         tx.afterCommit(() => {
           for (const topic of ['scheduler', 'orchestrator', 'gateway']) deps.wake.wake(topic);
         });
-        return toWireNode(await getNode(tx, nodeId), principal);
+        const node = await getNode(tx, params.id);
+        if (changed) {
+          const what = { action, subject: node.id, data: { name: node.name, ...data } };
+          await recordAudit(tx, { principal, request, ...what });
+        }
+        return toWireNode(node, principal);
       },
       { idempotent: true },
     );
@@ -67,14 +79,14 @@ export function nodeHandlers(deps: ApiDeps): Handlers<NodeRoute> {
         { isolation: 'repeatable read', readOnly: true },
       ),
 
-    cordonNode: ({ principal, params }) =>
-      operate(principal, params.id, (tx) => setScheduling(tx, params.id, 'cordoned', principal.keyId)),
-    uncordonNode: ({ principal, params }) =>
-      operate(principal, params.id, (tx) => setScheduling(tx, params.id, 'open', principal.keyId)),
-    drainNode: ({ principal, params }) =>
-      operate(principal, params.id, (tx) => setScheduling(tx, params.id, 'draining', principal.keyId)),
-    removeNode: ({ principal, params, body }) =>
-      operate(principal, params.id, (tx) => removeNode(tx, params.id, body, principal.keyId)),
+    cordonNode: (call) =>
+      operate(call, 'node.cordoned', (tx) => setScheduling(tx, call.params.id, 'cordoned', call.principal.keyId)),
+    uncordonNode: (call) =>
+      operate(call, 'node.uncordoned', (tx) => setScheduling(tx, call.params.id, 'open', call.principal.keyId)),
+    drainNode: (call) =>
+      operate(call, 'node.drained', (tx) => setScheduling(tx, call.params.id, 'draining', call.principal.keyId)),
+    removeNode: (call) =>
+      operate(call, 'node.removed', (tx) => removeNode(tx, call.params.id, call.body, call.principal.keyId), call.body),
 
     listDevices: ({ principal, query }) =>
       withSystem(

@@ -5,6 +5,7 @@ import { withSystem } from '../../common/database/index.ts';
 import type { Handlers } from '../../common/http/index.ts';
 import { formatUsd, parseUsd } from '../../common/money.ts';
 import { createSite, getSite, listSites, type Site, type SiteSettings, updateSite } from '../../drm/tracker/index.ts';
+import { recordAudit } from './audit/index.ts';
 import type { ApiDeps } from './deps.ts';
 import { cursorId, makePage } from './paging.ts';
 import { iso } from './wire.ts';
@@ -16,10 +17,11 @@ export function siteHandlers(deps: ApiDeps): Handlers<'createSite' | 'listSites'
   const { db } = deps;
   const changed = () => deps.wake.wake('scheduler');
   return {
-    createSite: ({ principal, body }) =>
+    createSite: ({ principal, body, request }) =>
       withSystem(db, async (tx) => {
         const site = await createSite(tx, { ...toSettings(body), name: body.name }, principal.keyId);
         tx.afterCommit(changed);
+        await recordAudit(tx, { principal, request, action: 'site.created', subject: site.id, data: body });
         return toWireSite(site);
       }),
 
@@ -36,12 +38,13 @@ export function siteHandlers(deps: ApiDeps): Handlers<'createSite' | 'listSites'
 
     getSite: ({ params }) => withSystem(db, async (tx) => toWireSite(await getSite(tx, params.id)), { readOnly: true }),
 
-    updateSite: ({ principal, params, body }) =>
+    updateSite: ({ principal, params, body, request }) =>
       withSystem(
         db,
         async (tx) => {
           const site = await updateSite(tx, params.id, toSettings(body), principal.keyId);
           tx.afterCommit(changed);
+          await recordAudit(tx, { principal, request, action: 'site.changed', subject: site.id, data: body });
           return toWireSite(site);
         },
         { idempotent: true },

@@ -21,9 +21,6 @@ const mostText = 1_024;
 const mostDepth = 6;
 const mostItems = 200;
 
-/** Whom a principal stands for, where it says so. */
-type Person = { readonly id: string; readonly kind?: 'person' | 'service' } | null;
-
 interface What {
   /** Noun and verb: `key.revoked`, `node.drained`. Lower case, dots and dashes. */
   readonly action: string;
@@ -36,7 +33,7 @@ interface What {
 }
 
 /** By a person or program with a key, in the log of its tenant … */
-type ByPrincipal = What & { readonly principal: Principal & { readonly user?: Person }; readonly tenant?: string };
+type ByPrincipal = What & { readonly principal: Principal; readonly tenant?: string };
 /** … or by a part of the system, such as `bootstrap`, in a tenant's log. */
 type BySystem = What & { readonly system: string; readonly tenant: string };
 
@@ -64,9 +61,9 @@ export async function recordAudit(tx: Transaction, record: AuditRecord): Promise
 function actorOf(record: AuditRecord) {
   if ('system' in record) return { kind: 'system', id: record.system, key: null, tenant: record.tenant };
   const { principal } = record;
-  const user = principal.user ?? null;
+  const { user } = principal;
   return {
-    kind: user === null ? 'key' : (user.kind ?? 'person'),
+    kind: user === null ? 'key' : user.kind,
     id: user?.id ?? principal.keyId,
     key: principal.keyId,
     tenant: record.tenant ?? principal.tenant.id,

@@ -5,6 +5,7 @@
  * a new token of its own, the old one ends, and the join token is not used up a second time.
  */
 import type { z } from 'zod';
+import { recordAudit } from '../../common/audit/index.ts';
 import type { joinRequest, joinResponse } from '../../common/contract/agent/protocol.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
@@ -52,6 +53,8 @@ export async function joinWithToken(
        values ($1, $2, $3, $4, 'node', 'viewer', $5, $6, $7)`,
       [newId('key'), key.tenant, key.project, `node ${request.name}`, token.hash, key.site_id, nodeId],
     );
+    const data = { name: request.name, site: key.site_id, token: key.id, again: !isNew };
+    await recordAudit(tx, { system: 'join', tenant: key.tenant, action: 'node.joined', subject: nodeId, data });
     return { nodeId, siteId: key.site_id, token: token.text };
   });
 }

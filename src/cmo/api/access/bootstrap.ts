@@ -14,6 +14,7 @@ import { appendEvents } from '../../../common/events/index.ts';
 import { newId } from '../../../common/ids.ts';
 import { makeKey, parseKey } from '../../../common/keys.ts';
 import { replaceFile } from '../../../common/replace-file.ts';
+import { recordAudit } from '../audit/index.ts';
 
 /** Name of the admin key that belongs to the data directory. */
 const adminKeyFileName = 'admin.key';
@@ -116,5 +117,7 @@ async function makeAdminKey(tx: Tx, tenant: string, project: string, file: strin
       data: { name, kind: 'api', role: 'admin', why: 'data directory without a working key' },
     },
   ]);
+  const data = { name, role: 'admin', revoked: revoked.rows.map((row) => row.id) };
+  await recordAudit(tx, { system: 'first start', tenant, action: 'key.created', subject: id, data });
   await replaceFile(file, `${key.text}\n`, 0o600);
 }

@@ -6,6 +6,7 @@ import { SolyxError } from '../../../common/errors/index.ts';
 import { appendEvents } from '../../../common/events/index.ts';
 import type { Call, Handlers } from '../../../common/http/index.ts';
 import { getSite } from '../../../drm/tracker/index.ts';
+import { recordAudit } from '../audit/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { cursorId, makePage } from '../paging.ts';
 import { insertKey, type KeyRow, keyColumns, type NewKey, toWireKey } from './key-rows.ts';
@@ -19,7 +20,7 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
   return {
     createKey: (call) =>
       withTenant(db, call.principal.tenant.id, async (tx) => {
-        const { principal, body } = call;
+        const { principal, body, request } = call;
         const join = joinOptions(call);
         if (join.siteId !== undefined) await mustHaveSite(tx, join.siteId);
         const project =
@@ -36,6 +37,8 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
           ...(expires !== undefined && { expiresInSeconds: expires }),
           who: principal.keyId,
         });
+        const data = { name: row.name, kind: row.kind, role: row.role, project: project.name };
+        await recordAudit(tx, { principal, request, action: 'key.created', subject: row.id, data });
         return { ...toWireKey(row), secret };
       }),
 
@@ -54,7 +57,7 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
         { readOnly: true },
       ),
 
-    revokeKey: ({ principal, params }) =>
+    revokeKey: ({ principal, params, request }) =>
       withTenant(
         db,
         principal.tenant.id,
@@ -78,6 +81,8 @@ export function keyHandlers({ db, wake }: ApiDeps): Handlers<'createKey' | 'list
             ]);
             // Gateways look at once whether this was the token of one of their nodes.
             tx.afterCommit(() => wake.wake('keys'));
+            const what = { name: row.name, kind: row.kind };
+            await recordAudit(tx, { principal, request, action: 'key.revoked', subject: row.id, data: what });
           }
           return toWireKey(row);
         },

@@ -6,6 +6,7 @@ import { SolyxError } from '../../../common/errors/index.ts';
 import { appendEvents } from '../../../common/events/index.ts';
 import type { Handlers } from '../../../common/http/index.ts';
 import { newId } from '../../../common/ids.ts';
+import { recordAudit } from '../audit/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { cursorId, makePage } from '../paging.ts';
 import { iso } from '../wire.ts';
@@ -31,7 +32,7 @@ export function tenantHandlers({
 }: ApiDeps): Handlers<'createTenant' | 'listTenants' | 'createProject' | 'listProjects'> {
   return {
     // Another tenant's rows are made here, which no tenant may do: hence as the system.
-    createTenant: ({ principal, body }) =>
+    createTenant: ({ principal, body, request }) =>
       withSystem(db, async (tx) => {
         const { rows } = await tx.query<TenantRow>(
           'insert into cmo_tenants (id, name) values ($1, $2) on conflict (name) do nothing returning *',
@@ -57,6 +58,8 @@ export function tenantHandlers({
           role: 'admin',
           who: principal.keyId,
         });
+        const what = { action: 'tenant.created', subject: tenant.id, data: { name: body.name, key: row.id } };
+        await recordAudit(tx, { principal, request, ...what });
         return { ...toTenant(tenant), project: toProject(project), key: { ...toWireKey(row), secret } };
       }),
 
@@ -73,10 +76,13 @@ export function tenantHandlers({
         { readOnly: true },
       ),
 
-    createProject: ({ principal, body }) =>
-      withTenant(db, principal.tenant.id, async (tx) =>
-        toProject(await insertProject(tx, principal.tenant.id, body.name, principal.keyId)),
-      ),
+    createProject: ({ principal, body, request }) =>
+      withTenant(db, principal.tenant.id, async (tx) => {
+        const project = await insertProject(tx, principal.tenant.id, body.name, principal.keyId);
+        const what = { action: 'project.created', subject: project.id, data: { name: body.name } };
+        await recordAudit(tx, { principal, request, ...what });
+        return toProject(project);
+      }),
 
     listProjects: ({ principal, query }) =>
       withTenant(

@@ -4,6 +4,7 @@ import { type Queryable, type Tx, withTenant } from '../../../common/database/in
 import { SolyxError } from '../../../common/errors/index.ts';
 import type { Handlers } from '../../../common/http/index.ts';
 import { getJob, type JobRow, listAttempts, listJobs, listRanks, requestCancel } from '../../jobs/index.ts';
+import { recordAudit } from '../audit/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { cursorId, cursorNumber, makePage } from '../paging.ts';
 import { toUsage } from '../usage.ts';
@@ -68,7 +69,7 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
         picture,
       ),
 
-    cancelJob: ({ principal, params }) =>
+    cancelJob: ({ principal, params, request }) =>
       withTenant(
         db,
         principal.tenant.id,
@@ -78,7 +79,10 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
             deps.wake.wake('orchestrator');
             deps.wake.wake('scheduler');
           });
-          return toJobSummary(job, await projectNames(tx, [job]));
+          const summary = toJobSummary(job, await projectNames(tx, [job]));
+          const data = { name: job.name, state: job.state };
+          await recordAudit(tx, { principal, request, action: 'job.cancelled', subject: job.id, data });
+          return summary;
         },
         { idempotent: true },
       ),
