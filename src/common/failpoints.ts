@@ -52,6 +52,10 @@ export const FAILPOINTS = [
   'gateway.before-logs',
   /** Log lines are recorded; the node was not told. */
   'gateway.after-logs',
+  /** A batch of metrics is here and not written. */
+  'gateway.before-metrics',
+  /** It is committed, and the agent does not know. */
+  'gateway.after-metrics',
   /** The bytes of a blob are stored; its owner is not recorded. */
   'gateway.after-blob',
   /** A manifest is complete; it does not count yet. */
@@ -94,7 +98,25 @@ export const FAILPOINTS = [
   'allocator.after-commit',
 ] as const;
 
-export type FailpointName = (typeof FAILPOINTS)[number];
+/** Places that only jobs with an image come to: apart, because a node need not offer containers. */
+export const CONTAINER_FAILPOINTS = [
+  /** An image is wanted; nothing of it is here. */
+  'image.before-pull',
+  /** The parts of an image are here; nothing is unpacked. */
+  'image.before-unpack',
+  /** An image is unpacked; it does not count yet. */
+  'image.before-commit',
+  /** An image is about to be deleted to make room. */
+  'image.before-delete',
+  /** The container exists and waits; its process is not in its cgroup yet. */
+  'container.before-enter',
+  /** The container's process is in its cgroup; it was not told to go on. */
+  'container.after-enter',
+  /** Leftovers of containers were found; none is ended yet. */
+  'container.before-sweep',
+] as const;
+
+export type FailpointName = (typeof FAILPOINTS)[number] | (typeof CONTAINER_FAILPOINTS)[number];
 
 let armed: Map<string, number> | string | null | undefined;
 
@@ -133,7 +155,8 @@ export function parseFailpoints(text: string | undefined): Map<string, number> |
   const places = new Map<string, number>();
   for (const part of text.split(',')) {
     const [name = '', count = '1'] = part.trim().split(':');
-    if (!(FAILPOINTS as readonly string[]).includes(name)) throw new Error(`unknown failpoint "${name}"`);
+    if (![...FAILPOINTS, ...CONTAINER_FAILPOINTS].some((known) => known === name))
+      throw new Error(`unknown failpoint "${name}"`);
     if (!/^[1-9]\d*$/.test(count)) throw new Error(`failpoint "${name}": "${count}" is not a positive count`);
     places.set(name, Number(count));
   }

@@ -27,8 +27,7 @@ import { recordHeartbeats, registerNode } from '../../drm/tracker/index.ts';
 import { authenticateNode } from './authenticate.ts';
 import { ackCommands, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
-import { appendLogs, logTopic } from './logs.ts';
-import { insertReports, reportVanishedRanks } from './reports.ts';
+import { reportVanishedRanks } from './reports.ts';
 import {
   defaultTimings,
   type Hello,
@@ -36,9 +35,9 @@ import {
   type LightMessage,
   NodeSession,
   type SessionTimings,
-  type StreamMessage,
 } from './session.ts';
 import { dropSessions, leaseSeconds, renewSessions, takeSession } from './sessions.ts';
+import { takeStreams } from './streams.ts';
 
 export const connectPath = '/v1/agent/connect';
 
@@ -133,7 +132,7 @@ export class Gateway {
             sessionId: newId('session'),
             handlers: {
               hello: (session, hello) => this.#greet(session, hello),
-              streams: (session, messages) => this.#takeStreams(session, messages),
+              streams: (session, messages) => takeStreams(this.#deps, session, messages),
               message: (session, message) => this.#takeMessage(session, message),
               closed: (session) => this.#forget(session),
             },
@@ -205,40 +204,6 @@ export class Gateway {
           this.#logger.warn({ err: error, node: session.nodeId }, 'an inventory was not recorded'),
         );
     }
-  }
-
-  /** One transaction for all reports and one for all logs that have queued; acknowledged only when committed. */
-  async #takeStreams(session: NodeSession, messages: readonly StreamMessage[]): Promise<void> {
-    const reports = messages.filter((message) => message.type === 'reports');
-    const logs = messages.filter((message) => message.type === 'logs');
-    const { db, wake } = this.#deps;
-    if (reports.length > 0) {
-      const items = reports.flatMap(({ journal, seq, items }) =>
-        items.map((report, index) => ({ journal, seq: seq + index, report })),
-      );
-      failpoint('gateway.before-reports');
-      const written = await withSystem(db, (tx) => insertReports(tx, session.nodeId, items), { idempotent: true });
-      failpoint('gateway.after-reports');
-      if (written.foreign > 0) this.#logger.warn({ node: session.nodeId, ...written }, 'reports of foreign ranks');
-      if (written.inserted > 0) wake.wake('orchestrator');
-      for (const { journal, seq, items } of reports) {
-        session.send({ type: 'reportsAck', journal, next: seq + items.length });
-      }
-    }
-    if (logs.length === 0) return;
-    failpoint('gateway.before-logs');
-    const verdicts = await withSystem(db, (tx) => appendLogs(tx, session.nodeId, logs), { idempotent: true });
-    failpoint('gateway.after-logs');
-    for (const [index, { attemptId, rank, firstLine }] of logs.entries()) {
-      const verdict = verdicts[index]!;
-      if (verdict.kind === 'garbled') {
-        session.close('protocol', 'bad_request', 'Log lines are not as announced.');
-        return;
-      }
-      if (verdict.kind === 'next') session.send({ type: 'logsAck', attemptId, rank, nextLine: verdict.nextLine });
-      else session.send({ type: 'logsAck', attemptId, rank, nextLine: firstLine, refused: true });
-    }
-    for (const attemptId of new Set(logs.map((frame) => frame.attemptId))) wake.wake(logTopic(attemptId));
   }
 
   async #recordHeartbeats(beats: readonly NodeHeartbeat[]): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * One node's socket: from its hello to its end.
  *
- * Heartbeats and acknowledgements of commands are light and are dealt with as they come. Reports and logs cost a
+ * Heartbeats and acknowledgements of commands are light and are dealt with as they come. Reports, logs and metrics cost a
  * transaction, so they queue, and whatever has queued while one transaction ran goes into the next one together. When
  * too many bytes queue the socket is paused: TCP then stops the agent, and through its credit the job's pipe. Every
  * byte is checked against the schema; a node that sends nonsense is cut off and can harm nobody else.
@@ -19,14 +19,14 @@ import type { Logger } from '../../common/logger.ts';
 import type { NodeIdentity } from './authenticate.ts';
 import { cleanText } from './clean-text.ts';
 
-export type StreamMessage = Extract<AgentMessage, { type: 'reports' | 'logs' }>;
+export type StreamMessage = Extract<AgentMessage, { type: 'reports' | 'logs' | 'metrics' }>;
 export type Hello = Extract<AgentMessage, { type: 'hello' }>;
 export type LightMessage = Exclude<AgentMessage, StreamMessage | Hello>;
 
 /** What a session hands on; each may fail, then the socket is closed and the agent repeats what was not acknowledged. */
 export interface SessionHandlers {
   hello(session: NodeSession, hello: Hello): Promise<void>;
-  /** Reports and logs in the order in which they came. */
+  /** Reports, logs and metrics in the order in which they came. */
   streams(session: NodeSession, messages: readonly StreamMessage[]): Promise<void>;
   message(session: NodeSession, message: LightMessage): void;
   closed(session: NodeSession): void;
@@ -144,7 +144,7 @@ export class NodeSession {
     if (message === undefined) this.close('protocol', 'bad_request', 'A frame does not match its schema.');
     else if (message.type === 'hello') this.#greet(message);
     else if (this.#state !== 'open') this.close('protocol', 'bad_request', 'The first frame must be hello.');
-    else if (message.type === 'reports' || message.type === 'logs') this.#enqueue(message, data.length);
+    else if (isStream(message)) this.#enqueue(message, data.length);
     else this.#handlers.message(this, message);
   }
 
@@ -202,6 +202,9 @@ export class NodeSession {
     this.#handlers.closed(this);
   }
 }
+
+const isStream = (message: StreamMessage | LightMessage): message is StreamMessage =>
+  message.type === 'reports' || message.type === 'logs' || message.type === 'metrics';
 
 function parseFrame(data: Buffer): AgentMessage | undefined {
   let value: unknown;

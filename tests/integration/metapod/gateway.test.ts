@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RankReport } from '../../../src/common/contract/agent/protocol.ts';
-import { maxFrameBytes } from '../../../src/common/contract/agent/protocol.ts';
+import { maxFrameBytes, protocolVersion } from '../../../src/common/contract/agent/protocol.ts';
 import { withSystem } from '../../../src/common/database/index.ts';
 import { makeKey } from '../../../src/common/keys.ts';
 import { readLogLines } from '../../../src/metapod/gateway/index.ts';
@@ -79,7 +79,7 @@ describe('who may connect', () => {
   });
 
   it('an agent of an unknown protocol version is refused with a code', async () => {
-    for (const protocol of [0, 2, 99]) {
+    for (const protocol of [0, protocolVersion + 1, 99]) {
       const agent = new RawAgent(gateway.url, node.token);
       await new Promise((resolve) => agent.socket.once('open', resolve));
       agent.send(hello({ protocol }));

@@ -7,20 +7,16 @@
  * and are idempotent. Log bytes flow only against credit, so that a slow database slows the job's pipe, not the server's memory.
  */
 import { z } from 'zod';
+import { metricsAck, metricsFrame } from './metrics.ts';
+import { attemptId, finite, rank, short, token } from './parts.ts';
 
-/** Newest version; the server also speaks the one before. */
-export const protocolVersion = 1;
+/** Newest version; the server also speaks the one before. 2: metrics. */
+export const protocolVersion = 2;
 /** Largest frame either side takes, bytes. */
 export const maxFrameBytes = 1_048_576;
 /** Heartbeat period, seconds; a node is lost after three missed. */
 export const heartbeatSeconds = 5;
 export const missedHeartbeats = 3;
-
-const token = z.string().regex(/^\d{1,19}$/);
-const attemptId = z.string().max(64);
-const rank = z.int().min(0).max(4096);
-const finite = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
-const short = z.string().max(512);
 
 const device = z.object({
   uuid: short,
@@ -128,6 +124,7 @@ export const agentMessage = z.discriminatedUnion('type', [
     /** The job has ended and this was its last line. */
     complete: z.boolean(),
   }),
+  metricsFrame,
   z.object({
     type: z.literal('commandAck'),
     id: z.string().regex(/^\d+$/),
@@ -192,6 +189,7 @@ export const gatewayMessage = z.discriminatedUnion('type', [
     /** This log is not taken, now or later: the attempt was never placed on this node, or under another token. */
     refused: z.boolean().optional(),
   }),
+  metricsAck,
   z.object({
     type: z.literal('command'),
     id: z.string(),
