@@ -9,7 +9,15 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type ApiDeps, bootstrap, makeAuthenticator, pruneIdempotency, pruneIdentity, serveApi } from './cmo/api/index.ts';
+import {
+  type ApiDeps,
+  bootstrap,
+  makeAuthenticator,
+  pruneIdempotency,
+  pruneIdentity,
+  serveApi,
+  serveDashboard,
+} from './cmo/api/index.ts';
 import { attemptLedger } from './cmo/jobs/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
 import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
@@ -40,6 +48,8 @@ export interface Services {
   readonly secrets: SecretStore;
   /** Id of this process among replicas. */
   readonly processId: string;
+  /** Folder of the dashboard's build; null where there is none. */
+  readonly dashboard: string | null;
 }
 
 /** A component that runs. */
@@ -68,6 +78,7 @@ export const components = {
       const identity = { sessions };
       const deps: ApiDeps = { secrets: services.secrets, db, wake, clock, logger, metrics: registry, blobs, bundleBytes, identity, preview };
       await serveApi(app, deps);
+      await serveDashboard(app, services.dashboard);
       return always;
     },
   },
@@ -120,6 +131,8 @@ export interface ControlPlaneOptions {
   readonly port?: number | undefined;
   /** Whether this is the one server of the data directory; replicas on one PostgreSQL may share one. */
   readonly ownsHome?: boolean;
+  /** Folder of the dashboard's build, which may still be in the making while the database starts. */
+  readonly dashboard?: Promise<string | null>;
 }
 
 export interface ControlPlane {
@@ -183,6 +196,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         registry,
       }),
       processId: `${process.pid}-${randomUUID()}`,
+      dashboard: (await options.dashboard) ?? null,
     };
     stops.push(startHousekeeping(services));
     const urls = await serve(services, options, stops);

@@ -31,6 +31,7 @@ check() {
 }
 check lock node tools/scripts/complete-lock.mjs --check
 check tsc tsc -p .
+check tsc-dashboard tsc -p dashboard
 check biome biome check .
 
 summary="$(mktemp)"

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
 import type { ComponentName } from '../../main.ts';
 import { port } from '../arguments.ts';
+import { builtDashboard } from '../dashboard-build.ts';
 import { print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
 
@@ -47,7 +48,14 @@ async function serve(names: ComponentName[], options: ServeOptions): Promise<voi
   const home = solyxHome();
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const logger = createLogger({ name: 'solyx', level: config.log.level });
-  const plane = await startControlPlane({ config, home, logger, components: names, port: options.port });
+  const plane = await startControlPlane({
+    config,
+    home,
+    logger,
+    components: names,
+    port: options.port,
+    ...(names.includes('api') && { dashboard: builtDashboard(logger) }),
+  });
   const groups = [...Map.groupBy(names, (name) => plane.urls[name]!)].map(([url, group]) => ({
     url,
     components: group,

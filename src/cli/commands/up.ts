@@ -11,6 +11,7 @@ import { createClient } from '../../common/contract/client.ts';
 import type { ComponentName, ControlPlane } from '../../main.ts';
 import { port } from '../arguments.ts';
 import { readAdminKey } from '../connect.ts';
+import { builtDashboard } from '../dashboard-build.ts';
 import { removeLocalServer, startTicks, writeLocalServer } from '../local-server.ts';
 import { note, print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
@@ -73,6 +74,7 @@ async function up(options: UpOptions): Promise<void> {
     components: names,
     port: config.server.port,
     ownsHome: true,
+    dashboard: builtDashboard(logger),
   }).finally(() => clearTimeout(slow));
   const agent = config.node.enabled ? new LocalAgent({ config, home, logger }) : undefined;
   const url = plane.urls.api!;

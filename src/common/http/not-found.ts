@@ -4,6 +4,8 @@ export class RouteShapes {
 
   /** Remembers a route; `url` has `:name` parameters and may end in `*`. */
   add(url: string, method: string | readonly string[]): void {
+    // What catches every path says nothing of any.
+    if (url === '/*') return;
     const source = url
       .split('/')
       .map((part) =>

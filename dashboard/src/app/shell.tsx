@@ -1,0 +1,46 @@
+/**
+ * The frame around every page: rail, top bar, the page. Signed out, only the sign-in page shows.
+ */
+import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { pageLoader } from './nouns.ts';
+import { Rail } from './rail.tsx';
+import { useSession } from './session.ts';
+import classes from './shell.module.css';
+import { SignedOut } from './signed-out.tsx';
+import { TopBar } from './top-bar.tsx';
+
+/** Pages that need no session. */
+const open = ['/login', '/invitation'];
+
+export function Shell() {
+  const { pathname, href } = useLocation();
+  const navigate = useNavigate();
+  const isOpen = open.includes(pathname);
+  const { signedOut } = useSession();
+  const [menu, setMenu] = useState(false);
+  const hasLogin = pageLoader('login') !== undefined;
+
+  useEffect(() => {
+    if (signedOut && hasLogin && !isOpen) void navigate({ to: '/login', search: { next: href }, replace: true });
+  }, [signedOut, hasLogin, isOpen, href, navigate]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
+  useEffect(() => setMenu(false), [pathname]);
+
+  if (isOpen) return <Outlet />;
+  if (signedOut) return hasLogin ? null : <SignedOut />;
+  return (
+    <div className={classes.shell}>
+      <a className={classes.skip} href="#main">
+        Skip to the page
+      </a>
+      <Rail open={menu} onClose={() => setMenu(false)} />
+      <div className={classes.right}>
+        <TopBar onMenu={() => setMenu(true)} />
+        <main id="main" className={classes.main} tabIndex={-1}>
+          <Outlet />
+        </main>
+      </div>
+    </div>
+  );
+}
