@@ -13,8 +13,6 @@ import {
   type ApiDeps,
   bootstrap,
   makeAuthenticator,
-  pruneIdempotency,
-  pruneIdentity,
   serveApi,
   serveDashboard,
 } from './cmo/api/index.ts';
@@ -26,13 +24,14 @@ import { type Clock, systemClock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
 import { type Database, lockHome, startDatabase } from './common/database/index.ts';
 import { SolyxError } from './common/errors/index.ts';
-import { DatabaseWake, pruneEvents, truncateOldDirty, type Wake } from './common/events/index.ts';
+import { DatabaseWake, type Wake } from './common/events/index.ts';
 import { closeServer, createHttpServer } from './common/http/index.ts';
 import { serveStatus } from './common/http/status.ts';
 import type { Logger } from './common/logger.ts';
 import { openSecretStore, type SecretStore } from './common/secrets/index.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
-import { ensureSite, settleSamples, startPresenceLoop } from './drm/tracker/index.ts';
+import { ensureSite, startPresenceLoop } from './drm/tracker/index.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { agentRoutes, Gateway } from './metapod/gateway/index.ts';
 
 /** What components are built from. */
@@ -76,7 +75,18 @@ export const components = {
       const preview = createPreview(db, clock);
       const { sessions } = services.config;
       const identity = { sessions };
-      const deps: ApiDeps = { secrets: services.secrets, db, wake, clock, logger, metrics: registry, blobs, bundleBytes, identity, preview };
+      const deps: ApiDeps = {
+        secrets: services.secrets,
+        db,
+        wake,
+        clock,
+        logger,
+        metrics: registry,
+        blobs,
+        bundleBytes,
+        identity,
+        preview,
+      };
       await serveApi(app, deps);
       await serveDashboard(app, services.dashboard);
       return always;
@@ -145,9 +155,6 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-/** How long events are kept, days, and requests remembered by their Idempotency-Key, hours. */
-const retention = { eventDays: 90, idempotencyHours: 48 };
-
 /**
  * Starts components.
  * @throws home_in_use, port_in_use, and what `startDatabase` throws; nothing is left running then
@@ -198,7 +205,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       processId: `${process.pid}-${randomUUID()}`,
       dashboard: (await options.dashboard) ?? null,
     };
-    stops.push(startHousekeeping(services));
+    stops.push(startHousekeeping({ ...services, retention: config.retention }));
     const urls = await serve(services, options, stops);
     return { urls, services, siteId, stop };
   } catch (error) {
@@ -290,30 +297,4 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
-}
-
-/** What must be thrown away now and then, in whichever process comes to it. */
-function startHousekeeping({ db, logger }: Services): () => Promise<void> {
-  const every = 5 * 60_000;
-  let running: Promise<unknown> = Promise.resolve();
-  let stopped = false;
-  // Until nothing is left, or what comes in faster than one batch in five minutes would stay for ever.
-  const emptied = async (prune: () => Promise<number>) => {
-    while (!stopped && (await prune()) > 0);
-  };
-  const timer = setInterval(() => {
-    running = Promise.all([
-      truncateOldDirty(db),
-      settleSamples(db),
-      emptied(() => pruneEvents(db, retention.eventDays)),
-      emptied(() => pruneIdempotency(db, retention.idempotencyHours)),
-      emptied(() => pruneIdentity(db, retention.eventDays)),
-    ]).catch((error) => logger.warn({ err: error }, 'housekeeping failed; it is repeated in five minutes'));
-  }, every);
-  timer.unref();
-  return async () => {
-    stopped = true;
-    clearInterval(timer);
-    await running;
-  };
 }

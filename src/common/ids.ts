@@ -54,6 +54,13 @@ export function newId<K extends IdKind>(kind: K): Id<K> {
   return `${prefixes[kind]}_${base32(uuidv7obj().bytes)}` as Id<K>;
 }
 
+/** An id that sorts before every one made at or after an instant, and after every one made a millisecond before. */
+export function firstIdAt<K extends IdKind>(kind: K, instant: Date): Id<K> {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(Math.max(0, instant.getTime()), 0, 6);
+  return `${prefixes[kind]}_${base32(bytes)}` as Id<K>;
+}
+
 /** Regular expression source that an id of this kind matches. */
 export function idPattern(kind: IdKind): string {
   return `^${prefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`;

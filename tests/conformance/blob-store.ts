@@ -27,6 +27,18 @@ export function blobStoreConformance(
       expect(await buffer((await again.get(hashOf(bytes)))!)).toEqual(bytes);
     });
 
+    it('removes what is older than an instant, and keeps what was put again', async () => {
+      const { store, reopen } = await open();
+      const bytes = Buffer.from('used once');
+      const hash = hashOf(bytes);
+      await store.put(bytes, hash);
+      expect(await store.deleteUnlessNewer(hash, new Date(Date.now() - 60_000))).toBe(false);
+      expect(await (await reopen()).has(hash)).toBe(true);
+      expect(await store.deleteUnlessNewer(hash, new Date(Date.now() + 60_000))).toBe(true);
+      expect(await store.has(hash)).toBe(false);
+      expect(await store.deleteUnlessNewer(hash, new Date())).toBe(false);
+    });
+
     it('keeps an empty blob', async () => {
       const { store } = await open();
       const empty = new Uint8Array();

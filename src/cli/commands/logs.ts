@@ -41,6 +41,7 @@ async function logs(id: string, options: LogsOptions): Promise<void> {
     });
     // Pages after the first stay with their attempt, even if a later one begins meanwhile.
     attempt ??= page.attempt ?? undefined;
+    if (page.removedAt !== null) note(`This log was deleted for its age on ${page.removedAt.slice(0, 10)}.`);
     for (const line of page.lines) printLogLine(line, json);
     if (page.lines.length === 0) return;
     fromLine = page.nextLine;

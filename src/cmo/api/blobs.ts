@@ -1,6 +1,6 @@
 /** Bytes in: working-directory bundles by their hash. Putting them proves that one has them, and makes them one's own. */
 import type { Readable } from 'node:stream';
-import { missingBlobs, ownBlobs } from '../../common/blobs/index.ts';
+import { holdBlobs, ownBlobs } from '../../common/blobs/index.ts';
 import { withTenant } from '../../common/database/index.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { blobLimitBytes, type Handlers } from '../../common/http/index.ts';
@@ -18,7 +18,9 @@ export function blobHandlers({ db, blobs, bundleBytes }: ApiDeps): Handlers<'put
 
     headBlob: async ({ principal, params }) => {
       const { id } = principal.tenant;
-      const missing = await withTenant(db, id, (tx) => missingBlobs(tx, id, [params.sha256]), { readOnly: true });
+      const missing = await withTenant(db, id, (tx) => holdBlobs(tx, id, [params.sha256]), {
+        idempotent: true,
+      });
       if (missing.length > 0) throw new SolyxError('not_found');
       return undefined;
     },

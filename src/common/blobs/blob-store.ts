@@ -34,6 +34,8 @@ export interface BlobStore {
   size(hash: string): Promise<number | undefined>;
   /** Removes a blob; one that is not there is fine. Readers that have it open read on. */
   delete(hash: string): Promise<void>;
+  /** Removes a blob unless it was put again after `instant`, also while this runs. @returns whether it was removed */
+  deleteUnlessNewer(hash: string, instant: Date): Promise<boolean>;
   /** Everything that is stored, in no order. */
   list(): AsyncIterable<BlobInfo>;
 }

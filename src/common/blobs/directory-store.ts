@@ -15,13 +15,15 @@ import { SolyxError } from '../errors/index.ts';
 import { type BlobInfo, type BlobStore, isBlobHash, type PutOptions } from './blob-store.ts';
 
 const leftoverAgeMs = 86_400_000;
+/** Name of a blob that is being removed; found at an opening, it is put back, because nobody knows any more whether it may go. */
+const takenPrefix = 'taken.';
 
 /** Opens (and makes) a directory of blobs. */
 export async function openDirectoryStore(directory: string): Promise<BlobStore> {
   const incoming = join(directory, 'incoming');
   await mkdir(incoming, { recursive: true, mode: 0o700 });
-  await removeLeftovers(incoming);
   const pathOf = (hash: string) => join(directory, hash.slice(0, 2), hash.slice(2, 4), hash);
+  await removeLeftovers(incoming, pathOf);
   return {
     async put(content, hash, options = {}) {
       if (!isBlobHash(hash)) throw new SolyxError('blob_hash_mismatch', `"${hash.slice(0, 80)}" is no SHA-256.`);
@@ -49,6 +51,17 @@ export async function openDirectoryStore(directory: string): Promise<BlobStore> 
     size: sizeOf,
     async delete(hash) {
       if (isBlobHash(hash)) await rm(pathOf(hash), { force: true });
+    },
+    async deleteUnlessNewer(hash, instant) {
+      if (!isBlobHash(hash)) return false;
+      // Taken away first and looked at then: between a look and a removal somebody could put it.
+      const taken = join(incoming, takenPrefix + hash);
+      const path = pathOf(hash);
+      if ((await rename(path, taken).catch(unlessMissing)) === undefined && !(await isThere(taken))) return false;
+      const isNewer = (await stat(taken)).mtime > instant;
+      if (isNewer) await rename(taken, path);
+      else await rm(taken, { force: true });
+      return !isNewer;
     },
     list: () => listBlobs(directory),
   } satisfies BlobStore;
@@ -110,9 +123,13 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
-async function removeLeftovers(incoming: string): Promise<void> {
+async function removeLeftovers(incoming: string, pathOf: (hash: string) => string): Promise<void> {
   for (const name of await readdir(incoming)) {
     const path = join(incoming, name);
+    if (name.startsWith(takenPrefix)) {
+      await rename(path, pathOf(name.slice(takenPrefix.length))).catch(unlessMissing);
+      continue;
+    }
     const info = await stat(path).catch(unlessMissing);
     if (info !== undefined && Date.now() - info.mtimeMs > leftoverAgeMs) await rm(path, { force: true });
   }
@@ -129,6 +146,8 @@ async function* listBlobs(directory: string): AsyncGenerator<BlobInfo> {
     }
   }
 }
+
+const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(unlessMissing)) !== undefined;
 
 function unlessMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;

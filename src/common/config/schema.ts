@@ -104,10 +104,32 @@ export const configSchema = z.strictObject({
         .string()
         .min(1)
         .optional()
-        .describe('File of the key that opens the secret store; the same for every server of a database. Default: `secrets.key` in the data directory, made at the first start.'),
+        .describe(
+          'File of the key that opens the secret store; the same for every server of a database. Default: `secrets.key` in the data directory, made at the first start.',
+        ),
     })
     .prefault({})
     .describe('The secret store.'),
+  retention: z
+    .strictObject({
+      logDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(30)
+        .describe('Logs are deleted so many days after their attempt ended.'),
+      eventDays: z.int().min(1).max(36_500).default(90).describe('Events are deleted after so many days.'),
+      blobDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(30)
+        .describe(
+          'Bundles, checkpoints and artefacts are deleted so many days after the job that used them ended, at least a day.',
+        ),
+    })
+    .prefault({})
+    .describe('How long things are kept. Jobs, usage and the audit log stay.'),
   limits: z
     .strictObject({
       requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).describe('Requests a second of one API key.'),

@@ -10,5 +10,6 @@ export {
   readMetricPoints,
   readMetricProgress,
 } from './metrics-read.ts';
+export { pruneLogs } from './prune-logs.ts';
 export { agentRoutes, type RouteDependencies } from './routes.ts';
 export type { SessionTimings } from './session.ts';

@@ -139,6 +139,8 @@ export interface LogPage {
   readonly nextLine: number;
   /** The rank has ended and `nextLine` is the end of its log. */
   readonly complete: boolean;
+  /** When the lines were deleted for their age; null while they are there. */
+  readonly removedAt: Date | null;
 }
 
 /**
@@ -154,10 +156,14 @@ export async function readLogLines(
   limit: number,
 ): Promise<LogPage> {
   // The stream first: lines that come in between make the page longer, never a false end.
-  const streams = await tx.query<{ next_line: bigint; complete: boolean }>(
-    'select next_line, complete from metapod_log_streams where attempt_id = $1 and rank = $2',
+  const streams = await tx.query<{ next_line: bigint; complete: boolean; removed_at: Date | null }>(
+    'select next_line, complete, removed_at from metapod_log_streams where attempt_id = $1 and rank = $2',
     [attemptId, rank],
   );
+  const removed = streams.rows[0];
+  if (removed?.removed_at) {
+    return { lines: [], nextLine: Number(removed.next_line), complete: true, removedAt: removed.removed_at };
+  }
   // The chunk that holds the first line begins before it; from there on the primary key runs in order.
   const { rows } = await tx.query<{ lines: string }>(
     `select lines from (
@@ -175,7 +181,12 @@ export async function readLogLines(
     .slice(0, limit) as LogLine[];
   const nextLine = lines.length === 0 ? fromLine : lines.at(-1)!.n + 1;
   const stream = streams.rows[0];
-  return { lines, nextLine, complete: stream?.complete === true && nextLine >= Number(stream.next_line) };
+  return {
+    lines,
+    nextLine,
+    removedAt: null,
+    complete: stream?.complete === true && nextLine >= Number(stream.next_line),
+  };
 }
 
 /** Topic that is woken when an attempt's log grew. */

@@ -7,19 +7,13 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import {
-  type BlobStore,
-  isBlobHash,
-  missingBlobs,
-  ownBlobs,
-  parseManifest,
-  readAll,
-} from '../../common/blobs/index.ts';
+import { type BlobStore, holdBlobs, isBlobHash, ownBlobs, parseManifest, readAll } from '../../common/blobs/index.ts';
 import { joinRequest, type Manifest, manifestCommit } from '../../common/contract/agent/protocol.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import { asSolyxError, sendProblem } from '../../common/http/index.ts';
+import { onUpgrade } from '../../common/http/upgrades.ts';
 import { authenticateNode, type NodeIdentity } from './authenticate.ts';
 import { commitArtifacts, commitCheckpoint, findPlacedAttempt, mayReadBlob } from './bytes.ts';
 import { cleanText } from './clean-text.ts';
@@ -38,12 +32,10 @@ export interface RouteDependencies {
 const putQuery = z.object({ token: z.string().regex(/^\d{1,19}$/) });
 const getQuery = z.object({ attempt: z.string().max(64).optional() });
 
-/** Registers the agent's routes, and the upgrade of `connectPath`; other upgrades are left to others. */
+/** Registers the agent's routes, and the upgrade of `connectPath`. */
 export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies): Promise<void> {
   const { db, blobs } = deps;
-  app.server.on('upgrade', (request, socket, head) => {
-    if (request.url?.split('?')[0] === connectPath) deps.gateway.upgrade(request, socket, head);
-  });
+  onUpgrade(app, connectPath, (request, socket, head) => deps.gateway.upgrade(request, socket, head));
   await app.register(async (scope) => {
     scope.setErrorHandler((error, request, reply) => sendProblem(request, reply, asSolyxError(error)));
     // Bytes go to the store as they come; nothing gathers them in memory.
@@ -117,7 +109,7 @@ export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies)
 
 /** Reads a manifest that the tenant has, and makes sure that the tenant has all of its chunks. */
 async function completeManifest(deps: RouteDependencies, tenant: string, hash: string): Promise<Manifest> {
-  const missing = (hashes: readonly string[]) => missingBlobs(deps.db.system, tenant, hashes);
+  const missing = (hashes: readonly string[]) => holdBlobs(deps.db.system, tenant, hashes);
   const stream = (await missing([hash])).length === 0 ? await deps.blobs.get(hash) : undefined;
   if (stream === undefined) throw new SolyxError('not_found', `The manifest ${hash} was not uploaded.`);
   const manifest = parseManifest(await readAll(stream, maxManifestBytes));

@@ -29,6 +29,8 @@ export interface LogView {
   readonly lines: readonly LogLine[];
   readonly nextLine: number;
   readonly complete: boolean;
+  /** When the lines were deleted for their age; null while they are there. */
+  readonly removedAt: Date | null;
 }
 
 export interface LogPlace {
@@ -53,6 +55,7 @@ export function logHandlers(deps: ApiDeps): Handlers<'getJobLogs'> {
         lines: view.lines.map(toWireLine),
         nextLine: view.nextLine,
         complete: view.complete,
+        removedAt: view.removedAt?.toISOString() ?? null,
       };
     },
   };
@@ -100,7 +103,16 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
     place.attempt === undefined ? attempts.at(-1) : attempts.find(({ number }) => number === place.attempt);
   if (!attempt) {
     if (place.attempt !== undefined) throw new SolyxError('not_found', `The job has no attempt ${place.attempt}.`);
-    return { job, final, attempt, following: undefined, lines: [], nextLine: place.fromLine, complete: final };
+    return {
+      job,
+      final,
+      attempt,
+      following: undefined,
+      lines: [],
+      nextLine: place.fromLine,
+      complete: final,
+      removedAt: null,
+    };
   }
   const page = await readLogLines(tx, attempt.id, place.rank, place.fromLine, place.limit);
   const over = attempt.ended_at !== null && now.getTime() - attempt.ended_at.getTime() >= stragglerSeconds * 1000;
@@ -111,6 +123,7 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
     following: attempts.find(({ number }) => number > attempt.number)?.number,
     lines: page.lines,
     nextLine: page.nextLine,
+    removedAt: page.removedAt,
     complete: page.complete || (over && page.lines.length < place.limit),
   };
 }

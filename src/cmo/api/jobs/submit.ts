@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { missingBlobs } from '../../../common/blobs/index.ts';
+import { holdBlobs } from '../../../common/blobs/index.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { Routes } from '../../../common/contract/routes/index.ts';
 import { findUnsupported } from '../../../common/contract/unsupported-features.ts';
@@ -72,7 +72,7 @@ async function settle(tx: Tx, principal: Principal, spec: JobSpec): Promise<Prin
     });
   }
   if (bundle !== undefined) {
-    const missing = await missingBlobs(tx, principal.tenant.id, [bundle]);
+    const missing = await holdBlobs(tx, principal.tenant.id, [bundle]);
     if (missing.length > 0)
       throw new SolyxError('bundle_missing', {
         issues: [{ at: '/workingDirectory/bundle', message: 'was not uploaded' }],

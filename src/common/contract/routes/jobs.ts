@@ -247,6 +247,7 @@ export const jobRoutes = {
       lines: z.array(logLine),
       nextLine: z.int().describe('Where to go on.'),
       complete: z.boolean().describe('The attempt has ended and no line comes after `nextLine`.'),
+      removedAt: instant.nullable().describe('When the lines were deleted for their age (`retention.logDays`).'),
     }),
     errors: [],
   }),
