@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { whole } from '../arguments.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { note } from '../output.ts';
 import { followLog, leaveJobOnInterrupt, printLogLine } from '../watch.ts';
 
 interface LogsOptions {
