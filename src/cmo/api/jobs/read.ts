@@ -32,7 +32,7 @@ const toEvent = (row: EventRow) => ({
 });
 
 /** One picture of several statements. */
-const picture = { isolation: 'repeatable read', readOnly: true } as const;
+export const picture = { isolation: 'repeatable read', readOnly: true } as const;
 
 export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cancelJob' | 'listJobEvents'> {
   const { db } = deps;
@@ -41,33 +41,7 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
       withTenant(db, principal.tenant.id, (tx) => readList(tx, principal.tenant.id, query), picture),
 
     getJob: ({ principal, params }) =>
-      withTenant(
-        db,
-        principal.tenant.id,
-        async (tx) => {
-          const job = await mustGetJob(tx, params.id);
-          const attempts = await listAttempts(tx, job.id);
-          const ids = attempts.map(({ id }) => id);
-          const ranks = Map.groupBy(await listRanks(tx, ids), (rank) => rank.attempt_id);
-          const { rows: events } = await tx.query<EventRow>(
-            `select id, at, kind, subject, revision, data from feed_events
-             where tenant = $1 and subject = any($2::text[]) order by id desc limit $3`,
-            [job.tenant, [job.id, ...ids], mostTimeline],
-          );
-          return {
-            ...toJobSummary(job, await projectNames(tx, [job])),
-            spec: toWireSpec(job.spec),
-            checkpoint:
-              job.checkpoint_hash !== null && job.checkpoint_at !== null
-                ? { hash: job.checkpoint_hash, at: iso(job.checkpoint_at) }
-                : null,
-            timeline: events.reverse().map(toEvent),
-            attempts: attempts.map((attempt) => toWireAttempt(attempt, ranks.get(attempt.id) ?? [])),
-            usage: toUsage(sumUsage(await jobIntervals(tx, job.id), deps.clock.now())),
-          };
-        },
-        picture,
-      ),
+      withTenant(db, principal.tenant.id, (tx) => readDetail(tx, params.id, deps.clock.now()), picture),
 
     cancelJob: ({ principal, params, request }) =>
       withTenant(
@@ -106,9 +80,34 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
   };
 }
 
-type ListQuery = Parameters<Handlers['listJobs']>[0]['query'];
+/** Everything about a job. @throws not_found */
+export async function readDetail(tx: Tx, id: string, now: Date) {
+  const job = await mustGetJob(tx, id);
+  const attempts = await listAttempts(tx, job.id);
+  const ids = attempts.map((attempt) => attempt.id);
+  const ranks = Map.groupBy(await listRanks(tx, ids), (rank) => rank.attempt_id);
+  const { rows: events } = await tx.query<EventRow>(
+    `select id, at, kind, subject, revision, data from feed_events
+     where tenant = $1 and subject = any($2::text[]) order by id desc limit $3`,
+    [job.tenant, [job.id, ...ids], mostTimeline],
+  );
+  return {
+    ...toJobSummary(job, await projectNames(tx, [job])),
+    spec: toWireSpec(job.spec),
+    checkpoint:
+      job.checkpoint_hash !== null && job.checkpoint_at !== null
+        ? { hash: job.checkpoint_hash, at: iso(job.checkpoint_at) }
+        : null,
+    timeline: events.reverse().map(toEvent),
+    attempts: attempts.map((attempt) => toWireAttempt(attempt, ranks.get(attempt.id) ?? [])),
+    usage: toUsage(sumUsage(await jobIntervals(tx, job.id), now)),
+  };
+}
 
-async function readList(tx: Tx, tenant: string, query: ListQuery) {
+export type ListQuery = Parameters<Handlers['listJobs']>[0]['query'];
+
+/** A page of jobs, newest first. */
+export async function readList(tx: Tx, tenant: string, query: ListQuery) {
   const project = query.project === undefined ? undefined : await projectId(tx, tenant, query.project);
   if (project === null) return { items: [], nextCursor: null };
   const rows = await listJobs(tx, tenant, {
