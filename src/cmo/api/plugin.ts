@@ -12,6 +12,7 @@ import { sessionHandlers } from './identity/sessions.ts';
 import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
+import { serveLive, ticketHandlers } from './live/index.ts';
 import { nodeHandlers } from './nodes.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { secretHandlers } from './secrets/handlers.ts';
@@ -39,12 +40,14 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...secretHandlers(deps),
     ...auditHandlers(deps),
     ...blobHandlers(deps),
+    ...ticketHandlers(deps),
     getOpenapi: async ({ reply }) =>
       reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),
   };
   for (const [id, handler] of Object.entries(handlers)) {
     bindRoute<Route>(app, routes[id as RouteId], handler as Handler<Route>);
   }
+  serveLive(app, deps);
   serveStatus(app, { registry: deps.metrics, ready: () => databaseAnswers(deps) });
 }
 

@@ -36,6 +36,8 @@ export const endpoints = {
   revokeSession: { method: 'POST', path: '/v1/sessions/:id/revoke' },
   createLoginLink: { method: 'POST', path: '/v1/login-links' },
 
+  createLiveTicket: { method: 'POST', path: '/v1/live/tickets' },
+
   createSite: { method: 'POST', path: '/v1/sites' },
   listSites: { method: 'GET', path: '/v1/sites' },
   getSite: { method: 'GET', path: '/v1/sites/:id' },
