@@ -13,6 +13,7 @@ import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
+import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
 import { nodeHandlers } from './nodes.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { secretHandlers } from './secrets/handlers.ts';
@@ -30,6 +31,8 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     submitJob: submitJob(deps),
     ...jobReads(deps),
     ...logHandlers(deps),
+    ...metricHandlers(deps),
+    ...telemetryHandlers(deps),
     ...usageHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),

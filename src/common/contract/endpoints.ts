@@ -19,6 +19,10 @@ export const endpoints = {
   cancelJob: { method: 'POST', path: '/v1/jobs/:id/cancel' },
   getJobLogs: { method: 'GET', path: '/v1/jobs/:id/logs' },
   listJobEvents: { method: 'GET', path: '/v1/jobs/:id/events' },
+  getJobMetrics: { method: 'GET', path: '/v1/jobs/:id/metrics' },
+  compareMetrics: { method: 'GET', path: '/v1/metrics/compare' },
+  getJobTelemetry: { method: 'GET', path: '/v1/jobs/:id/telemetry' },
+  getNodeTelemetry: { method: 'GET', path: '/v1/nodes/:id/telemetry' },
   getUsage: { method: 'GET', path: '/v1/usage' },
 
   createTenant: { method: 'POST', path: '/v1/tenants' },

@@ -40,3 +40,10 @@ export {
   type SiteSettings,
   updateSite,
 } from './sites.ts';
+export {
+  readTelemetry,
+  type Telemetry,
+  type TelemetrySeries,
+  type TelemetrySubject,
+  telemetrySubjects,
+} from './telemetry.ts';

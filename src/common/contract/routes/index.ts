@@ -5,11 +5,12 @@ import { fleetRoutes } from './fleet.ts';
 import { identityRoutes } from './identity.ts';
 import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
+import { metricRoutes } from './metrics.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
 
-export const routes = { ...jobRoutes, ...accessRoutes, ...identityRoutes, ...fleetRoutes, ...secretRoutes, ...auditRoutes, ...liveRoutes, ...serviceRoutes };
+export const routes = { ...jobRoutes, ...accessRoutes, ...identityRoutes, ...fleetRoutes, ...metricRoutes, ...secretRoutes, ...auditRoutes, ...liveRoutes, ...serviceRoutes };
 
 export type Routes = typeof routes;
 export type RouteId = keyof Routes;

@@ -18,7 +18,7 @@ const blob = Buffer.from(`bytes of ${marker}`);
 const blobHash = createHash('sha256').update(blob).digest('hex');
 
 interface Sample {
-  /** Path parameter. */
+  /** What stands for the parameter, in the path or the query. */
   readonly of?: 'secret' | 'job' | 'key' | 'site' | 'node' | 'blob' | 'session';
   readonly query?: string;
   readonly body?: () => unknown;
@@ -37,6 +37,10 @@ const samples: Record<RouteId, Sample> = {
   cancelJob: { of: 'job', also: [409] },
   getJobLogs: { of: 'job' },
   listJobEvents: { of: 'job' },
+  getJobMetrics: { of: 'job' },
+  compareMetrics: { of: 'job', query: '?job=:id&name=loss' },
+  getJobTelemetry: { of: 'job' },
+  getNodeTelemetry: { of: 'node' },
   getUsage: {},
   createTenant: { body: () => ({ name: unique('tenant') }) },
   listTenants: {},
@@ -136,7 +140,7 @@ afterAll(() => api.close());
 
 function ask(route: Route, key: string | null): Promise<Answer> {
   const sample = samples[route.id as RouteId];
-  const url = route.path.replace(/:\w+/, sample.of ? ids[sample.of] : '') + (sample.query ?? '');
+  const url = `${route.path}${sample.query ?? ''}`.replace(/:\w+/, sample.of ? ids[sample.of] : '');
   return api.ask(key, route.method, url, sample.body?.(), sample.headers);
 }
 
