@@ -46,7 +46,7 @@ export function sitesCommand(program: Command): void {
       else print(site.id);
     },
   );
-  withSettings(sites.command('update').description('change a site').argument('<id>', 'its id')).action(
+  withSettings(sites.command('update').description('change a site').argument('<id>', 'id of the site')).action(
     async (id: string, options: SiteOptions) => {
       const site = await (await connect()).updateSite({ params: { id }, body: bodyOf(options) });
       if (options.json) printJson(site);
