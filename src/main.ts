@@ -12,6 +12,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import {
   type ApiDeps,
   bootstrap,
+  identitySettings,
   makeAuthenticator,
   serveApi,
   serveDashboard,
@@ -73,8 +74,7 @@ export const components = {
       const { db, wake, clock, logger, registry, blobs } = services;
       const { bundleBytes } = services.config.limits;
       const preview = createPreview(db, clock);
-      const { sessions } = services.config;
-      const identity = { sessions };
+      const identity = identitySettings(services.config);
       const deps: ApiDeps = {
         secrets: services.secrets,
         db,

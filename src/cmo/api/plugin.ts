@@ -8,8 +8,13 @@ import { auditHandlers } from './audit/handlers.ts';
 import { blobHandlers } from './blobs.ts';
 import type { ApiDeps } from './deps.ts';
 import { loginLinkHandlers } from './identity/login-links.ts';
+import { invitationHandlers } from './identity/invitations.ts';
 import { sessionHandlers } from './identity/sessions.ts';
+import { ownKeyHandlers } from './identity/own-keys.ts';
+import { ownTenantHandlers } from './identity/own-tenants.ts';
+import { serviceAccountHandlers } from './identity/service-accounts.ts';
 import { logHandlers } from './jobs/logs.ts';
+import { userHandlers } from './identity/users.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
@@ -36,10 +41,16 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...usageHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),
+    ...overviewHandlers(deps),
     ...sessionHandlers(deps),
     ...loginLinkHandlers(deps),
     ...siteHandlers(deps),
     ...nodeHandlers(deps),
+    ...ownTenantHandlers(deps),
+    ...userHandlers(deps),
+    ...invitationHandlers(deps),
+    ...serviceAccountHandlers(deps),
+    ...ownKeyHandlers(deps),
     ...secretHandlers(deps),
     ...auditHandlers(deps),
     ...blobHandlers(deps),

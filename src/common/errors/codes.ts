@@ -88,6 +88,16 @@ export const errorCodes = {
     title: 'This link was used, has expired or was withdrawn.',
     remedy: 'Ask for a new one; each works once.',
   },
+  last_admin: {
+    status: 409,
+    title: 'Nobody could administer this tenant any more.',
+    remedy: 'Give somebody else the role admin first.',
+  },
+  mail_unavailable: {
+    status: 409,
+    title: 'This server sends no e-mail.',
+    remedy: 'Set mail.host, mail.from and server.publicUrl, or hand the link over yourself.',
+  },
   cross_origin: {
     status: 403,
     title: 'A browser sent this from a page that is not this server’s own.',

@@ -9,7 +9,6 @@ import { SolyxError } from '../errors/index.ts';
 import { admit } from './admission.ts';
 import { describeRoute } from './openapi.ts';
 import { type Principal, requireAccess } from './principal.ts';
-import { clearSessionCookie, hasSessionCookie } from './session-cookie.ts';
 import { readYaml } from './yaml-body.ts';
 
 declare module 'fastify' {
@@ -88,23 +87,16 @@ export function bindRoute<R extends Route>(app: FastifyInstance, route: R, handl
         ...(route.body instanceof z.ZodType && { body: route.body }),
         ...(route.body === 'bytes' && { body: z.unknown() }),
       },
-      onRequest: (request, reply) => permit(app, route, request, reply),
+      onRequest: (request) => permit(app, route, request),
       handler: run(route, handler) as RouteHandlerMethod,
     });
   });
 }
 
-async function permit(app: FastifyInstance, route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function permit(app: FastifyInstance, route: Route, request: FastifyRequest): Promise<void> {
   if (route.access === 'public') return;
-  let principal: Principal;
-  try {
-    principal = await admit(app, request, request.ip);
-  } catch (error) {
-    // A browser that keeps the cookie of a session that ended would ask in vain with it for days.
-    if (error instanceof SolyxError && error.status === 401 && hasSessionCookie(request))
-      clearSessionCookie(request, reply);
-    throw error;
-  }
+  // The cookie of a session that ended is left alone: this answer may come after that of a new sign-in.
+  const principal = await admit(app, request, request.ip);
   requireAccess(principal, route.access);
   request.principal = principal;
 }

@@ -5,5 +5,5 @@ export { type OriginSource, refuseForeignOrigin, requireOwnOrigin } from './own-
 export { type Principal, type PrincipalUser, requireAccess, roleAtLeast } from './principal.ts';
 export { asSolyxError, sendProblem } from './problems.ts';
 export { type Authenticate, closeServer, createHttpServer, type HttpOptions } from './server.ts';
-export { clearSessionCookie, hasSessionCookie, sessionKey, setSessionCookie } from './session-cookie.ts';
+export { clearSessionCookie, sessionKey, setSessionCookie } from './session-cookie.ts';
 export { type StatusOptions, serveStatus } from './status.ts';

@@ -25,9 +25,6 @@ export function sessionKey(source: CookieSource): ParsedKey | undefined {
   return key?.kind === 'session' ? key : undefined;
 }
 
-/** Whether a request carries a session cookie, valid or not. */
-export const hasSessionCookie = (source: CookieSource): boolean => sessionKey(source) !== undefined;
-
 /** Hands a session to the browser. @param expires when it ends whatever happens */
 export function setSessionCookie(request: FastifyRequest, reply: FastifyReply, secret: string, expires: Date): void {
   const secure = isSecure(request);

@@ -17,6 +17,8 @@ export interface KeyRow {
   role: Role;
   project: string;
   project_name: string;
+  user_id: string | null;
+  user_name: string | null;
   site_id: string | null;
   node_id: string | null;
   uses_left: number | null;
@@ -27,7 +29,8 @@ export interface KeyRow {
 }
 
 /** Columns of `KeyRow` of `cmo_api_keys k` joined with `cmo_projects p`. */
-export const keyColumns = `k.id, k.name, k.kind, k.role, k.project, p.name as project_name, k.site_id, k.node_id, k.uses_left,
+export const keyColumns = `k.id, k.name, k.kind, k.role, k.project, p.name as project_name, k.user_id,
+  (select u.name from cmo_users u where u.tenant = k.tenant and u.id = k.user_id) as user_name, k.site_id, k.node_id, k.uses_left,
   k.created_at, k.expires_at, k.revoked_at, k.last_used_at`;
 
 export interface NewKey {
@@ -36,6 +39,8 @@ export interface NewKey {
   readonly name: string;
   readonly kind: 'api' | 'join';
   readonly role: Role;
+  /** Person or service account that it belongs to. */
+  readonly userId?: string | undefined;
   readonly siteId?: string;
   readonly usesLeft?: number;
   /** Seconds from now, > 0; default never. */
@@ -49,8 +54,8 @@ export async function insertKey(tx: Tx, key: NewKey): Promise<{ row: KeyRow; sec
   const made = makeKey(key.kind);
   const { rows } = await tx.query<KeyRow>(
     `with made as (
-       insert into cmo_api_keys (id, tenant, project, name, kind, role, hash, site_id, uses_left, expires_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10)) returning *
+       insert into cmo_api_keys (id, tenant, project, name, kind, role, hash, site_id, uses_left, expires_at, user_id)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10), $12) returning *
      ) select ${keyColumns.replace('p.name', '$11::text')} from made k`,
     [
       newId('key'),
@@ -64,6 +69,7 @@ export async function insertKey(tx: Tx, key: NewKey): Promise<{ row: KeyRow; sec
       key.usesLeft ?? null,
       key.expiresInSeconds ?? null,
       key.project.name,
+      key.userId ?? null,
     ],
   );
   const row = rows[0]!;
@@ -73,7 +79,7 @@ export async function insertKey(tx: Tx, key: NewKey): Promise<{ row: KeyRow; sec
       kind: 'key.created',
       subject: row.id,
       revision: 1n,
-      data: { name: key.name, kind: key.kind, role: key.role, who: key.who },
+      data: { name: key.name, kind: key.kind, role: key.role, userId: key.userId, who: key.who },
     },
   ]);
   return { row, secret: made.text };
@@ -86,6 +92,7 @@ export function toWireKey(row: KeyRow): z.output<Routes['revokeKey']['response']
     kind: row.kind,
     role: row.role,
     project: { id: row.project, name: row.project_name },
+    user: row.user_id === null ? null : { id: row.user_id, name: row.user_name! },
     siteId: row.site_id,
     nodeId: row.node_id,
     usesLeft: row.uses_left,

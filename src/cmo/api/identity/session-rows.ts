@@ -26,6 +26,8 @@ export interface NewSession {
   readonly madeBy: string | null;
   readonly proof: Proof;
   readonly userAgent: string | undefined;
+  /** ISO 8601; when it ends at the latest. Default: as the settings say. */
+  readonly endsAt?: string;
 }
 
 export interface MadeSession {
@@ -42,7 +44,7 @@ export async function insertSession(tx: Tx, session: NewSession, settings: Ident
   const { rows } = await tx.query<{ expires_at: Date }>(
     `insert into cmo_api_keys (id, tenant, project, name, kind, role, hash, user_id, made_by, expires_at, idle_seconds, user_agent,
                                proof, proof_issuer, proof_subject, last_used_at)
-     values ($1, $2, $3, 'browser', 'session', 'admin', $4, $5, $6, now() + make_interval(secs => $7), $8, $9, $10, $11, $12, now())
+     values ($1, $2, $3, 'browser', 'session', 'admin', $4, $5, $6, least(now() + make_interval(secs => $7), $13::timestamptz), $8, $9, $10, $11, $12, now())
      returning expires_at`,
     [
       id,
@@ -57,6 +59,7 @@ export async function insertSession(tx: Tx, session: NewSession, settings: Ident
       proof.kind,
       proof.kind === 'oidc' ? proof.issuer : null,
       proof.kind === 'oidc' ? proof.subject : proof.kind === 'email' ? proof.email : null,
+      session.endsAt ?? null,
     ],
   );
   await appendEvents(tx, [
@@ -121,6 +124,22 @@ export async function rootKeyOf(tx: Tx, principal: Principal): Promise<string | 
     [principal.tenant.id, principal.keyId],
   );
   return rows[0]?.made_by ?? null;
+}
+
+/** How the session that asks was proved; undefined for API keys. */
+export async function proofOf(tx: Tx, principal: Principal): Promise<Proof | undefined> {
+  const { rows } = await tx.query<{
+    proof: Proof['kind'] | null;
+    proof_issuer: string | null;
+    proof_subject: string | null;
+  }>('select proof, proof_issuer, proof_subject from cmo_api_keys where tenant = $1 and id = $2', [
+    principal.tenant.id,
+    principal.keyId,
+  ]);
+  const { proof, proof_issuer: issuer, proof_subject: subject } = rows[0] ?? {};
+  if (proof === 'email' && subject) return { kind: 'email', email: subject };
+  if (proof === 'oidc' && issuer && subject) return { kind: 'oidc', issuer, subject };
+  return proof === 'key' || proof === 'link' ? { kind: proof } : undefined;
 }
 
 const cleanAgent = (text: string | undefined): string | null =>

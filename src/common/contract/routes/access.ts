@@ -3,17 +3,21 @@ import { z } from 'zod';
 import { id, instant, list, name, page } from './parts.ts';
 import { defineRoute, roles } from './route.ts';
 
-const role = z.enum(roles);
+export const role = z.enum(roles);
 
 const project = z.object({ id: id('project'), name: z.string(), createdAt: instant }).meta({ id: 'Project' });
 
-const key = z
+export const key = z
   .object({
     id: id('key'),
     name: z.string(),
     kind: z.enum(['api', 'join', 'node']),
     role,
     project: z.object({ id: id('project'), name: z.string() }),
+    user: z
+      .object({ id: id('user'), name: z.string() })
+      .nullable()
+      .describe('Person or service account that it belongs to; it may do no more than they may.'),
     siteId: id('site').nullable().describe('join: the site that nodes join.'),
     nodeId: id('node').nullable().describe('node: the node that the token is bound to.'),
     usesLeft: z.int().nullable(),
@@ -24,7 +28,7 @@ const key = z
   })
   .meta({ id: 'Key' });
 
-const createdKey = key.extend({ secret: z.string().describe('The key itself; shown only here.') });
+export const createdKey = key.extend({ secret: z.string().describe('The key itself; shown only here.') });
 
 /** Who is asking. */
 export const whoami = z

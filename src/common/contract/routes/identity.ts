@@ -1,14 +1,21 @@
 /** Signing in: browser sessions and one-time links. */
 import { z } from 'zod';
-import { whoami } from './access.ts';
+import { role, whoami } from './access.ts';
 import { flag, id, instant, list, page } from './parts.ts';
 import { defineRoute } from './route.ts';
 
 /** A secret in a body: bounded, so that nobody makes us hash a megabyte. */
-const secret = z.string().min(1).max(200);
+export const secret = z.string().min(1).max(200);
+
+/** E-mail address, in lower case. */
+export const email = z
+  .string()
+  .max(254)
+  .transform((text) => text.trim().toLowerCase())
+  .pipe(z.email('expected an e-mail address'));
 
 /** Codes of endpoints that anybody may ask. */
-const strangers = ['cross_origin', 'rate_limited', 'database_unavailable', 'database_timeout'] as const;
+export const strangers = ['cross_origin', 'rate_limited', 'database_unavailable', 'database_timeout'] as const;
 
 const session = z
   .object({
@@ -77,5 +84,46 @@ export const identityRoutes = {
       expiresAt: instant,
     }),
     errors: [],
+  }),
+  mailLoginLink: defineRoute('mailLoginLink', {
+    summary: 'Have a login link sent to one’s own e-mail address; the answer is the same whether anybody has it',
+    access: 'public',
+    body: z.strictObject({ email }),
+    status: 204,
+    answer: 'none',
+    response: z.undefined(),
+    errors: ['mail_unavailable', ...strangers],
+  }),
+  getSignInOptions: defineRoute('getSignInOptions', {
+    summary: 'Which ways to sign in this server offers beside API keys and links',
+    access: 'public',
+    status: 200,
+    answer: 'json',
+    response: z.object({
+      mail: z.boolean().describe('Login links by e-mail.'),
+      oidc: z.object({ name: z.string() }).nullable().describe('OpenID Connect; what its button says.'),
+    }),
+    errors: [],
+  }),
+  listOwnTenants: defineRoute('listOwnTenants', {
+    summary: 'List the tenants that the same person is a user of, as far as this sign-in proved',
+    access: { role: 'viewer' },
+    status: 200,
+    answer: 'json',
+    response: z.object({
+      items: z.array(
+        z.object({ tenant: z.object({ id: id('tenant'), name: z.string() }), role, current: z.boolean() }),
+      ),
+    }),
+    errors: [],
+  }),
+  switchTenant: defineRoute('switchTenant', {
+    summary: 'Go on in another tenant of one’s own; the session is replaced',
+    access: { role: 'viewer' },
+    body: z.strictObject({ tenantId: id('tenant') }),
+    status: 201,
+    answer: 'json',
+    response: whoami,
+    errors: ['conflict', 'not_found'],
   }),
 };

@@ -9,8 +9,20 @@ import { metricRoutes } from './metrics.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
+import { userRoutes } from './users.ts';
 
-export const routes = { ...jobRoutes, ...accessRoutes, ...identityRoutes, ...fleetRoutes, ...metricRoutes, ...secretRoutes, ...auditRoutes, ...liveRoutes, ...serviceRoutes };
+export const routes = {
+  ...jobRoutes,
+  ...accessRoutes,
+  ...identityRoutes,
+  ...userRoutes,
+  ...fleetRoutes,
+  ...metricRoutes,
+  ...secretRoutes,
+  ...auditRoutes,
+  ...liveRoutes,
+  ...serviceRoutes,
+};
 
 export type Routes = typeof routes;
 export type RouteId = keyof Routes;

@@ -1,0 +1,1 @@
+export { type Mail, type Mailer, type MailSettings, openMailer } from './mailer.ts';
