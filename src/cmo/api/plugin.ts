@@ -41,7 +41,6 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...usageHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),
-    ...overviewHandlers(deps),
     ...sessionHandlers(deps),
     ...loginLinkHandlers(deps),
     ...siteHandlers(deps),
