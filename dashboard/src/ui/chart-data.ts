@@ -3,8 +3,8 @@ import { formatInstant, formatNumber, type Zone } from './format.ts';
 
 export interface ChartSeries {
   readonly label: string;
-  /** Value at each x; null is a gap. */
-  readonly values: readonly (number | null)[];
+  /** Value at each x; null is a gap, undefined is nothing measured here: the curve goes on to the next value. */
+  readonly values: readonly (number | null | undefined)[];
   /** Index of its colour, 1–6; default: by its place. */
   readonly color?: 1 | 2 | 3 | 4 | 5 | 6;
   /** What the values are worth: forecasts are dashed; estimated and replayed ones are hatched and named. */
@@ -49,7 +49,7 @@ export function chartRows({ x, series }: ChartData, limit: number): ChartRow[] {
 /** One sentence for those who cannot see the curve. */
 export function summarize(title: string, { x, series, unit }: ChartData): string {
   const parts = series.map((one) => {
-    const known = one.values.filter((value): value is number => value !== null);
+    const known = one.values.filter((value): value is number => typeof value === 'number');
     if (known.length === 0) return `${seriesLabel(one)}: no values`;
     const [low, high] = [Math.min(...sampled(known)), Math.max(...sampled(known))];
     const range = `${formatValue(low, unit)} to ${formatValue(high, unit)}`;

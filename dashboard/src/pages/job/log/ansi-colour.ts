@@ -38,12 +38,12 @@ const palette: readonly Rgb[] = (
   ] as const
 ).map(([r, g, b]) => ({ r, g, b }));
 
-/** Background of the log in each scheme; the style sheet has the same two values. */
+/** Background of the log in each scheme: `--surface-raised` of tokens.css, with `--text` on it. */
 export const surface: Readonly<Record<Scheme, Rgb>> = {
   light: { r: 255, g: 255, b: 255 },
-  dark: { r: 20, g: 22, b: 24 },
+  dark: { r: 27, g: 31, b: 35 },
 };
-const ink: Readonly<Record<Scheme, Rgb>> = { light: { r: 31, g: 35, b: 38 }, dark: { r: 222, g: 226, b: 230 } };
+const ink: Readonly<Record<Scheme, Rgb>> = { light: { r: 28, g: 33, b: 38 }, dark: { r: 230, g: 233, b: 236 } };
 const black: Rgb = { r: 0, g: 0, b: 0 };
 const white: Rgb = { r: 255, g: 255, b: 255 };
 

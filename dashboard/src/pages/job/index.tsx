@@ -1,0 +1,83 @@
+/**
+ * One job: what it is doing, why there, what it prints, what it costs, and what can be done about it.
+ *
+ * The tab is in the address, a line of the log in its fragment, so that what somebody sees can be sent to somebody else.
+ */
+import { Tabs } from '@mantine/core';
+import '@mantine/core/styles/Tabs.layer.css';
+import { useQuery } from '@tanstack/react-query';
+import { useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { lazy, type ReactNode, Suspense } from 'react';
+import type { JobDetail } from '../../api/contract.ts';
+import { type Search, textOf } from '../../app/search.ts';
+import { Panel } from '../../ui/panel.tsx';
+import classes from './job.module.css';
+import { JobHeader } from './job-header.tsx';
+import { parseLineFragment } from './log/line-link.ts';
+import { OverviewTab } from './overview-tab.tsx';
+import { tabs } from './tabs.ts';
+import { jobQuery } from './use-job.ts';
+
+export function Page() {
+  const { id } = useParams({ strict: false }) as { id: string };
+  const query = useQuery(jobQuery(id));
+  return (
+    <div className={classes.page}>
+      <Panel bare query={query} skeleton={8}>
+        {(job) => <JobPage key={job.id} job={job} />}
+      </Panel>
+    </div>
+  );
+}
+
+function JobPage({ job }: { readonly job: JobDetail }) {
+  const search = useSearch({ strict: false }) as Search;
+  const { hash } = useLocation();
+  const navigate = useNavigate();
+  const shown = tabs.filter(({ isShown }) => isShown === undefined || isShown(job));
+  const asked = textOf(search, 'tab') ?? (parseLineFragment(hash) ? 'logs' : 'overview');
+  const tab = shown.some(({ id }) => id === asked) ? asked : 'overview';
+  const show = (next: string | null) =>
+    void navigate({
+      to: '/jobs/$id',
+      params: { id: job.id },
+      search: (now: Search) => ({ ...now, tab: next === 'overview' ? undefined : (next ?? undefined) }),
+      replace: true,
+      resetScroll: false,
+    });
+  return (
+    <>
+      <JobHeader job={job} />
+      <Tabs value={tab} onChange={show} keepMounted={false} className={classes.tabs}>
+        <Tabs.List aria-label="Parts of the job" className={classes.tabList}>
+          {shown.map(({ id, label }) => (
+            <Tabs.Tab key={id} value={id}>
+              {label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {shown.map(({ id, load }) => (
+          <Tabs.Panel key={id} value={id} className={classes.tabPanel}>
+            {load === undefined ? <OverviewTab job={job} /> : <Later load={load} job={job} />}
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </>
+  );
+}
+
+const parts = new Map<unknown, ReturnType<typeof lazy<(props: { job: JobDetail }) => ReactNode>>>();
+
+/** A part whose code is loaded when it is first looked at. */
+function Later({ load, job }: { readonly load: (typeof tabs)[number]['load'] & {}; readonly job: JobDetail }) {
+  let Part = parts.get(load);
+  if (Part === undefined) {
+    Part = lazy(async () => ({ default: (await load()).Tab }));
+    parts.set(load, Part);
+  }
+  return (
+    <Suspense fallback={<p className={classes.dim}>Loading …</p>}>
+      <Part job={job} />
+    </Suspense>
+  );
+}

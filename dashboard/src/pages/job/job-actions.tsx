@@ -1,0 +1,80 @@
+/** What can be done with a job: end it, or submit its like again, as it is or changed. */
+import { Button } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useRef } from 'react';
+import type { JobDetail } from '../../api/contract.ts';
+import { request } from '../../api/request.ts';
+import { useSession } from '../../app/session.ts';
+import { ConfirmButton } from '../../ui/confirm-button.tsx';
+import { specOfJob } from '../submit/spec/clone.ts';
+import classes from './job.module.css';
+import { isFinal, jobQuery } from './use-job.ts';
+
+export function JobActions({ job }: { readonly job: JobDetail }) {
+  const { can } = useSession();
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  // One key for one wish: pressing again after a lost answer gives the job that was made already.
+  const retryKey = useRef<string>(undefined);
+  if (!can('member')) return null;
+
+  const cancel = async () => {
+    await request('POST /v1/jobs/:id/cancel', { params: { id: job.id } });
+    await cache.invalidateQueries({ queryKey: jobQuery(job.id).queryKey });
+  };
+  const retry = async () => {
+    retryKey.current ??= crypto.randomUUID();
+    const made = await request(
+      'POST /v1/jobs',
+      { body: specOfJob(job.spec) as never },
+      { headers: { 'idempotency-key': retryKey.current } },
+    );
+    retryKey.current = undefined;
+    if (made.id !== null) await navigate({ to: '/jobs/$id', params: { id: made.id } });
+  };
+  const isStopping = job.state === 'stopping' && job.stopReason === 'cancel';
+  return (
+    <div className={classes.actions}>
+      {isFinal(job) ? (
+        <ConfirmButton
+          size="xs"
+          variant="default"
+          onConfirm={retry}
+          question={`Submit ${job.name} again?`}
+          consequence={
+            job.arrayId === null
+              ? 'A new job with the same spec is queued. This one stays as it is.'
+              : 'The whole array is submitted again, not only this task.'
+          }
+          confirm="Submit again"
+        >
+          Retry
+        </ConfirmButton>
+      ) : (
+        <ConfirmButton
+          size="xs"
+          variant="default"
+          disabled={isStopping}
+          onConfirm={cancel}
+          question={`Cancel ${job.name}?`}
+          consequence={
+            job.state === 'queued'
+              ? 'It has not begun; it leaves the queue.'
+              : 'Its processes are asked to end, and killed after the grace of the spec. What they wrote to checkpoints stays.'
+          }
+          confirm="Cancel the job"
+        >
+          {isStopping ? 'Cancelling …' : 'Cancel'}
+        </ConfirmButton>
+      )}
+      <Button
+        size="xs"
+        variant="default"
+        renderRoot={(props) => <Link {...props} to="/submit" search={{ from: job.id }} />}
+      >
+        Clone and edit
+      </Button>
+    </div>
+  );
+}
