@@ -10,3 +10,4 @@ export {
   type UsageSum,
 } from './usage/intervals.ts';
 export { type ProjectUsage, sumProjects, type UsageSpan } from './usage/project-sums.ts';
+export { type RecentUsage, usageSince } from './usage/since.ts';

@@ -20,6 +20,7 @@ import { submitJob } from './jobs/submit.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
 import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
 import { nodeHandlers } from './nodes.ts';
+import { overviewHandlers } from './overview.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
@@ -39,6 +40,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...metricHandlers(deps),
     ...telemetryHandlers(deps),
     ...usageHandlers(deps),
+    ...overviewHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),
     ...sessionHandlers(deps),

@@ -1,5 +1,6 @@
 export { holdBackAfterRestore } from './after-restore.ts';
 export { requestCancel } from './cancel.ts';
+export { countJobs, type JobCounts, mostCounted } from './counts.ts';
 export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
 export { type InsertedJob, insertJob, type NewJob } from './insert.ts';
 export { attemptLedger } from './ledger.ts';

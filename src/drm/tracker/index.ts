@@ -47,3 +47,4 @@ export {
   type TelemetrySubject,
   telemetrySubjects,
 } from './telemetry.ts';
+export { type FleetTotals, readFleetTotals } from './totals.ts';

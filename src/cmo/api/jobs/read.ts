@@ -9,6 +9,7 @@ import type { ApiDeps } from '../deps.ts';
 import { cursorId, cursorNumber, makePage } from '../paging.ts';
 import { toUsage } from '../usage.ts';
 import { iso } from '../wire.ts';
+import { keysOf } from './submitters.ts';
 import { toJobSummary, toWireAttempt, toWireSpec } from './wire.ts';
 
 const mostTimeline = 1_000;
@@ -38,7 +39,15 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
   const { db } = deps;
   return {
     listJobs: ({ principal, query }) =>
-      withTenant(db, principal.tenant.id, (tx) => readList(tx, principal.tenant.id, query), picture),
+      withTenant(
+        db,
+        principal.tenant.id,
+        async (tx) => {
+          const submitters = query.mine ? await keysOf(tx, principal) : undefined;
+          return readList(tx, principal.tenant.id, query, submitters);
+        },
+        picture,
+      ),
 
     getJob: ({ principal, params }) =>
       withTenant(db, principal.tenant.id, (tx) => readDetail(tx, params.id, deps.clock.now()), picture),
@@ -106,8 +115,8 @@ export async function readDetail(tx: Tx, id: string, now: Date) {
 
 export type ListQuery = Parameters<Handlers['listJobs']>[0]['query'];
 
-/** A page of jobs, newest first. */
-export async function readList(tx: Tx, tenant: string, query: ListQuery) {
+/** A page of jobs, newest first. @param submitters ids of keys, any of which submitted them; default: whoever did */
+export async function readList(tx: Tx, tenant: string, query: ListQuery, submitters?: readonly string[]) {
   const project = query.project === undefined ? undefined : await projectId(tx, tenant, query.project);
   if (project === null) return { items: [], nextCursor: null };
   const rows = await listJobs(tx, tenant, {
@@ -120,6 +129,9 @@ export async function readList(tx: Tx, tenant: string, query: ListQuery) {
     }),
     arrayId: query.arrayId,
     submittedBy: query.submittedBy,
+    submitters,
+    from: query.from === undefined ? undefined : new Date(query.from),
+    to: query.to === undefined ? undefined : new Date(query.to),
     before: cursorId('job', query.cursor),
     limit: query.limit + 1,
   });

@@ -6,6 +6,7 @@ import { identityRoutes } from './identity.ts';
 import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
+import { overviewRoutes } from './overview.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
@@ -18,6 +19,7 @@ export const routes = {
   ...userRoutes,
   ...fleetRoutes,
   ...metricRoutes,
+  ...overviewRoutes,
   ...secretRoutes,
   ...auditRoutes,
   ...liveRoutes,
