@@ -177,6 +177,7 @@ export class Agent {
     this.#ranks.step();
     this.#uplink.sendReports();
     this.#uplink.sendLogs();
+    this.#uplink.sendMetrics();
   }
 
   async #hello(): Promise<Extract<AgentMessage, { type: 'hello' }>> {
@@ -210,6 +211,9 @@ export class Agent {
       case 'logsAck':
         this.#ranks.find(message.attemptId, message.rank)?.logs.acknowledge(message.nextLine, message.refused === true);
         this.#uplink.sendLogs();
+        return;
+      case 'metricsAck':
+        this.#ranks.find(message.attemptId, message.rank)?.metrics.acknowledge(message);
         return;
       case 'command': {
         const onTaken = (command: Command, refusal: string | undefined) => this.#answer(command, refusal);

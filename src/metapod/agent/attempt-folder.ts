@@ -36,6 +36,8 @@ const progressFile = z.object({
   notes: z.array(z.string()),
   /** The control plane has the whole log, or does not want it. */
   logsDone: z.boolean(),
+  /** The same of its training metrics; a folder of the release before does not know. */
+  metricsDone: z.boolean().default(false),
 });
 export type RankProgress = z.infer<typeof progressFile>;
 
@@ -53,6 +55,7 @@ const freshProgress: RankProgress = {
   artifactsDone: false,
   notes: [],
   logsDone: false,
+  metricsDone: false,
 };
 
 /** `<attempt>.<rank>`: an attempt may have several ranks on one node. */

@@ -18,6 +18,7 @@ import type { Contact } from './contact.ts';
 import { ControlPlaneAway } from './control-plane.ts';
 import type { ReportJournal } from './journal.ts';
 import { LogStream } from './log-stream.ts';
+import { MetricStream } from './metrics/index.ts';
 import { CannotStart, isDiskFull, type PrepareDependencies, prepareRank } from './prepare.ts';
 import { Progress } from './progress.ts';
 import { RankRemains } from './rank-remains.ts';
@@ -56,6 +57,7 @@ export class Rank {
   readonly dir: string;
   readonly start: RankStart;
   readonly logs: LogStream;
+  readonly metrics: MetricStream;
   readonly #deps: RankDependencies;
   readonly #logger: Logger;
   readonly #progress: Progress;
@@ -87,6 +89,7 @@ export class Rank {
     this.#inspection = inspectSupervisor(dir);
     const id = { attemptId: start.attemptId, rank: start.rank, token: start.token };
     this.logs = new LogStream(dir, id, this.#progress.value.logsDone);
+    this.metrics = new MetricStream(dir, id, this.#progress.value.metricsDone);
   }
 
   /** Deleted: there is nothing left to step. */
@@ -124,7 +127,7 @@ export class Rank {
     if (!this.hasEnded && readStop(this.dir).kind === 'absent') writeStop(this.dir, this.#progress.value.stop!);
   }
 
-  /** Deletes it once its end and its log are with the control plane; one that runs is stopped first. */
+  /** Deletes it once its end, log and metrics are with the control plane; one that runs is stopped first. */
   forget(): void {
     this.#progress.save({ forget: true });
     if (!this.hasEnded) this.stop('forgotten', 0);
@@ -168,6 +171,7 @@ export class Rank {
     if (this.#progress.value.failure === null) this.#inspection = inspectSupervisor(this.dir);
     this.#reports.report('starting', null);
     if (this.logs.isDone && !this.#progress.value.logsDone) this.#progress.save({ logsDone: true });
+    if (this.metrics.isDone && !this.#progress.value.metricsDone) this.#progress.save({ metricsDone: true });
     if (this.#progress.value.reported === 'ended') return this.#forgetIfDone();
     if (this.#progress.value.failure !== null) return this.#finish(this.#progress.value.failure, null);
     const { state, status } = this.#inspection;
@@ -270,8 +274,8 @@ export class Rank {
   }
 
   async #forgetIfDone(): Promise<void> {
-    const { forget, logsDone } = this.#progress.value;
-    if (!forget || !logsDone || this.#reports.isPending) return;
+    const { forget, logsDone, metricsDone } = this.#progress.value;
+    if (!forget || !logsDone || !metricsDone || this.#reports.isPending) return;
     failpoint('agent.before-forget');
     await destroyAttempt(this.dir);
     this.#gone = true;

@@ -1,5 +1,5 @@
 /**
- * Streams upward: reports from the journal and logs from the ranks, on one socket.
+ * Streams upward: reports from the journal, logs and training metrics from the ranks, on one socket.
  *
  * Both are read from disk and numbered there; what a socket that was lost had carried without an answer is sent again
  * on the next one. Log bytes flow only against the server's credit, round by round over the ranks, so that a chatty job
@@ -23,6 +23,7 @@ export class Uplink {
   readonly #deps: UplinkDependencies;
   /** Bytes of log lines that may be on the way; 0 while the socket is closed. */
   #creditBytes = 0;
+  #isOpen = false;
   /** Next report to send on this socket. */
   #reportSeq = 0;
 
@@ -34,11 +35,16 @@ export class Uplink {
   open(creditBytes: number): void {
     this.#creditBytes = creditBytes;
     this.#reportSeq = 0;
-    for (const rank of this.#deps.ranks.all) rank.logs.reset();
+    for (const rank of this.#deps.ranks.all) {
+      rank.logs.reset();
+      rank.metrics.reset();
+    }
+    this.#isOpen = true;
   }
 
   close(): void {
     this.#creditBytes = 0;
+    this.#isOpen = false;
   }
 
   sendReports(): void {
@@ -55,6 +61,15 @@ export class Uplink {
       }
       if (!send({ type: 'reports', journal: journal.name, seq, items })) return;
       this.#reportSeq = seq + items.length;
+    }
+  }
+
+  /** One batch of a rank is on the way at a time, so this needs no credit. */
+  sendMetrics(): void {
+    if (!this.#isOpen) return;
+    for (const rank of this.#deps.ranks.all) {
+      const frame = rank.metrics.next(rank.hasEnded);
+      if (frame !== undefined) this.#deps.send(frame);
     }
   }
 

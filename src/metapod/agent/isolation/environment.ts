@@ -3,7 +3,7 @@
  * Solyx' own names win over the job's; everything else that the job asked for is taken as it is.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Launch } from '../supervisor/files.ts';
 import { deviceEnvironment } from './device-environment.ts';
 import { isShellName } from './shell-quote.ts';
@@ -18,6 +18,9 @@ export interface JobPaths {
   previousCheckpoint: string | null;
   nodeDirectory: string;
 }
+
+/** Beside `$SOLYX_METRICS`; made by whoever writes event files. */
+export const tensorboardFolder = 'tensorboard';
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -43,6 +46,7 @@ export function jobEnvironment(launch: Launch, paths: JobPaths): Record<string, 
     SOLYX_WORLD_SIZE: String(launch.worldSize),
     SOLYX_ARTIFACTS_DIR: paths.artifacts,
     SOLYX_METRICS: paths.metricsFile,
+    SOLYX_TENSORBOARD: join(dirname(paths.metricsFile), tensorboardFolder),
     ...(paths.checkpoint === null ? {} : { SOLYX_CHECKPOINT_DIR: paths.checkpoint }),
     ...(paths.previousCheckpoint === null ? {} : { SOLYX_PREVIOUS_CHECKPOINT_DIR: paths.previousCheckpoint }),
   };

@@ -1,0 +1,2 @@
+/** Training metrics of jobs, from their files to the control plane. */
+export { MetricStream } from './metric-stream.ts';
