@@ -5,6 +5,7 @@ import { bindRoute, documentApi, type Handler, type Handlers, serveStatus } from
 import { keyHandlers } from './access/keys.ts';
 import { tenantHandlers } from './access/tenants.ts';
 import { auditHandlers } from './audit/handlers.ts';
+import { sealWhileListening } from './audit/sealing.ts';
 import { blobHandlers } from './blobs.ts';
 import type { ApiDeps } from './deps.ts';
 import { loginLinkHandlers } from './identity/login-links.ts';
@@ -59,6 +60,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     getOpenapi: async ({ reply }) =>
       reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),
   };
+  sealWhileListening(app, deps);
   for (const [id, handler] of Object.entries(handlers)) {
     bindRoute<Route>(app, routes[id as RouteId], handler as Handler<Route>);
   }

@@ -2,10 +2,11 @@
  * Signed heads: what the chain alone cannot prove.
  *
  * A chain shows that an entry was changed, unless whoever changed it computed everything behind it anew, or cut the end off; and the
- * owner of the database can do both. So the server signs the head of each log every minute that it grew, by a key that the database
- * holds only sealed. A chain that was computed anew disagrees with the seals behind the change. What is left: seals can be deleted
- * together with the entries that they are about (cutting the end), and a minute's newest entries are not sealed yet. Against that
- * helps only a head that is kept elsewhere: `solyx audit verify --anchor FILE` keeps one, and each seal is in the server's log.
+ * owner of the database can do both. So the server signs the head of each log twice a minute where it grew, by a key that the
+ * database holds only sealed. A chain that was computed anew disagrees with the seals behind the change, and nobody can make others.
+ * What is left: the owner of the database can delete the seals too, together with the end of the log or before computing it anew.
+ * No record in the same database can prove against that; a head kept elsewhere does: `solyx audit verify --anchor FILE` keeps one,
+ * and each seal is in the server's log. The newest half minute is not sealed yet.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type Database, type Tx, withSystem } from '../database/index.ts';

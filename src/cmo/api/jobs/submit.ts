@@ -30,7 +30,7 @@ export function submitJob(deps: ApiDeps) {
     if (unsupported.length > 0) throw new SolyxError('job_feature_unsupported', { issues: unsupported });
     const tenant = principal.tenant.id;
     if (query.dryRun) {
-      const project = await withTenant(deps.db, tenant, (tx) => settle(tx, principal, spec), { readOnly: true });
+      const project = await withTenant(deps.db, tenant, (tx) => settle(tx, deps, principal, spec), { readOnly: true });
       return { ...answer(spec, project), dryRun: true, verdict: toVerdict(await deps.preview(spec)) };
     }
     const key = request.headers['idempotency-key'] as string | undefined;
@@ -40,7 +40,7 @@ export function submitJob(deps: ApiDeps) {
         deps.db,
         tenant,
         async (tx) => {
-          const project = await settle(tx, principal, spec);
+          const project = await settle(tx, deps, principal, spec);
           const jobs = await insertJob(tx, { tenant, project: project.id, spec, submittedBy: principal.keyId });
           const made = { ...answer(spec, project), id: jobs[0]!.id, arrayId: jobs[0]!.arrayId };
           if (key !== undefined) await remember(tx, { tenant, key, hash, response: made });
@@ -63,8 +63,22 @@ export function submitJob(deps: ApiDeps) {
   };
 }
 
-/** What the database must say before a job may be: its project exists, its bundle was uploaded by this tenant. */
-async function settle(tx: Tx, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
+/** What the database must say before a job may be: project and secrets exist, the bundle was uploaded by this tenant. */
+async function settle(tx: Tx, deps: ApiDeps, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
+  await requireBundle(tx, principal, spec);
+  const project = await findProject(tx, principal, spec);
+  const names = spec.secrets.map(({ name }) => name);
+  const missing = await deps.secrets.missing(tx, principal.tenant.id, project.id, names);
+  if (missing.length === 0) return project;
+  throw new SolyxError('secret_missing', {
+    issues: missing.map((name) => ({
+      at: `/secrets/${names.indexOf(name)}/name`,
+      message: `neither project ${project.name} nor the tenant has a secret "${name}"`,
+    })),
+  });
+}
+
+async function requireBundle(tx: Tx, principal: Principal, spec: JobSpec): Promise<void> {
   const bundle = typeof spec.workingDirectory === 'object' ? spec.workingDirectory.bundle : undefined;
   if (typeof spec.workingDirectory === 'string') {
     throw new SolyxError('bundle_missing', {
@@ -78,6 +92,9 @@ async function settle(tx: Tx, principal: Principal, spec: JobSpec): Promise<Prin
         issues: [{ at: '/workingDirectory/bundle', message: 'was not uploaded' }],
       });
   }
+}
+
+async function findProject(tx: Tx, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
   if (spec.project === undefined || spec.project === principal.project.name) return principal.project;
   const { rows } = await tx.query<{ id: string; name: string }>(
     'select id, name from cmo_projects where tenant = $1 and name = $2',

@@ -178,7 +178,7 @@ export const jobRoutes = {
     status: 201,
     answer: 'json',
     response: submitted,
-    errors: ['invalid_yaml', 'job_feature_unsupported', 'bundle_missing', 'idempotency_key_reused'],
+    errors: ['invalid_yaml', 'job_feature_unsupported', 'bundle_missing', 'secret_missing', 'idempotency_key_reused'],
   }),
   listJobs: defineRoute('listJobs', {
     summary: 'List jobs, newest first',
