@@ -94,9 +94,9 @@ export const components = {
   },
   tracker: {
     port: 8081,
-    async start({ db, wake, clock, logger, blobs, registry }, app) {
+    async start({ db, wake, clock, logger, blobs, registry, secrets }, app) {
       const gateway = new Gateway({ db, wake, clock, logger });
-      await agentRoutes(app, { db, blobs, gateway });
+      await agentRoutes(app, { db, blobs, secrets, gateway });
       // A node's socket is no request that ends: the server would wait for it for ever.
       app.addHook('preClose', () => gateway.stop());
       registerFleetMetrics(registry, db);

@@ -153,6 +153,20 @@ const retryCount = (description: string) => z.int().min(0).max(100).describe(des
  */
 const mostBytes = { spec: 524_288, array: 268_435_456 };
 
+const secretRequest = z
+  .strictObject({
+    name: name.describe('Name of the secret.'),
+    env: z
+      .string()
+      .regex(/^(?!SOLYX_)[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a name of an environment variable, not of Solyx’ own')
+      .optional(),
+    file: z
+      .string()
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'expected a plain file name, without a path')
+      .optional(),
+  })
+  .refine((value) => value.env !== undefined || value.file !== undefined, 'say where it goes: `env`, `file` or both');
+
 export const jobSpecSchema = z
   .strictObject({
     name: name.describe('Name of the job: 1–63 letters, digits, ".", "_" or "-". Need not be unique.'),
@@ -174,10 +188,12 @@ export const jobSpecSchema = z
       )
       .describe('Environment variables. Names must not start with `SOLYX_`.'),
     secrets: z
-      .array(z.strictObject({ name, env: z.string().optional(), file: z.string().optional() }))
+      .array(secretRequest)
       .max(64)
       .default([])
-      .describe('Secrets by name, given to the job by environment variable or file at start.'),
+      .describe(
+        'Secrets of the project or tenant, by name: each as the environment variable `env`, as the file `file` in `$SOLYX_SECRETS_DIR` (in memory, mode 0400), or both. Given at start only.',
+      ),
     workingDirectory: z
       .union([
         text(4096),

@@ -17,7 +17,6 @@ export const unsupportedFeatures: readonly Feature[] = [
     asked: (spec) => spec.image !== undefined,
     message: 'containers are not run yet; use `command` with isolation `sandbox`',
   },
-  { at: '/secrets', asked: (spec) => spec.secrets.length > 0, message: 'there is no secret store yet' },
   {
     at: '/datasets',
     asked: (spec) => spec.datasets.length > 0,

@@ -7,6 +7,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { joinResponse } from '../../common/contract/agent/protocol.ts';
+import { type SecretsAnswer, secretsAnswer } from '../../common/contract/agent/secrets.ts';
 import { type Code, errorCodes, SolyxError } from '../../common/errors/index.ts';
 import { resolveServer, type ServerAddress } from './server-address.ts';
 
@@ -77,6 +78,15 @@ export class ControlPlane {
         'content-type': 'application/json',
       },
     );
+  }
+
+  /** Secrets of a rank that is about to start. @throws ControlPlaneAway, or SolyxError such as `secret_missing` */
+  async secrets(attempt: { attemptId: string; rank: number; token: string }): Promise<SecretsAnswer['secrets']> {
+    const { attemptId, rank, token } = attempt;
+    const response = await this.#fetch('POST', `/v1/agent/attempts/${attemptId}/secrets`, JSON.stringify({ token, rank }), {
+      'content-type': 'application/json',
+    });
+    return secretsAnswer.parse(await response.json()).secrets;
   }
 
   async #fetch(

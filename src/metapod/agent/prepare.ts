@@ -77,6 +77,7 @@ export async function prepareRank(dir: string, start: RankStart, deps: PrepareDe
     checkpoint: payload.checkpointPath === null ? null : { dir: checkpointDir, previousDir },
     logBufferBytes: 64 * 1_048_576,
     nodeBinary: deps.nodeBinary,
+    ...(payload.secrets.length > 0 && { takesSecrets: true }),
   } satisfies Launch);
 }
 

@@ -25,6 +25,7 @@ import { RankRemains } from './rank-remains.ts';
 import { RankReports } from './rank-reports.ts';
 import { endSeconds, meterRank, usageOf } from './rank-usage.ts';
 import type { NodeSample } from './samples/index.ts';
+import { fetchSecrets } from './secrets.ts';
 import { claimAttempt } from './supervisor/claim.ts';
 import {
   bootId,
@@ -32,6 +33,7 @@ import {
   type Inspection,
   inspectSupervisor,
   killAttempt,
+  noSecrets,
   readStop,
   type Status,
   startSupervisor,
@@ -205,8 +207,10 @@ export class Rank {
     if (this.#spawns >= mostSupervisors) {
       return this.#rule('start-failed', `its supervisor does not start: ${this.#supervisorWords()}`);
     }
+    let secrets = noSecrets;
     try {
       if (this.#spawns === 0) await prepareRank(this.dir, this.start, this.#deps);
+      if (payload.secrets.length > 0) secrets = await fetchSecrets(this.#deps.controlPlane, this.start);
     } catch (error) {
       if (error instanceof CannotStart) return this.#rule('start-failed', error.message);
       if (isDiskFull(error)) return this.#rule('start-failed', 'the disk of this node is full');
@@ -217,7 +221,7 @@ export class Rank {
     if (this.#progress.value.stop !== null || this.#ruleIfContactWasLost()) return;
     writeLease(this.dir, { uptimeSeconds: this.#heardSeconds() });
     failpoint('agent.before-supervisor');
-    await startSupervisor(this.dir, { nodeBinary: this.#deps.nodeBinary });
+    await startSupervisor(this.dir, { nodeBinary: this.#deps.nodeBinary, secrets });
     this.#spawns += 1;
     this.#spawnedAtMs = performance.now();
     failpoint('agent.after-supervisor');

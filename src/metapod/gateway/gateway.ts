@@ -25,7 +25,7 @@ import { bearerKey } from '../../common/keys.ts';
 import type { Logger } from '../../common/logger.ts';
 import { recordHeartbeats, registerNode } from '../../drm/tracker/index.ts';
 import { authenticateNode } from './authenticate.ts';
-import { ackCommands, openCommands } from './commands.ts';
+import { ackCommands, type CommandMessage, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
 import { reportVanishedRanks } from './reports.ts';
 import {
@@ -224,7 +224,7 @@ export class Gateway {
       if (session === undefined || session.sentCommands.has(message.id)) continue;
       session.sentCommands.add(message.id);
       failpoint('gateway.before-command');
-      session.send(message);
+      session.send(forProtocol(message, session.protocol));
     }
   }
 
@@ -253,6 +253,12 @@ const nodeOf = ({ nodeId, siteId, bootId, agentVersion }: NodeSession, inventory
   inventory,
 });
 const identityOf = ({ nodeId, sessionId, keyId }: NodeSession) => ({ nodeId, sessionId, keyId });
+
+/** A node that cannot ask for secrets must refuse the start, not run the job without them: it does not know this payload. */
+const forProtocol = (message: CommandMessage, protocol: number): CommandMessage =>
+  protocol < 2 && message.kind === 'start' && isNonEmpty(message.payload.secrets) ? { ...message, payload: {} } : message;
+
+const isNonEmpty = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
 
 function refuse(socket: Duplex, status: number, text: string): void {
   socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

@@ -14,11 +14,13 @@ import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import { asSolyxError, sendProblem } from '../../common/http/index.ts';
 import { onUpgrade } from '../../common/http/upgrades.ts';
+import type { SecretStore } from '../../common/secrets/index.ts';
 import { authenticateNode, type NodeIdentity } from './authenticate.ts';
 import { commitArtifacts, commitCheckpoint, findPlacedAttempt, mayReadBlob } from './bytes.ts';
 import { cleanText } from './clean-text.ts';
 import { connectPath, type Gateway } from './gateway.ts';
 import { joinWithToken } from './join.ts';
+import { secretRoute } from './secrets.ts';
 
 /** Largest manifest, bytes; chunks are smaller. */
 const maxManifestBytes = 32 * 1_048_576;
@@ -26,6 +28,7 @@ const maxManifestBytes = 32 * 1_048_576;
 export interface RouteDependencies {
   readonly db: Database;
   readonly blobs: BlobStore;
+  readonly secrets: SecretStore;
   readonly gateway: Gateway;
 }
 
@@ -82,6 +85,8 @@ export async function agentRoutes(app: FastifyInstance, deps: RouteDependencies)
         reply.code(204);
       },
     );
+
+    secretRoute(scope, { db, secrets: deps.secrets, authenticate: (request) => authenticate(db, request) });
 
     for (const kind of ['checkpoint', 'artifacts'] as const) {
       scope.post<{ Params: { attemptId: string } }>(`/v1/agent/attempts/:attemptId/${kind}`, async (request, reply) => {

@@ -58,6 +58,8 @@ export class NodeSession {
   /** From the hello; '' before. */
   bootId = '';
   agentVersion = '';
+  /** Protocol version that the agent speaks; 1 before the hello. */
+  protocol = 1;
   readonly #socket: WebSocket;
   readonly #handlers: SessionHandlers;
   readonly #logger: Logger;
@@ -163,6 +165,7 @@ export class NodeSession {
     this.#state = 'greeting';
     this.bootId = hello.bootId;
     this.agentVersion = hello.agentVersion;
+    this.protocol = hello.protocol;
     this.#handlers.hello(this, hello).then(
       () => {
         if (this.#state === 'greeting') this.#state = 'open';

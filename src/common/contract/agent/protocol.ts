@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { metricsAck, metricsFrame } from './metrics.ts';
 import { attemptId, finite, rank, short, token } from './parts.ts';
+import { secretTarget } from './secrets.ts';
 
 /** Newest version; the server also speaks the one before. 2: metrics. */
 export const protocolVersion = 2;
@@ -163,6 +164,8 @@ export const startPayload = z.object({
   /** Manifest blob of the checkpoint to start from. */
   checkpointHash: z.string().nullable(),
   artifacts: z.array(z.string()),
+  /** Which secrets the job gets; their values are asked for at the start. Nodes of protocol 1 cannot. */
+  secrets: z.array(secretTarget).default([]),
 });
 export type StartPayload = z.infer<typeof startPayload>;
 

@@ -7,6 +7,7 @@
  * anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
+import { type JobSecrets, noSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';
 import { prepareProcess } from './process.ts';
 import { prepareSandbox } from './sandbox.ts';
@@ -40,10 +41,12 @@ export interface Prepared {
  * Makes directories, cgroup and wrapping for a launch; nothing runs yet.
  * @throws Error with a reason for the user when it cannot be started here
  */
-export function prepare(dir: string, launch: Launch): Prepared {
+export function prepare(dir: string, launch: Launch, secrets: JobSecrets = noSecrets): Prepared {
   const cgroup = launch.enforcement === 'watchdog' ? null : createCgroup(dir, launch);
   try {
-    return launch.isolation === 'sandbox' ? prepareSandbox(dir, launch, cgroup) : prepareProcess(dir, launch, cgroup);
+    return launch.isolation === 'sandbox'
+      ? prepareSandbox(dir, launch, cgroup, secrets)
+      : prepareProcess(dir, launch, cgroup, secrets);
   } catch (error) {
     if (cgroup !== null) removeCgroup(cgroup);
     throw error;

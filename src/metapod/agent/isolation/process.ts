@@ -10,14 +10,16 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Launch } from '../supervisor/files.ts';
 import { readStat } from '../supervisor/process-identity.ts';
+import type { JobSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, cgroupPids, joinFiles, removeCgroup } from './cgroup.ts';
 import { makeDirectories } from './directories.ts';
 import { jobCommand, jobEnvironment, systemTool } from './environment.ts';
 import type { Prepared } from './isolation.ts';
+import { removeSecretFiles, secretsDirectory, writeSecretFiles } from './secret-files.ts';
 import { shellQuote } from './shell-quote.ts';
 import { listPids, type ProcessSet } from './watchdog.ts';
 
-export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | null): Prepared {
+export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | null, secrets: JobSecrets): Prepared {
   if (launch.network === 'none')
     throw new Error('isolation "process" cannot take the network away; ask for "sandbox" or network "host"');
   const directories = makeDirectories(dir, launch, null);
@@ -32,6 +34,8 @@ export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | nul
     previousCheckpoint: launch.checkpoint?.previousDir ?? null,
     nodeDirectory: dirname(launch.nodeBinary),
   });
+  const inMemory = secrets.files.length > 0 ? secretsDirectory(launch.attemptId, launch.rank) : null;
+  if (inMemory !== null) writeSecretFiles(inMemory, secrets.files);
   const joins = cgroup === null ? [] : joinFiles(cgroup);
   const start = [
     // pdeathsig was set after the fork: if the supervisor died before that, nobody would tell us.
@@ -55,11 +59,11 @@ export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | nul
       'sh',
       ...jobCommand(launch),
     ],
-    env,
+    env: { ...env, ...secrets.env, ...(inMemory !== null && { SOLYX_SECRETS_DIR: inMemory }) },
     cwd: directories.work,
     script: null,
     ownerUid: null,
-    guardian: guardianScript(launch.attemptId, joins),
+    guardian: guardianScript(launch.attemptId, joins, inMemory),
     direct: true,
     cgroup,
     enforcement: {
@@ -71,6 +75,7 @@ export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | nul
     writable: directories.counted,
     processes: (mainPid) => processesOf(launch.attemptId, mainPid, cgroup),
     cleanup() {
+      if (inMemory !== null) removeSecretFiles(inMemory);
       if (cgroup !== null) removeCgroup(cgroup);
     },
   };
@@ -78,9 +83,10 @@ export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | nul
 
 /**
  * Waits on descriptor 3: first line the job's pid, second line "all is over". End of file instead of a line
- * means that the supervisor died, and then everything of the job is killed, thrice, against forks in between.
+ * means that the supervisor died, and then everything of the job is killed, thrice, against forks in between, and its
+ * secrets are deleted from memory.
  */
-function guardianScript(attemptId: string, procsFiles: string[]): string {
+function guardianScript(attemptId: string, procsFiles: string[], secrets: string | null): string {
   const mark = shellQuote(`SOLYX_ATTEMPT_ID=${attemptId}`);
   return [
     'read -r job <&3; read -r over <&3 && exit 0',
@@ -94,6 +100,7 @@ function guardianScript(attemptId: string, procsFiles: string[]): string {
     '    p=${f#/proc/}; kill -9 "${p%/environ}" 2>/dev/null',
     '  done',
     'done',
+    ...(secrets === null ? [] : [`rm -rf ${shellQuote(secrets)}`]),
   ].join('\n');
 }
 

@@ -21,6 +21,7 @@ import { FILES, type Launch } from '../supervisor/files.ts';
 import type { JobDirectories } from './directories.ts';
 import { INSIDE_UID } from './identity.ts';
 import { bindLines, fstabLine, readMounts } from './mounts.ts';
+import { insideSecrets } from './secret-files.ts';
 
 /** Paths as the job sees them. */
 export const INSIDE = {
@@ -54,18 +55,26 @@ export interface SandboxRoot {
   fstab: string;
 }
 
-/** Makes the skeleton and the table of mounts, in the order in which they are to be made. */
-export function makeRoot(dir: string, launch: Launch, directories: JobDirectories): SandboxRoot {
+/**
+ * Makes the skeleton and the table of mounts, in the order in which they are to be made.
+ * @param secretsBytes size of the tmpfs for secrets; 0: none
+ */
+export function makeRoot(
+  dir: string,
+  launch: Launch,
+  directories: JobDirectories,
+  secretsBytes = 0,
+): SandboxRoot {
   // The job is another user in there and must see its root, however private the agent keeps what it writes.
   const umask = process.umask(0o022);
   try {
-    return makeSkeleton(dir, launch, directories);
+    return makeSkeleton(dir, launch, directories, secretsBytes);
   } finally {
     process.umask(umask);
   }
 }
 
-function makeSkeleton(dir: string, launch: Launch, directories: JobDirectories): SandboxRoot {
+function makeSkeleton(dir: string, launch: Launch, directories: JobDirectories, secretsBytes: number): SandboxRoot {
   const root = join(dir, FILES.root);
   const mounts = readMounts();
   const lines: string[] = [];
@@ -115,6 +124,7 @@ function makeSkeleton(dir: string, launch: Launch, directories: JobDirectories):
   memory('/dev/shm', launch.limits.sharedMemoryBytes);
   // tmpfs is memory and counts as such; the size only keeps `df` honest.
   memory('/tmp', launch.limits.memoryBytes);
+  if (secretsBytes > 0) memory(insideSecrets, secretsBytes);
   bind(directories.work, INSIDE.work, WRITABLE);
   bind(directories.artifacts, INSIDE.artifacts, WRITABLE);
   bind(directories.metrics, INSIDE.metrics, WRITABLE);

@@ -93,10 +93,15 @@ function finalScript(input: ScriptInput): string {
   ].join('\n');
 }
 
-/** The last step, sent by descriptor 4. */
-export function jobScript(env: Record<string, string>, command: readonly string[]): string {
+/** The last step, sent by descriptor 4. @param before lines that come first, under the trusted environment */
+export function jobScript(
+  env: Record<string, string>,
+  command: readonly string[],
+  before: readonly string[] = [],
+): string {
   const [program = ''] = command;
   return [
+    ...before,
     ...Object.entries(env).map(([name, value]) => `export ${name}=${q(value)}`),
     `cd ${INSIDE.work}`,
     `command -v ${q(program)} >/dev/null || { echo ${q(`command not found: ${program}`)} >&3; exit 127; }`,

@@ -7,6 +7,7 @@
  */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import type { Launch } from '../supervisor/files.ts';
+import type { JobSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, joinFiles, removeCgroup } from './cgroup.ts';
 import { makeDirectories } from './directories.ts';
 import { jobCommand, jobEnvironment, TRUSTED_ENVIRONMENT } from './environment.ts';
@@ -15,9 +16,10 @@ import type { Prepared } from './isolation.ts';
 import { removeTree } from './remove-tree.ts';
 import { INSIDE, makeRoot } from './sandbox-root.ts';
 import { jobScript, outerScript } from './sandbox-script.ts';
+import { insideSecrets, secretFileLines, secretsTmpfsBytes } from './secret-files.ts';
 import { listPids } from './watchdog.ts';
 
-export function prepareSandbox(dir: string, launch: Launch, cgroup: Cgroup | null): Prepared {
+export function prepareSandbox(dir: string, launch: Launch, cgroup: Cgroup | null, secrets: JobSecrets): Prepared {
   const uid = hostUid(launch.jobId);
   const command = jobCommand(launch);
   const env = jobEnvironment(launch, {
@@ -29,9 +31,10 @@ export function prepareSandbox(dir: string, launch: Launch, cgroup: Cgroup | nul
     previousCheckpoint: launch.checkpoint?.previousDir == null ? null : INSIDE.previousCheckpoint,
     nodeDirectory: INSIDE.nodeDirectory,
   });
-  const script = jobScript(env, command);
+  const given = { ...env, ...secrets.env, ...(secrets.files.length > 0 && { SOLYX_SECRETS_DIR: insideSecrets }) };
+  const script = jobScript(given, command, secretFileLines(secrets.files));
   const directories = makeDirectories(dir, launch, uid);
-  const root = makeRoot(dir, launch, directories);
+  const root = makeRoot(dir, launch, directories, secrets.files.length > 0 ? secretsTmpfsBytes(secrets.files) : 0);
   const pidsByCgroup = cgroup?.directories.pids !== undefined;
   const outer = outerScript(launch, root, {
     supervisorPid: process.pid,

@@ -2,6 +2,7 @@
 import { cgroupPids, killCgroup, recordedCgroup, removeCgroup } from '../isolation/cgroup.ts';
 import { processesOf } from '../isolation/process.ts';
 import { removeTree } from '../isolation/remove-tree.ts';
+import { removeSecretFiles, secretsDirectory } from '../isolation/secret-files.ts';
 import { readClaim } from './claim.ts';
 import { readLaunch, readStatus } from './files.ts';
 import { isAlive, signalProcess } from './process-identity.ts';
@@ -43,7 +44,10 @@ export async function killAttempt(attemptDir: string): Promise<void> {
     const left = strays();
     for (const pid of left) kill(pid);
     const inCgroup = cgroup === null ? 0 : cgroupPids(cgroup).length;
-    if (!known.some(isAlive) && left.length === 0 && inCgroup === 0) return;
+    if (!known.some(isAlive) && left.length === 0 && inCgroup === 0) {
+      if (launch.kind === 'ok') removeSecretFiles(secretsDirectory(launch.value.attemptId, launch.value.rank));
+      return;
+    }
     if (Date.now() > began + DEADLINE_MS) throw new Error(`processes of ${attemptDir} do not end`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

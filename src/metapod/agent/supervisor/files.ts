@@ -79,6 +79,8 @@ export interface Launch {
   /** Unshipped log bytes at which the job is held back; default 64 MiB. */
   logBufferBytes: number;
   nodeBinary: string;
+  /** The agent gives secrets by standard input; without them whole, nothing starts. They are in no file. */
+  takesSecrets?: boolean;
   /** `watchdog` refuses cgroups even where they could be had (tests; an operator whose cgroups misbehave). */
   enforcement?: 'auto' | 'watchdog';
   /** Set by `writeLaunch`: a launch of an earlier boot is never started (again). */

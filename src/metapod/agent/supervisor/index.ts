@@ -25,4 +25,5 @@ export { type Inspection, inspectSupervisor } from './inspect.ts';
 export { type LogPage, readLog } from './log-reader.ts';
 export type { LogRecord } from './log-writer.ts';
 export { bootId, identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+export { type JobSecrets, noSecrets, type SecretFile } from './secret-input.ts';
 export { startSupervisor } from './start.ts';

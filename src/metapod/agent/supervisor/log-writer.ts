@@ -39,10 +39,16 @@ export class LogWriter {
   #pending: Buffer = Buffer.alloc(0);
   #next = 1;
   readonly #mostBytes: number;
+  readonly #masks: readonly string[];
   #full = false;
 
-  /** @param mostBytes size at which the log ends, > 0; the record that reaches it is still written */
-  constructor(path: string, mostBytes: number = MOST_BYTES) {
+  /**
+   * @param mostBytes size at which the log ends, > 0; the record that reaches it is still written
+   * @param masks texts that are written as `***`: a courtesy against secrets that are printed by mistake, not a protection, since
+   *   a job can print them in any other form
+   */
+  constructor(path: string, mostBytes: number = MOST_BYTES, masks: readonly string[] = []) {
+    this.#masks = masks;
     this.#file = openSync(path, 'a', 0o600);
     this.#mostBytes = mostBytes;
   }
@@ -105,7 +111,8 @@ export class LogWriter {
   }
 
   #record(stream: Stream, text: string, now: number, unfinished: boolean): string {
-    const d = unfinished ? text : text.replace(/\r$/, '');
+    let d = unfinished ? text : text.replace(/\r$/, '');
+    for (const mask of this.#masks) if (d.includes(mask)) d = d.replaceAll(mask, '***');
     const record: LogRecord = { n: this.#next++, t: now, s: stream, d, ...(unfinished ? { p: true } : {}) };
     return `${JSON.stringify(record)}\n`;
   }

@@ -15,6 +15,7 @@ import { claimAttempt } from './claim.ts';
 import { readLaunch, type Status } from './files.ts';
 import { type Job, startJob } from './job.ts';
 import { bootId, identify } from './process-identity.ts';
+import { masksOf, noSecrets, readSecretInput } from './secret-input.ts';
 import { supervise, writeEnd } from './supervise.ts';
 
 const dir = process.argv[2];
@@ -36,6 +37,11 @@ if (launched.kind !== 'ok') {
 if (launched.value.bootId !== bootId()) {
   process.stderr.write('this attempt was launched before the machine restarted\n');
   process.exit(2);
+}
+const secrets = launched.value.takesSecrets ? await readSecretInput(process.stdin) : noSecrets;
+if (secrets === undefined) {
+  process.stderr.write('the secrets of the job did not come whole\n');
+  process.exit(4);
 }
 if (!claimAttempt(dir)) {
   process.stderr.write('this attempt has a supervisor already\n');
@@ -67,7 +73,7 @@ failpoint('supervisor.before-spawn');
 let prepared: Prepared | undefined;
 let job: Job | undefined;
 try {
-  prepared = prepare(dir, launch);
+  prepared = prepare(dir, launch, secrets);
   job = startJob(dir, prepared);
 } catch (error) {
   prepared?.cleanup();
@@ -77,7 +83,7 @@ try {
 }
 if (prepared !== undefined && job !== undefined) {
   failpoint('supervisor.after-spawn');
-  await supervise(dir, launch, prepared, job, status);
+  await supervise(dir, launch, prepared, job, status, masksOf(secrets));
   prepared.cleanup();
 }
 process.exit(0);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { encodeSecrets, hasSecrets, type JobSecrets } from './secret-input.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -11,11 +12,12 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
  * @param options.nodeBinary the Node (≥ 24) to run it with
  * @param options.compileCache directory of Node's compile cache, writable by nobody else (code is loaded from it);
  *   default NODE_COMPILE_CACHE, and without either each start takes about 100 ms longer
+ * @param options.secrets what the job is given; goes through the supervisor's standard input
  * @throws Error when the process cannot be created
  */
 export async function startSupervisor(
   attemptDir: string,
-  options: { nodeBinary: string; compileCache?: string },
+  options: { nodeBinary: string; compileCache?: string; secrets?: JobSecrets },
 ): Promise<{ pid: number }> {
   const out = openSync(join(attemptDir, 'supervisor.out'), 'a', 0o600);
   try {
@@ -24,7 +26,7 @@ export async function startSupervisor(
     const child = spawn(options.nodeBinary, ['--disable-warning=ExperimentalWarning', MAIN, attemptDir], {
       cwd: '/',
       detached: true,
-      stdio: ['ignore', out, out],
+      stdio: [options.secrets && hasSecrets(options.secrets) ? 'pipe' : 'ignore', out, out],
       env: {
         PATH,
         ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
@@ -35,6 +37,9 @@ export async function startSupervisor(
       child.once('spawn', resolve);
       child.once('error', reject);
     });
+    // A supervisor that has left reads nothing; it is looked at and started again anyway.
+    child.stdin?.on('error', () => undefined);
+    if (options.secrets) child.stdin?.end(encodeSecrets(options.secrets));
     child.unref();
     return { pid: child.pid ?? 0 };
   } finally {

@@ -38,10 +38,11 @@ export async function supervise(
   prepared: Prepared,
   job: Job,
   status: Status,
+  masks: readonly string[] = [],
 ): Promise<void> {
   // The kernel shall look for memory elsewhere first; only root may ask for that.
   if (process.getuid?.() === 0) trySet('/proc/self/oom_score_adj', '-900');
-  const log = new LogWriter(join(dir, FILES.log));
+  const log = new LogWriter(join(dir, FILES.log), undefined, masks);
   const accounting = new Accounting(prepared, launch.limits.memoryBytes);
   const spawnedSeconds = uptime();
   const facts: Facts = {

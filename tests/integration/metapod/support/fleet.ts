@@ -307,6 +307,7 @@ export function startOf(jobId: string, script: string, changes: Partial<StartPay
     checkpointPath: null,
     checkpointHash: null,
     artifacts: [],
+    secrets: [],
     ...changes,
   };
 }

@@ -1,10 +1,13 @@
 /** A gateway behind a real HTTP server. */
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { Registry } from 'prom-client';
 import { openDirectoryStore } from '../../../../src/common/blobs/index.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
 import type { Database } from '../../../../src/common/database/index.ts';
 import { SolyxError } from '../../../../src/common/errors/index.ts';
 import { DatabaseWake } from '../../../../src/common/events/index.ts';
+import { openSecretStore } from '../../../../src/common/secrets/index.ts';
 import { closeServer, createHttpServer } from '../../../../src/common/http/index.ts';
 import { type Logger, silentLogger } from '../../../../src/common/logger.ts';
 import { agentRoutes, Gateway, type SessionTimings } from '../../../../src/metapod/gateway/index.ts';
@@ -41,7 +44,13 @@ export async function startGateway(options: {
       throw new SolyxError('unauthenticated');
     },
   });
-  await agentRoutes(app, { db, blobs: await openDirectoryStore(options.blobs), gateway });
+  const secrets = await openSecretStore({
+    db,
+    keyFile: join(dirname(options.blobs), 'secrets.key'),
+    logger: silentLogger,
+    registry: new Registry(),
+  });
+  await agentRoutes(app, { db, blobs: await openDirectoryStore(options.blobs), secrets, gateway });
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   gateway.start();
   const { port } = app.server.address() as AddressInfo;

@@ -41,5 +41,6 @@ export function startPayloadOf(attempt: AttemptToRun, rank: AttemptToRun['ranks'
     checkpointPath: spec.checkpointPath ?? null,
     checkpointHash: attempt.checkpointHash,
     artifacts: spec.artifacts,
+    secrets: spec.secrets.map(({ name, env, file }) => ({ name, env: env ?? null, file: file ?? null })),
   };
 }

@@ -1,0 +1,25 @@
+/**
+ * How a job's secrets reach the node that starts it: `POST /v1/agent/attempts/:attemptId/secrets`, asked by the agent in the moment
+ * before the supervisor starts and as often as that has to be repeated.
+ *
+ * They are in no command, so nothing stores them: not the table of commands, not the agent's intent on disk. The start command
+ * only says which there are.
+ */
+import { z } from 'zod';
+import { rank, token } from './parts.ts';
+
+/** What the start command says of a secret: where the job wants it. */
+export const secretTarget = z.object({
+  name: z.string(),
+  /** Environment variable. */
+  env: z.string().nullable(),
+  /** Name of a file in the job's directory of secrets. */
+  file: z.string().nullable(),
+});
+
+export const secretsRequest = z.strictObject({ token, rank });
+
+export const secretsAnswer = z.object({
+  secrets: z.array(secretTarget.omit({ name: true }).extend({ value: z.base64().describe('The value.') })).max(64),
+});
+export type SecretsAnswer = z.infer<typeof secretsAnswer>;
