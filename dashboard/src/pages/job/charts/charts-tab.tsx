@@ -5,9 +5,9 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { listOf, type Search } from '../../../app/search.ts';
+import type { Axis } from '../../../ui/curves.ts';
 import job_ from '../job.module.css';
 import classes from './charts.module.css';
-import type { Axis } from './curves.ts';
 import { ComparedMetrics, TrainingMetrics } from './metric-charts.tsx';
 import { DeviceCharts } from './telemetry-charts.tsx';
 

@@ -3,11 +3,11 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import type { JobDetail, Output } from '../../../api/contract.ts';
 import { read } from '../../../api/queries.ts';
 import { Chart } from '../../../ui/chart.tsx';
+import { type Axis, joinCurves, metricCurve } from '../../../ui/curves.ts';
 import { formatNumber } from '../../../ui/format.ts';
 import { Panel } from '../../../ui/panel.tsx';
 import { isFinal } from '../use-job.ts';
 import classes from './charts.module.css';
-import { type Axis, joinCurves, metricCurve } from './curves.ts';
 
 type JobMetrics = Output<'GET /v1/jobs/:id/metrics'>;
 

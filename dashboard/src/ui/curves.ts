@@ -4,7 +4,7 @@
  * Each series has points of its own; a chart needs one ascending x for all of them. Where a series has no point at an x there
  * is nothing to draw, and that is no gap: uPlot joins over `undefined` and breaks at `null`, so both are kept apart.
  */
-import type { ChartData, ChartSeries } from '../../../ui/chart-data.ts';
+import type { ChartData, ChartSeries } from './chart-data.ts';
 
 export interface Curve {
   readonly label: string;
