@@ -1,19 +1,24 @@
-/** What everything stands in: theme, cache, router. */
+/** What everything stands in: theme, cache, live connection, router. */
 import { MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { createQueryClient } from '../api/queries.ts';
+import { createLiveClient } from '../live/connect.ts';
+import { LiveContext } from '../live/hooks.ts';
 import { router } from './router.tsx';
 import { styleNonce } from './style-nonce.ts';
 import { theme } from './theme.ts';
 
 const queryClient = createQueryClient();
+const liveClient = createLiveClient();
 
 export function App() {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={styleNonce}>
       <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} />
+        <LiveContext value={liveClient}>
+          <RouterProvider router={router} />
+        </LiveContext>
       </QueryClientProvider>
     </MantineProvider>
   );

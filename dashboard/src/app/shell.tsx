@@ -2,7 +2,8 @@
  * The frame around every page: rail, top bar, the page. Signed out, only the sign-in page shows.
  */
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { useContext, useEffect, useState } from 'react';
+import { LiveContext } from '../live/hooks.ts';
 import { pageLoader } from './nouns.ts';
 import { Rail } from './rail.tsx';
 import { useSession } from './session.ts';
@@ -17,13 +18,20 @@ export function Shell() {
   const { pathname, href } = useLocation();
   const navigate = useNavigate();
   const isOpen = open.includes(pathname);
-  const { signedOut } = useSession();
+  const { me, signedOut } = useSession();
+  const live = useContext(LiveContext);
   const [menu, setMenu] = useState(false);
   const hasLogin = pageLoader('login') !== undefined;
 
   useEffect(() => {
     if (signedOut && hasLogin && !isOpen) void navigate({ to: '/login', search: { next: href }, replace: true });
   }, [signedOut, hasLogin, isOpen, href, navigate]);
+  const signedIn = me !== undefined;
+  useEffect(() => {
+    if (!signedIn) return;
+    live?.start();
+    return () => live?.stop();
+  }, [live, signedIn]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
   useEffect(() => setMenu(false), [pathname]);
 

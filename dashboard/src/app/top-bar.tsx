@@ -1,5 +1,6 @@
 /** The slim bar above every page: whose data this is, search, whether it is live, time zone, theme. */
 import { ActionIcon } from '@mantine/core';
+import { CommandKeys } from './command-keys.tsx';
 import { LiveMark } from './live-mark.tsx';
 import { useSession } from './session.ts';
 import { SettingsMenu } from './settings-menu.tsx';
@@ -29,6 +30,7 @@ export function TopBar({ onMenu }: { readonly onMenu: () => void }) {
           </span>
         )}
       </div>
+      <CommandKeys />
       <LiveMark />
       <SettingsMenu />
     </header>

@@ -1,0 +1,42 @@
+/** Cmd-K, `?` and the `g` keys. What they open is loaded when it is opened first. */
+import { useNavigate } from '@tanstack/react-router';
+import { lazy, Suspense, useState } from 'react';
+import { useShortcuts, useSingleKeys } from './keys.ts';
+import { nouns, pageLoader } from './nouns.ts';
+import { SearchButton } from './search-button.tsx';
+
+const Palette = lazy(() => import('./palette.tsx'));
+const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx'));
+
+type Open = 'palette' | 'sheet' | null;
+
+/** The search button of the top bar, and all shortcuts of the page. */
+export function CommandKeys() {
+  const navigate = useNavigate();
+  const { on } = useSingleKeys();
+  const [open, setOpen] = useState<Open>(null);
+  // Once loaded they stay, so that closing can be seen and the focus goes back where it was.
+  const [used, setUsed] = useState<ReadonlySet<Open>>(new Set());
+  const show = (what: Open) => {
+    setUsed((before) => new Set(before).add(what));
+    setOpen(what);
+  };
+  const submit = pageLoader('submit') === undefined ? [] : [{ path: '/submit', key: 's' }];
+  useShortcuts(
+    [
+      { keys: 'mod+k', run: () => show(open === 'palette' ? null : 'palette') },
+      { keys: '?', run: () => show('sheet') },
+      ...[...nouns, ...submit].map(({ path, key }) => ({ keys: `g ${key}`, run: () => void navigate({ to: path }) })),
+    ],
+    on,
+  );
+  return (
+    <>
+      <SearchButton onClick={() => show('palette')} />
+      <Suspense>
+        {used.has('palette') && <Palette opened={open === 'palette'} onClose={() => setOpen(null)} />}
+        {used.has('sheet') && <ShortcutSheet opened={open === 'sheet'} onClose={() => setOpen(null)} />}
+      </Suspense>
+    </>
+  );
+}
