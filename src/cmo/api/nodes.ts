@@ -106,9 +106,10 @@ export function nodeHandlers(deps: ApiDeps): Handlers<NodeRoute> {
   };
 }
 
-const toSample = (sample: Sample | null) => (sample === null ? null : { at: iso(sample.at), data: { ...sample.data } });
+export const toSample = (sample: Sample | null) =>
+  sample === null ? null : { at: iso(sample.at), data: { ...sample.data } };
 
-function toWireNode(node: Node, principal: Principal): WireNode {
+export function toWireNode(node: Node, principal: Pick<Principal, 'operator'>): WireNode {
   return {
     id: node.id,
     name: node.name,
@@ -137,7 +138,7 @@ function toWireNode(node: Node, principal: Principal): WireNode {
   };
 }
 
-function toWireDevice(device: Device, principal: Principal): WireDevice {
+export function toWireDevice(device: Device, principal: Pick<Principal, 'operator'>): WireDevice {
   return {
     id: device.id,
     nodeId: device.nodeId,

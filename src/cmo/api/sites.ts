@@ -68,7 +68,7 @@ function toSettings(change: SiteChange): Partial<SiteSettings> {
   };
 }
 
-function toWireSite(site: Site): WireSite {
+export function toWireSite(site: Site): WireSite {
   return {
     id: site.id,
     name: site.name,

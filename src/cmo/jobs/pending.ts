@@ -3,6 +3,7 @@ import type { JobSpec } from '../../common/contract/job-spec.ts';
 import type { PendingVerdict } from '../../common/contract/plan.ts';
 import type { PendingReason } from '../../common/contract/states/job.ts';
 import type { Queryable, Transaction } from '../../common/database/queryable.ts';
+import { writeDirty } from '../../common/events/index.ts';
 
 export interface PendingJobRow {
   readonly id: string;
@@ -45,13 +46,14 @@ export async function readPendingJobs(
 
 /**
  * Stores why jobs stay queued. A verdict is a remark, not a change of the job: it raises no `revision` and writes no
- * dirty key, or every round would invalidate the next one's plan. One that says what is stored already writes nothing, so
- * that a long queue costs a round a read. The job may have left the queue; then nothing happens.
+ * dirty key of kind `job`, or every round would invalidate the next one's plan; whoever shows the job learns of it by kind
+ * `verdict`. One that says what is stored already writes nothing, so that a long queue costs a round a read. The job may have
+ * left the queue; then nothing happens.
  */
 export async function recordVerdicts(tx: Transaction, verdicts: readonly PendingVerdict[]): Promise<void> {
   if (verdicts.length === 0) return;
   const sorted = [...verdicts].sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
-  await tx.query(
+  const { rows } = await tx.query<{ id: string }>(
     `with verdict as (
        select * from unnest($1::text[], $2::text[], $3::jsonb[]) as v (id, reason, detail)
      ), locked as (
@@ -60,11 +62,17 @@ export async function recordVerdicts(tx: Transaction, verdicts: readonly Pending
        order by j.id for no key update of j skip locked
      )
      update cmo_jobs j set pending_reason = v.reason, pending_detail = v.detail
-     from verdict v, locked l where j.id = v.id and l.id = j.id`,
+     from verdict v, locked l where j.id = v.id and l.id = j.id
+     returning j.id`,
     [
       sorted.map(({ jobId }) => jobId),
       sorted.map(({ reason }) => reason),
       sorted.map(({ detail }) => JSON.stringify(detail)),
     ],
+  );
+  await writeDirty(
+    tx,
+    'verdict',
+    rows.map(({ id }) => id),
   );
 }

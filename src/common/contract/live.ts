@@ -12,6 +12,7 @@ import type { z } from 'zod';
 import type { Problem } from '../errors/solyx-error.ts';
 import type { Routes } from './routes/index.ts';
 import type { attempt, event, jobSummary, logLine } from './routes/jobs.ts';
+import type { overview } from './routes/overview.ts';
 import type { JobState } from './states/job.ts';
 
 /** Subprotocol that the server answers with. Clients offer it, and their ticket beside it: never in the URL. */
@@ -38,8 +39,9 @@ export type JobDetail = z.output<Routes['getJob']['response']>;
 export type Attempt = z.output<typeof attempt>;
 export type JobEvent = z.output<typeof event>;
 export type LogLine = z.output<typeof logLine>;
-export type Node = z.output<Routes['listNodes']['response']>['items'][number];
-export type Device = z.output<Routes['listDevices']['response']>['items'][number];
+/** Without `facts`, which differ by who asks; `GET /v1/nodes/:id` has them. */
+export type LiveNode = Omit<z.output<Routes['listNodes']['response']>['items'][number], 'facts'>;
+export type LiveDevice = Omit<z.output<Routes['listDevices']['response']>['items'][number], 'facts'>;
 export type Site = z.output<Routes['listSites']['response']>['items'][number];
 
 /** Topics. `LiveTopics` says what each takes and sends. */
@@ -105,9 +107,10 @@ export interface LiveTopics {
     snapshot: FleetSnapshot;
     delta: {
       readonly sites?: readonly Site[];
-      readonly nodes?: readonly Node[];
-      /** By id; `milli` 0 and no sample means that it is no longer there. */
-      readonly devices?: readonly Device[];
+      /** By id; removed ones with `presence` `removed`. */
+      readonly nodes?: readonly LiveNode[];
+      /** By node: all devices that it has now. */
+      readonly devices?: readonly { readonly nodeId: string; readonly devices: readonly LiveDevice[] }[];
       /** Latest samples of nodes and devices, by id. */
       readonly samples?: readonly { readonly id: string; readonly at: string; readonly data: Record<string, number> }[];
     };
@@ -160,6 +163,8 @@ export interface LogsPart {
   readonly complete: boolean;
   /** `complete`, and the job is final: nothing follows. */
   readonly ended: boolean;
+  /** When the log was deleted for its age; null while it is there. */
+  readonly removedAt: string | null;
 }
 
 export interface FleetParams {
@@ -171,40 +176,14 @@ export interface FleetParams {
 
 export interface FleetSnapshot {
   readonly sites: readonly Site[];
-  readonly nodes: readonly Node[];
-  readonly devices: readonly Device[];
+  readonly nodes: readonly LiveNode[];
+  readonly devices: readonly LiveDevice[];
   /** There are more nodes than `limit`; deltas speak only of those that were sent. */
   readonly truncated: boolean;
 }
 
-/** Figures of the tenant; the fleet's are the installation's. Counts above 10,000 are cut off there (`countsCapped`). */
-export interface OverviewFields {
-  readonly queued: number;
-  readonly starting: number;
-  readonly running: number;
-  readonly stopping: number;
-  /** Ended since midnight UTC. */
-  readonly succeededToday: number;
-  readonly failedToday: number;
-  readonly cancelledToday: number;
-  readonly countsCapped: boolean;
-  /** Of work that began since midnight UTC. */
-  readonly spendTodayUsd: string;
-  readonly energyTodayKwh: number;
-  /** `modelled` when any part of it was; null: nothing ran. */
-  readonly energySource: 'measured' | 'modelled' | null;
-  readonly nodesReady: number;
-  readonly nodesTotal: number;
-  readonly devicesTotal: number;
-  /** Thousandths of devices of ready nodes. */
-  readonly deviceMilli: number;
-  readonly deviceUsedMilli: number;
-  readonly cpuMilli: number;
-  readonly cpuUsedMilli: number;
-  /** The newest jobs of the tenant. */
-  readonly lastJobs: readonly JobSummary[];
-  readonly at: string;
-}
+/** What `GET /v1/overview` answers, and the newest jobs of the tenant. */
+export type OverviewFields = z.output<typeof overview> & { readonly lastJobs: readonly JobSummary[] };
 
 /** What clients say. `id` is the client's own name of a subscription; subscribing again under it replaces the older one. */
 export type ClientMessage =

@@ -72,7 +72,7 @@ export async function readChanges(db: Database, dirtyKinds: readonly string[], c
 /** Whether text from outside has the form of a cursor, so that the database can read it. */
 export function isCursor(text: string): boolean {
   const match = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19},)*\d{1,19})?$/.exec(text);
-  if (match === null || text.length > 4096) return false;
+  if (match === null || text.length > 16_384) return false;
   const [least, next] = [BigInt(match[1]!), BigInt(match[2]!)];
   const open = (match[3] ?? '').split(',').filter(Boolean).map(BigInt);
   return (

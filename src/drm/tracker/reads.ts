@@ -87,6 +87,8 @@ export interface NodeFilter {
   readonly siteId?: string | undefined;
   /** Removed nodes come only when asked for. */
   readonly presence?: NodePresence | undefined;
+  /** Only these. */
+  readonly ids?: readonly string[] | undefined;
   /** Only ids above this one. */
   readonly after?: string | undefined;
   /** Most rows, > 0; default 100. */
@@ -98,8 +100,9 @@ export async function listNodes(tx: Queryable, filter: NodeFilter = {}): Promise
     `${nodesStatement}
      where n.id > $1 and ($2::text is null or n.site_id = $2)
        and case when $3::text is null then n.presence <> 'removed' else n.presence = $3 end
+       and ($5::text[] is null or n.id = any($5))
      order by n.id limit $4`,
-    [filter.after ?? '', filter.siteId ?? null, filter.presence ?? null, filter.limit ?? 100],
+    [filter.after ?? '', filter.siteId ?? null, filter.presence ?? null, filter.limit ?? 100, filter.ids ?? null],
   );
   return rows.map((row) => withSample(row));
 }
@@ -117,6 +120,8 @@ export async function getNode(tx: Queryable, id: string): Promise<Node & { reado
 
 export interface DeviceFilter {
   readonly nodeId?: string | undefined;
+  /** Only of these nodes. */
+  readonly nodeIds?: readonly string[] | undefined;
   readonly kind?: DeviceKind | undefined;
   readonly after?: string | undefined;
   readonly limit?: number | undefined;
@@ -127,9 +132,9 @@ export async function listDevices(tx: Queryable, filter: DeviceFilter = {}): Pro
   const { rows } = await tx.query<WithSample<Device>>(
     `${devicesStatement}
      where d.id > $1 and ($2::text is null or d.node_id = $2) and ($3::text is null or d.kind = $3)
-       and n.presence <> 'removed' and ${present}
+       and n.presence <> 'removed' and ${present} and ($5::text[] is null or d.node_id = any($5))
      order by d.id limit $4`,
-    [filter.after ?? '', filter.nodeId ?? null, filter.kind ?? null, filter.limit ?? 100],
+    [filter.after ?? '', filter.nodeId ?? null, filter.kind ?? null, filter.limit ?? 100, filter.nodeIds ?? null],
   );
   return rows.map((row) => withSample(row));
 }

@@ -137,6 +137,8 @@ export interface LogPage {
   readonly lines: readonly LogLine[];
   /** Where to read on. */
   readonly nextLine: number;
+  /** Number of the line after the last that came in. */
+  readonly end: number;
   /** The rank has ended and `nextLine` is the end of its log. */
   readonly complete: boolean;
   /** When the lines were deleted for their age; null while they are there. */
@@ -162,7 +164,8 @@ export async function readLogLines(
   );
   const removed = streams.rows[0];
   if (removed?.removed_at) {
-    return { lines: [], nextLine: Number(removed.next_line), complete: true, removedAt: removed.removed_at };
+    const end = Number(removed.next_line);
+    return { lines: [], nextLine: end, end, complete: true, removedAt: removed.removed_at };
   }
   // The chunk that holds the first line begins before it; from there on the primary key runs in order.
   const { rows } = await tx.query<{ lines: string }>(
@@ -184,6 +187,7 @@ export async function readLogLines(
   return {
     lines,
     nextLine,
+    end: Math.max(lines.length === 0 ? 0 : nextLine, Number(stream?.next_line ?? 0)),
     removedAt: null,
     complete: stream?.complete === true && nextLine >= Number(stream.next_line),
   };

@@ -28,6 +28,8 @@ export interface LogView {
   readonly following: number | undefined;
   readonly lines: readonly LogLine[];
   readonly nextLine: number;
+  /** Number of the line after the last that came in. */
+  readonly end: number;
   readonly complete: boolean;
   /** When the lines were deleted for their age; null while they are there. */
   readonly removedAt: Date | null;
@@ -54,6 +56,7 @@ export function logHandlers(deps: ApiDeps): Handlers<'getJobLogs'> {
         rank: query.rank,
         lines: view.lines.map(toWireLine),
         nextLine: view.nextLine,
+        end: view.end,
         complete: view.complete,
         removedAt: view.removedAt?.toISOString() ?? null,
       };
@@ -88,7 +91,8 @@ export function logHandlers(deps: ApiDeps): Handlers<'getJobLogs'> {
   }
 }
 
-async function readView(deps: ApiDeps, tenant: string, place: LogPlace): Promise<LogView> {
+/** Reads a part of a log, and what else there is of it. @throws not_found */
+export async function readView(deps: ApiDeps, tenant: string, place: LogPlace): Promise<LogView> {
   return withTenant(deps.db, tenant, (tx) => view(tx, place, deps.clock.now()), { readOnly: true });
 }
 
@@ -110,6 +114,7 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
       following: undefined,
       lines: [],
       nextLine: place.fromLine,
+      end: 0,
       complete: final,
       removedAt: null,
     };
@@ -123,6 +128,7 @@ async function view(tx: Tx, place: LogPlace, now: Date): Promise<LogView> {
     following: attempts.find(({ number }) => number > attempt.number)?.number,
     lines: page.lines,
     nextLine: page.nextLine,
+    end: page.end,
     removedAt: page.removedAt,
     complete: page.complete || (over && page.lines.length < place.limit),
   };

@@ -8,6 +8,7 @@ import { Flusher } from './flusher.ts';
 import { mostMessageBytes } from './messages.ts';
 import { makeLiveMetrics } from './metrics.ts';
 import { SharedReads } from './shared-reads.ts';
+import { SharedViews } from './shared-views.ts';
 import { serveSockets } from './sockets.ts';
 import { topics } from './topics/index.ts';
 
@@ -22,7 +23,7 @@ export function serveLive(app: FastifyInstance, deps: ApiDeps): void {
   const metrics = makeLiveMetrics(deps.metrics);
   const feed = new LiveFeed(deps);
   const flusher = new Flusher();
-  const services = { deps, feed, reads: new SharedReads(), metrics };
+  const services = { deps, feed, reads: new SharedReads(), views: new SharedViews(), metrics };
   const connections = new Set<Connection>();
   let beats = 0;
   const beat = setInterval(() => {
@@ -53,6 +54,7 @@ export function serveLive(app: FastifyInstance, deps: ApiDeps): void {
   app.addHook('onClose', async () => {
     clearInterval(beat);
     flusher.stop();
+    services.views.stop();
     await feed.stop();
   });
 }

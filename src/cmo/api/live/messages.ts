@@ -15,7 +15,7 @@ const clientMessage = z.discriminatedUnion('op', [
     id,
     topic: z.string().max(128),
     params: z.record(z.string(), z.unknown()).optional(),
-    since: z.string().max(4096).optional(),
+    since: z.string().max(32_768).optional(),
   }),
   z.strictObject({ op: z.literal('unsubscribe'), id }),
   z.strictObject({ op: z.literal('watch'), id, ids: jobIds }),

@@ -46,12 +46,18 @@ const mostOfProcess = 20_000;
 /** A peer that does not answer a close is cut off after this, ms. */
 const closeGraceMs = 2_000;
 
-const watches = new WeakMap<object, RightsWatch>();
-const openOfKey = new Map<string, number>();
+/** What the sockets of one server have in common. */
+interface Host {
+  readonly rights: RightsWatch;
+  /** Sockets by key id. */
+  readonly open: Map<string, number>;
+}
+
+const hosts = new WeakMap<object, Host>();
 
 /** Serves WebSockets on a path; call it before `listen`. */
 export function serveSockets(app: FastifyInstance, deps: ApiDeps, route: SocketRoute): void {
-  const rights = rightsOf(app, deps);
+  const host = hostOf(app, deps);
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: route.mostMessageBytes,
@@ -60,10 +66,10 @@ export function serveSockets(app: FastifyInstance, deps: ApiDeps, route: SocketR
   });
 
   const take = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    const opened = await enter(app, deps, route, request);
+    const opened = await enter(app, deps, host, route, request);
     if (app.stopping.aborted) return refuseUpgrade(socket, 503, 'Service Unavailable');
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      hold(webSocket, opened.principal, rights);
+      hold(webSocket, opened.principal, host);
       route.open({ ...opened, socket: webSocket, request });
     });
   };
@@ -81,7 +87,7 @@ export function serveSockets(app: FastifyInstance, deps: ApiDeps, route: SocketR
   app.addHook('preClose', async () => {
     for (const socket of server.clients) end(socket, 1012, 'restarting');
     server.close();
-    await rights.stop();
+    await host.rights.stop();
   });
 }
 
@@ -89,6 +95,7 @@ export function serveSockets(app: FastifyInstance, deps: ApiDeps, route: SocketR
 async function enter(
   app: FastifyInstance,
   deps: ApiDeps,
+  host: Host,
   route: SocketRoute,
   request: IncomingMessage,
 ): Promise<{ principal: Principal; about: TicketAbout }> {
@@ -99,7 +106,7 @@ async function enter(
       ? { principal: await admitKey(app, request), about: {} }
       : await admitTicket(app, deps, route, ticket, addressOf(request));
   requireAccess(found.principal, { role: route.role });
-  if ((openOfKey.get(found.principal.keyId) ?? 0) >= mostOfKey) throw new SolyxError('rate_limited');
+  if ((host.open.get(found.principal.keyId) ?? 0) >= mostOfKey) throw new SolyxError('rate_limited');
   return found;
 }
 
@@ -125,25 +132,25 @@ async function admitTicket(
 
 const addressOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
 
-function rightsOf(app: FastifyInstance, deps: ApiDeps): RightsWatch {
-  const known = watches.get(app.server);
+function hostOf(app: FastifyInstance, deps: ApiDeps): Host {
+  const known = hosts.get(app.server);
   if (known) return known;
-  const made = new RightsWatch(deps);
-  watches.set(app.server, made);
+  const made: Host = { rights: new RightsWatch(deps), open: new Map() };
+  hosts.set(app.server, made);
   return made;
 }
 
 /** Counts the socket, and closes it when its key loses its rights. */
-function hold(socket: WebSocket, principal: Principal, rights: RightsWatch): void {
+function hold(socket: WebSocket, principal: Principal, { rights, open }: Host): void {
   const { keyId } = principal;
-  openOfKey.set(keyId, (openOfKey.get(keyId) ?? 0) + 1);
+  open.set(keyId, (open.get(keyId) ?? 0) + 1);
   const stopWatching = rights.watch(principal, () => end(socket, liveCloseCodes.access, 'access'));
   socket.on('error', () => socket.terminate());
   socket.once('close', () => {
     stopWatching();
-    const left = (openOfKey.get(keyId) ?? 1) - 1;
-    if (left > 0) openOfKey.set(keyId, left);
-    else openOfKey.delete(keyId);
+    const left = (open.get(keyId) ?? 1) - 1;
+    if (left > 0) open.set(keyId, left);
+    else open.delete(keyId);
   });
 }
 

@@ -11,6 +11,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { LiveFeed } from './feed.ts';
 import type { LiveMetrics } from './metrics.ts';
 import type { SharedReads } from './shared-reads.ts';
+import type { SharedViews } from './shared-views.ts';
 
 /** The new value of one entity. */
 export interface EntityChange {
@@ -44,6 +45,7 @@ export interface LiveServices {
   readonly deps: ApiDeps;
   readonly feed: LiveFeed;
   readonly reads: SharedReads;
+  readonly views: SharedViews;
   readonly metrics: LiveMetrics;
 }
 

@@ -249,6 +249,7 @@ export const jobRoutes = {
       rank: z.int(),
       lines: z.array(logLine),
       nextLine: z.int().describe('Where to go on.'),
+      end: z.int().min(0).describe('Number of the line after the last that came in.'),
       complete: z.boolean().describe('The attempt has ended and no line comes after `nextLine`.'),
       removedAt: instant.nullable().describe('When the lines were deleted for their age (`retention.logDays`).'),
     }),

@@ -42,6 +42,7 @@ const samples: Record<RouteId, Sample> = {
   compareMetrics: { of: 'job', query: '?job=:id&name=loss' },
   getJobTelemetry: { of: 'job' },
   getNodeTelemetry: { of: 'node' },
+  createLiveTicket: { body: () => ({}) },
   getUsage: {},
   createTenant: { body: () => ({ name: unique('tenant') }) },
   listTenants: {},
