@@ -74,7 +74,7 @@ export const components = {
       const { db, wake, clock, logger, registry, blobs } = services;
       const { bundleBytes } = services.config.limits;
       const preview = createPreview(db, clock);
-      const identity = identitySettings(services.config);
+      const identity = identitySettings(services.config, clock);
       const deps: ApiDeps = {
         secrets: services.secrets,
         db,

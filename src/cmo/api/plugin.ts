@@ -11,6 +11,7 @@ import type { ApiDeps } from './deps.ts';
 import { loginLinkHandlers } from './identity/login-links.ts';
 import { invitationHandlers } from './identity/invitations.ts';
 import { sessionHandlers } from './identity/sessions.ts';
+import { oidcHandlers } from './identity/oidc/handlers.ts';
 import { ownKeyHandlers } from './identity/own-keys.ts';
 import { ownTenantHandlers } from './identity/own-tenants.ts';
 import { serviceAccountHandlers } from './identity/service-accounts.ts';
@@ -49,6 +50,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...siteHandlers(deps),
     ...nodeHandlers(deps),
     ...ownTenantHandlers(deps),
+    ...oidcHandlers(deps),
     ...userHandlers(deps),
     ...invitationHandlers(deps),
     ...serviceAccountHandlers(deps),

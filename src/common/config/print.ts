@@ -10,8 +10,9 @@ function lookUp(config: object, path: string): unknown {
     .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], config);
 }
 
-/** Hides the password of a URL. */
+/** Hides secrets, and the password of a URL. */
 function redact(path: string, value: unknown): unknown {
+  if (path === 'oidc.clientSecret' && value !== undefined) return '***';
   return path === 'database.url' && typeof value === 'string'
     ? value.replace(/:\/\/([^:@/]*):[^@]*@/, '://$1:***@')
     : value;

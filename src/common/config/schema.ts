@@ -140,6 +140,35 @@ export const configSchema = z.strictObject({
         .describe('TLS from the first byte (port 465), by STARTTLS (port 587), or none.'),
       user: z.string().min(1).max(254).optional().describe('Login at the server, where it wants one.'),
       passwordFile: z.string().min(1).optional().describe('File with the password of that login.'),
+  oidc: z
+    .strictObject({
+      issuer: z.url().optional().describe('OpenID provider, as it calls itself. Needs `server.publicUrl`.'),
+      clientId: z.string().min(1).max(256).optional().describe('What the provider calls this server.'),
+      clientSecret: z.string().min(1).optional().describe('Its secret. Better in a file.'),
+      clientSecretFile: z.string().min(1).optional().describe('File with the secret; none for public clients.'),
+      name: z.string().min(1).max(40).default('single sign-on').describe('What the button says: "Sign in by …".'),
+      scopes: z.array(z.string().min(1)).default(['email', 'profile']).describe('Scopes beside `openid`.'),
+      allowedDomains: z
+        .array(z.string().regex(/^[^\s@]+\.[^\s@]+$/, 'expected a domain like example.com'))
+        .default([])
+        .describe('E-mail domains that the provider speaks for: their people need no invitation.'),
+      tenant: z.string().min(1).max(63).optional().describe('Tenant that they come to. Default: the operator’s.'),
+      defaultRole: z
+        .enum(['viewer', 'member', 'admin', 'none'])
+        .default('viewer')
+        .describe('Role of who has no other by `oidc.roleClaim`; `none` refuses them.'),
+      roleClaim: z
+        .string()
+        .min(1)
+        .max(256)
+        .optional()
+        .describe('Claim with groups, read at every sign-in to that tenant. Default: roles are given in Solyx.'),
+      adminValues: z.array(z.string().min(1)).default([]).describe('Values of the claim that make an admin.'),
+      memberValues: z.array(z.string().min(1)).default([]).describe('Values of the claim that make a member.'),
+      viewerValues: z.array(z.string().min(1)).default([]).describe('Values of the claim that make a viewer.'),
+    })
+    .prefault({})
+    .describe('Signing in by an OpenID provider: authorization code with PKCE.'),
       from: z.string().min(3).max(320).optional().describe('Sender, like `Solyx <solyx@example.com>`. Needed to send.'),
     })
     .prefault({})

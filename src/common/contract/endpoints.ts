@@ -44,6 +44,8 @@ export const endpoints = {
   mailLoginLink: { method: 'POST', path: '/v1/login-links/mail' },
   getSignInOptions: { method: 'GET', path: '/v1/sign-in' },
   listOwnTenants: { method: 'GET', path: '/v1/sessions/tenants' },
+  beginOidc: { method: 'POST', path: '/v1/oidc/begin' },
+  finishOidc: { method: 'POST', path: '/v1/oidc/finish' },
   switchTenant: { method: 'POST', path: '/v1/sessions/current/tenant' },
 
   listUsers: { method: 'GET', path: '/v1/users' },

@@ -98,6 +98,26 @@ export const errorCodes = {
     title: 'This server sends no e-mail.',
     remedy: 'Set mail.host, mail.from and server.publicUrl, or hand the link over yourself.',
   },
+  oidc_unavailable: {
+    status: 503,
+    title: 'The OpenID provider does not answer as it should.',
+    remedy: 'Sign in by an API key or a link meanwhile; an operator checks oidc.issuer and the provider.',
+  },
+  sign_in_expired: {
+    status: 410,
+    title: 'This sign-in took too long, was used, or was begun in another browser.',
+    remedy: 'Begin again on the sign-in page.',
+  },
+  sign_in_invalid: {
+    status: 401,
+    title: 'What the OpenID provider sent back does not fit this sign-in.',
+    remedy: 'Begin again on the sign-in page; if it persists, an operator reads the log of the server.',
+  },
+  sign_in_refused: {
+    status: 403,
+    title: 'The OpenID provider’s answer lets you in nowhere here.',
+    remedy: 'Ask an admin for an invitation to the address that the provider knows you by.',
+  },
   cross_origin: {
     status: 403,
     title: 'A browser sent this from a page that is not this server’s own.',

@@ -54,7 +54,13 @@ export function loginLinkHandlers(deps: ApiDeps): Handlers<LoginRoute> {
         return undefined;
       }),
 
-    getSignInOptions: async () => ({ mail: linkMailOf(identity) !== undefined, oidc: null }),
+    getSignInOptions: async () => {
+      const { oidc } = identity;
+      return {
+        mail: linkMailOf(identity) !== undefined,
+        oidc: oidc ? { name: oidc.settings.name, logoutUrl: await oidc.logoutUrl() } : null,
+      };
+    },
   };
 }
 

@@ -1,6 +1,9 @@
 /** What signing in is set to by the configuration. */
+import type { Clock } from '../../../common/clock.ts';
 import type { Config } from '../../../common/config/index.ts';
 import { type Mailer, openMailer } from '../../../common/mail/index.ts';
+import { OidcProvider } from './oidc/provider.ts';
+import { oidcSettings } from './oidc/settings.ts';
 
 export interface IdentitySettings {
   readonly sessions: {
@@ -12,15 +15,19 @@ export interface IdentitySettings {
   /** Where links in e-mails begin; never taken from a request, whose Host anybody can write. */
   readonly publicUrl?: string | undefined;
   readonly mailer?: Mailer | undefined;
+  readonly oidc?: OidcProvider | undefined;
 }
 
-/** The settings as the configuration has them. */
-export function identitySettings({ sessions, server, mail }: Config): IdentitySettings {
+/** The settings as the configuration has them. @throws config_invalid */
+export function identitySettings(config: Config, clock: Clock): IdentitySettings {
+  const { sessions, server, mail } = config;
   const { host, from } = mail;
+  const oidc = oidcSettings(config);
   return {
     sessions,
     publicUrl: server.publicUrl,
     mailer: host === undefined || from === undefined ? undefined : openMailer({ ...mail, host, from }),
+    oidc: oidc && new OidcProvider(oidc, clock),
   };
 }
 

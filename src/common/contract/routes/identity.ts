@@ -101,9 +101,46 @@ export const identityRoutes = {
     answer: 'json',
     response: z.object({
       mail: z.boolean().describe('Login links by e-mail.'),
-      oidc: z.object({ name: z.string() }).nullable().describe('OpenID Connect; what its button says.'),
+      oidc: z
+        .object({ name: z.string(), logoutUrl: z.string().nullable().describe('Ends the session there, too.') })
+        .nullable()
+        .describe('OpenID Connect; what its button says.'),
     }),
     errors: [],
+  }),
+  beginOidc: defineRoute('beginOidc', {
+    summary: 'Begin to sign in by the OpenID provider: where the browser has to go',
+    access: 'public',
+    body: z.strictObject({ invitation: secret.optional().describe('Token of an invitation that is accepted by it.') }),
+    status: 201,
+    answer: 'json',
+    response: z.object({ url: z.url() }),
+    errors: ['conflict', 'link_invalid', 'oidc_unavailable', ...strangers],
+  }),
+  finishOidc: defineRoute('finishOidc', {
+    summary: 'Sign in with what the OpenID provider sent the browser back with',
+    access: 'public',
+    body: z.strictObject({
+      code: z.string().max(4_096).optional(),
+      state: z.string().max(512).optional(),
+      iss: z.string().max(512).optional(),
+      session_state: z.string().max(512).optional(),
+      error: z.string().max(256).optional(),
+      error_description: z.string().max(2_048).optional(),
+    }),
+    status: 201,
+    answer: 'json',
+    response: whoami,
+    errors: [
+      'conflict',
+      'last_admin',
+      'link_invalid',
+      'oidc_unavailable',
+      'sign_in_expired',
+      'sign_in_invalid',
+      'sign_in_refused',
+      ...strangers,
+    ],
   }),
   listOwnTenants: defineRoute('listOwnTenants', {
     summary: 'List the tenants that the same person is a user of, as far as this sign-in proved',

@@ -59,6 +59,8 @@ const samples: Record<RouteId, Sample> = {
   createLoginLink: { body: () => ({}) },
   mailLoginLink: { body: () => ({ email: 'nobody@example.com' }), also: [409] },
   getSignInOptions: {},
+  beginOidc: { body: () => ({}), also: [409] },
+  finishOidc: { body: () => ({ code: 'x', state: 'x' }), also: [409] },
   listOwnTenants: {},
   switchTenant: { body: () => ({ tenantId: newId('tenant') }), also: [409] },
   listUsers: {},
