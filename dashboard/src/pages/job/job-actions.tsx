@@ -71,7 +71,7 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
       <Button
         size="xs"
         variant="default"
-        renderRoot={(props) => <Link {...props} to="/submit" search={{ from: job.id }} />}
+        renderRoot={(props) => <Link {...props} style={{ color: 'inherit' }} to="/submit" search={{ from: job.id }} />}
       >
         Clone and edit
       </Button>

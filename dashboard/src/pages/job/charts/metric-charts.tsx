@@ -18,6 +18,10 @@ const empty = {
   action: <code>{`echo '{"step": 1, "loss": 2.5}' >> "$SOLYX_METRICS"`}</code>,
 };
 
+/** Losses first: they are what people come for. */
+const byInterest = (a: string, b: string): number =>
+  Number(/loss/i.test(b)) - Number(/loss/i.test(a)) || a.localeCompare(b);
+
 /** Metrics of a job, asked for again while it runs. */
 const metricsQuery = (job: JobDetail, attempt: number) => ({
   ...read('GET /v1/jobs/:id/metrics', { params: { id: job.id }, query: { attempt } }),
@@ -51,12 +55,14 @@ export function TrainingMetrics({
         const ranks = new Set(series.map(({ rank }) => rank)).size;
         return (
           <div className={classes.grid}>
-            {[...byName].map(([name, ofName]) => {
-              const curves = ofName.map((one) =>
-                metricCurve(ranks > 1 ? `rank ${one.rank}` : name, one.points, from ?? job.submittedAt, axis),
-              );
-              return <Chart key={name} title={name} fromZero={false} {...joinCurves(curves, '', axisUnit(axis))} />;
-            })}
+            {[...byName]
+              .sort(([a], [b]) => byInterest(a, b))
+              .map(([name, ofName]) => {
+                const curves = ofName.map((one) =>
+                  metricCurve(ranks > 1 ? `rank ${one.rank}` : name, one.points, from ?? job.submittedAt, axis),
+                );
+                return <Chart key={name} title={name} fromZero={false} {...joinCurves(curves, '', axisUnit(axis))} />;
+              })}
           </div>
         );
       }}
@@ -76,7 +82,7 @@ interface ComparedProps {
 export function ComparedMetrics({ job, others, all, axis }: ComparedProps) {
   const names = useQuery({
     ...metricsQuery(job, job.attempts.at(-1)!.number),
-    select: ({ series }: JobMetrics) => [...new Set(series.map(({ name }) => name))],
+    select: ({ series }: JobMetrics) => [...new Set(series.map(({ name }) => name))].sort(byInterest),
   });
   return (
     <Panel title="Training metrics, compared" query={names} isEmpty={(list) => list.length === 0} empty={empty}>

@@ -183,14 +183,16 @@ function RankLog({ job, attempt, rank, linkedLine }: RankLogProps) {
           value={selected === null ? '' : selected + 1}
           onChange={(value) => typeof value === 'number' && value >= 1 && value <= known && show(value - 1)}
         />
-        <Button
-          size="xs"
-          variant={follow ? 'light' : 'default'}
-          aria-pressed={follow}
-          onClick={() => setFollow(!follow)}
-        >
-          Follow
-        </Button>
+        {feed.state.kind !== 'complete' && (
+          <Button
+            size="xs"
+            variant={follow ? 'light' : 'default'}
+            aria-pressed={follow}
+            onClick={() => setFollow(!follow)}
+          >
+            Follow
+          </Button>
+        )}
         <Download job={job} feed={feed} attempt={attempt} rank={rank} />
       </div>
       <div className={classes.matches}>

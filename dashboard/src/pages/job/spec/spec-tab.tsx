@@ -57,7 +57,9 @@ export function Tab({ job }: { readonly job: JobDetail }) {
               <Button
                 size="xs"
                 variant="default"
-                renderRoot={(props) => <Link {...props} to="/submit" search={{ from: job.id }} />}
+                renderRoot={(props) => (
+                  <Link {...props} style={{ color: 'inherit' }} to="/submit" search={{ from: job.id }} />
+                )}
               >
                 Clone and edit
               </Button>

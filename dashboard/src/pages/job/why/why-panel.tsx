@@ -78,9 +78,11 @@ function Here({ explanation, nodes }: { readonly explanation: Explanation; reado
   return (
     <>
       <p className={classes.lead}>
-        {fitted === 1 ? 'One node fitted' : `${formatNumber(fitted)} nodes fitted`};{' '}
-        {nodes === 1 ? 'the best was' : `the best ${nodes} were`} taken. Decided by <code>{explanation.policy}</code> in
-        round {explanation.round}, <Time at={explanation.decidedAt} />.
+        {fitted === 1
+          ? 'One node fitted and was '
+          : `${formatNumber(fitted)} nodes fitted; the best ${nodes === 1 ? 'was ' : `${nodes} were `}`}
+        taken. Decided by <code>{explanation.policy}</code> in round {explanation.round},{' '}
+        <Time at={explanation.decidedAt} />.
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reached by keyboard */}
       <section className={classes.scroll} tabIndex={0} aria-label="Candidates">
