@@ -3,7 +3,7 @@
  *
  * - checkpoints go to $SOLYX_CHECKPOINT_DIR, and a new attempt goes on from $SOLYX_PREVIOUS_CHECKPOINT_DIR;
  * - SIGTERM (cancel, preemption, end of grace) writes one more checkpoint and ends with 143;
- * - metrics go to $SOLYX_METRICS as one JSON object a line.
+ * - metrics go to $SOLYX_METRICS as one JSON object a line, and are drawn while it runs (`solyx metrics`).
  *
  * None of the three is needed: without them it just trains. Equal seeds give equal results, interrupted or not.
  */
@@ -20,12 +20,14 @@ const { values: options } = parseArgs({
     batch: { type: 'string', default: '32' },
     'checkpoint-every': { type: 'string', default: '250' },
     'report-every': { type: 'string', default: '200' },
+    'measure-every': { type: 'string', default: '20' },
   },
 });
 const steps = Number(options.steps);
 const batch = Number(options.batch);
 const checkpointEvery = Number(options['checkpoint-every']);
 const reportEvery = Number(options['report-every']);
+const measureEvery = Number(options['measure-every']);
 const { SOLYX_CHECKPOINT_DIR, SOLYX_PREVIOUS_CHECKPOINT_DIR, SOLYX_METRICS } = process.env;
 
 const corpus = readFileSync(new URL('corpus.txt', import.meta.url), 'utf8');
@@ -94,9 +96,13 @@ function report(trainingLoss) {
     `step ${String(step).padStart(5)}  training loss ${trainingLoss.toFixed(4)}  ` +
       `validation loss ${validationLoss.toFixed(4)}  ${elapsedSeconds.toFixed(1)} s`,
   );
+  measure({ validationLoss, charactersPerSecond: Math.round(rate) });
+}
+
+/** Values of this step, for the charts. */
+function measure(values) {
   if (!SOLYX_METRICS) return;
-  const metrics = { step, trainingLoss, validationLoss, elapsedSeconds, charactersPerSecond: Math.round(rate) };
-  appendFileSync(SOLYX_METRICS, `${JSON.stringify(metrics)}\n`);
+  appendFileSync(SOLYX_METRICS, `${JSON.stringify({ step, time: Date.now() / 1000, ...values })}\n`);
 }
 
 let stopped = false;
@@ -107,21 +113,35 @@ process.on('SIGTERM', () => {
 console.log(
   `${text.length} characters, ${characters.length} different ones, ${model.weights.length} weights, ${steps} steps`,
 );
-if (step === 0) report(model.loss(text, validation));
+if (step === 0) {
+  const loss = model.loss(text, validation);
+  measure({ loss });
+  report(loss);
+}
 
 const positions = new Uint32Array(batch);
 let recent = 0;
 let recentSteps = 0;
+let measured = 0;
+let measuredSteps = 0;
 while (step < steps && !stopped) {
   for (let n = 0; n < batch; n += 1) {
     positions[n] = model.shape.context + Math.floor(random.next() * (trainingEnd - model.shape.context));
   }
-  recent += model.lossAndGradient(text, positions);
+  const loss = model.lossAndGradient(text, positions);
+  recent += loss;
   recentSteps += 1;
+  measured += loss;
+  measuredSteps += 1;
   // Warm up, then fall along a cosine to a tenth of the rate.
   const rate = 0.003 * Math.min(1, (step + 1) / 50) * (0.55 + 0.45 * Math.cos((Math.PI * step) / steps));
   adam.step(rate);
   step += 1;
+  if (step % measureEvery === 0) {
+    measure({ loss: measured / measuredSteps, learningRate: rate });
+    measured = 0;
+    measuredSteps = 0;
+  }
   if (step % reportEvery === 0 || step === steps) {
     report(recent / recentSteps);
     recent = 0;

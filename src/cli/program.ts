@@ -15,6 +15,7 @@ const commands = {
   jobs: async () => (await import('./commands/jobs.ts')).jobsCommand,
   job: async () => (await import('./commands/job.ts')).jobCommand,
   logs: async () => (await import('./commands/logs.ts')).logsCommand,
+  metrics: async () => (await import('./commands/metrics.ts')).metricsCommand,
   cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
   nodes: async () => (await import('./commands/nodes.ts')).nodesCommand,
   sites: async () => (await import('./commands/sites.ts')).sitesCommand,

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CallAnswer } from '../../src/common/contract/client.ts';
 import { Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 interface Job {
   id: string;
@@ -26,6 +28,17 @@ describe('the README’s three lines', () => {
     expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.5);
     id = /job_[0-9a-z]{26}/.exec(result.stderr)![0];
   }, 120_000);
+
+  it('metrics shows the loss falling, as a curve and as JSON', async () => {
+    const { series } = await until('the last of the metrics', async () => {
+      const answer = await product.json<CallAnswer<'getJobMetrics'>>(['metrics', id]);
+      return answer.complete ? answer : undefined;
+    });
+    const loss = series.find(({ name }) => name === 'loss')!;
+    expect(loss.points.step).toHaveLength(131);
+    expect(loss.points.mean.at(-1)).toBeLessThan(loss.points.mean[0]! - 0.5);
+    expect(await product.ok(['metrics', id])).toMatch(/^loss +2600 .*█.*▁/m);
+  }, 60_000);
 
   it('jobs lists it, as a table and as JSON', async () => {
     const table = await product.run(['jobs']);

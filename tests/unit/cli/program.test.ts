@@ -43,6 +43,7 @@ describe('the command tree', () => {
       'jobs',
       'job',
       'logs',
+      'metrics',
       'cancel',
       'nodes',
       'sites',

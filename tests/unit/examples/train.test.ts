@@ -67,8 +67,13 @@ describe('the training example', () => {
     expect(first).toBeCloseTo(Math.log(40), 1);
     expect(rest.at(-1)).toBeLessThan((first ?? 0) - 0.8);
     expect(output).toContain('the model writes:');
-    const lines = readFileSync(metrics, 'utf8').trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).step)).toEqual([0, 40, 80, 120]);
+    const lines = readFileSync(metrics, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const stepsOf = (name: string) => lines.filter((line) => name in line).map(({ step }) => step);
+    expect(stepsOf('validationLoss')).toEqual([0, 40, 80, 120]);
+    expect(stepsOf('loss')).toEqual([0, 20, 40, 60, 80, 100, 120]);
   });
 
   it('goes on from the checkpoint of a stopped attempt as if nothing had happened', async () => {

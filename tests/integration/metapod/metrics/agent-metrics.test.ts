@@ -55,7 +55,7 @@ describe('metrics of a job', () => {
   );
 
   it('arrive while it runs, printed as well as written', async () => {
-    const job = await fleet.run(nodeId, 'echo \'{"step": 7, "loss": 0.5}\'; read -r forever');
+    const job = await fleet.run(nodeId, 'echo \'{"step": 7, "loss": 0.5}\'; sleep 60');
     await until('a value', async () => (await counts(job, 'loss'))[7] === 1);
     expect((await progress(job))?.complete).toBe(false);
     await fleet.command(nodeId, job, 'stop', { why: 'cancel', graceSeconds: 0 });
