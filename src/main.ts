@@ -27,7 +27,9 @@ import { type Database, lockHome, startDatabase } from './common/database/index.
 import { SolyxError } from './common/errors/index.ts';
 import { DatabaseWake, type Wake } from './common/events/index.ts';
 import { closeServer, createHttpServer } from './common/http/index.ts';
+import { listenLocally, tlsFilesOf } from './common/http/listening.ts';
 import { serveStatus } from './common/http/status.ts';
+import { loadTls, watchTls } from './common/http/tls.ts';
 import type { Logger } from './common/logger.ts';
 import { openSecretStore, type SecretStore } from './common/secrets/index.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
@@ -48,6 +50,8 @@ export interface Services {
   readonly secrets: SecretStore;
   /** Id of this process among replicas. */
   readonly processId: string;
+  /** Where the api listens plainly on loopback beside TLS. */
+  localUrl?: string;
   /** Folder of the dashboard's build; null where there is none. */
   readonly dashboard: string | null;
 }
@@ -148,6 +152,8 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   /** URL of each component that listens; the same for all on one port. */
   readonly urls: Readonly<Partial<Record<ComponentName, string>>>;
+  /** URL of the api for processes of this machine; with TLS another one than theirs. */
+  readonly localUrl: string | undefined;
   readonly services: Services;
   /** Where the local site's rows are. */
   readonly siteId: string;
@@ -175,6 +181,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       if (url === undefined) lock.release();
       else stops.push(async () => lock.release());
     }
+    const tls = tlsFilesOf(config.server);
+    if (tls) loadTls(tls);
     // Known before anything is started; found out later, it costs the start of a database.
     await checkPorts(options);
     const database = await startDatabase({ home, url, logger, poolSize });
@@ -207,7 +215,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     };
     stops.push(startHousekeeping({ ...services, retention: config.retention }));
     const urls = await serve(services, options, stops);
-    return { urls, services, siteId, stop };
+    return { urls, localUrl: services.localUrl ?? urls.api, services, siteId, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -238,6 +246,7 @@ async function serve(
   const { config, clock, logger, db } = services;
   const groups = options.port === undefined ? options.components.map((name) => [name]) : [options.components];
   const urls: Partial<Record<ComponentName, string>> = {};
+  const tls = tlsFilesOf(config.server);
   for (const group of groups) {
     const perSecond = config.limits.requestsPerSecond;
     const app = await createHttpServer({
@@ -245,6 +254,7 @@ async function serve(
       clock,
       authenticate: makeAuthenticator(db, clock),
       publicUrl: config.server.publicUrl,
+      tls: tls && loadTls(tls),
       rateLimit: { perSecond, burst: 2 * perSecond },
     });
     const running: Running[] = [];
@@ -256,9 +266,17 @@ async function serve(
     if (!group.includes('api'))
       serveStatus(app, { registry: services.registry, ready: () => running.every((part) => part.ready()) });
     // Requests end before the loops that they rely on.
+    let local: Awaited<ReturnType<typeof listenLocally>> | undefined;
+    stops.push(async () => local?.close());
     stops.push(() => closeServer(app));
     const url = await listen(app, config.server.host, options.port ?? components[group[0]!].port);
     for (const name of group) urls[name] = url;
+    if (tls) {
+      const unwatch = watchTls(app.server, tls, logger);
+      stops.push(async () => unwatch());
+      local = await listenLocally(app);
+      if (group.includes('api')) services.localUrl = local.url;
+    }
   }
   return urls;
 }
@@ -296,5 +314,5 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   }
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  return `${app.initialConfig.https ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }

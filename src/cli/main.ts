@@ -21,6 +21,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 try {
+  if (process.env.SOLYX_CA_FILE) (await import('../common/http/trust.ts')).trustCaFile(process.env.SOLYX_CA_FILE);
   const program = await makeProgram(process.argv[2]);
   await program.parseAsync(process.argv);
 } catch (error) {

@@ -57,7 +57,8 @@ describe('a start that cannot be', () => {
   });
 
   it('an address that this machine does not have is named', async () => {
-    const result = await product.run(['up', '--host', '203.0.113.7', '--port', '0']);
+    const env = { SOLYX_SERVER_PLAIN_HTTP: 'true' };
+    const result = await product.run(['up', '--host', '203.0.113.7', '--port', '0'], { env });
     expect(result.code).toBe(2);
     expect(result.stderr).toContain('This machine has no address 203.0.113.7');
   });

@@ -13,11 +13,17 @@ export interface NodeAgent {
 }
 
 /** Starts an agent that joins with a token. Its identity and its jobs are kept in `dataDir`. */
-export function startNodeAgent(options: { url: string; token: string; dataDir: string; name: string }): NodeAgent {
-  const { url, token, dataDir, name } = options;
+export function startNodeAgent(options: {
+  url: string;
+  token: string;
+  dataDir: string;
+  name: string;
+  env?: Readonly<Record<string, string>>;
+}): NodeAgent {
+  const { url, token, dataDir, name, env } = options;
   const args = [solyx, 'agent', '--server', url, '--data', dataDir, '--name', name, '--label', 'rack=1'];
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env.PATH, HOME: dataDir, SOLYX_JOIN_TOKEN: token },
+    env: { PATH: process.env.PATH, HOME: dataDir, SOLYX_JOIN_TOKEN: token, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let words = '';

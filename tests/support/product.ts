@@ -83,7 +83,7 @@ export class Product {
       const timer = setTimeout(() => fail(new Error(`not ready within 60 s:\n${this.#output}`)), 60_000);
       const listen = (bytes: Buffer) => {
         this.#output += bytes.toString();
-        const match = /^ready (http:\S+)/m.exec(this.#output);
+        const match = /^ready (https?:\S+)/m.exec(this.#output);
         if (!match) return;
         clearTimeout(timer);
         ready(match[1]!);

@@ -79,8 +79,10 @@ async function up(options: UpOptions): Promise<void> {
   const agent = config.node.enabled ? new LocalAgent({ config, home, logger }) : undefined;
   const url = plane.urls.api!;
   try {
-    await writeLocalServer(home, { url, pid: process.pid, startTicks: startTicks(process.pid), version });
-    await agent?.start(() => makeJoinToken(home, url, plane));
+    // The command line and the agent of this machine; over TLS the certificate is in another name than loopback.
+    const local = plane.localUrl ?? url;
+    await writeLocalServer(home, { url: local, pid: process.pid, startTicks: startTicks(process.pid), version });
+    await agent?.start(() => makeJoinToken(home, local, plane));
     if (options.json) printJson({ ready: url, home, log: logFile });
     else print(`ready ${url}`);
     note(colors.dim('In another terminal: npx solyx submit examples/train.yaml --follow'));

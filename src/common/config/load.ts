@@ -20,6 +20,7 @@ const otherVariables = [
   'SOLYX_CONFIG',
   'SOLYX_URL',
   'SOLYX_API_KEY',
+  'SOLYX_CA_FILE',
   'SOLYX_FAILPOINTS',
   'SOLYX_JOB_ID',
   'SOLYX_ATTEMPT_ID',

@@ -19,6 +19,16 @@ export const configSchema = z.strictObject({
     .strictObject({
       host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Loopback unless told otherwise.'),
       port: z.int().min(0).max(65_535).default(8080).describe('Port to listen on, 0–65535; 0 takes a free one.'),
+      tlsCertificate: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('File of the certificate (PEM, with intermediate ones) to serve TLS by. Read again when it changes.'),
+      tlsKey: z.string().min(1).optional().describe('File of the certificate’s private key (PEM).'),
+      plainHttp: z
+        .boolean()
+        .default(false)
+        .describe('Listen without TLS on an address that is not loopback, because something in front ends TLS.'),
       publicUrl: z
         .url({ protocol: /^https?$/ })
         .optional()

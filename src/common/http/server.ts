@@ -18,6 +18,7 @@ import { methodsOf, RouteShapes } from './not-found.ts';
 import type { Principal } from './principal.ts';
 import { asSolyxError, rawProblem, sendProblem } from './problems.ts';
 import { type RateLimit, TokenBuckets } from './rate-limit.ts';
+import type { TlsMaterial } from './tls.ts';
 import { compileValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -44,6 +45,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly authenticate: Authenticate;
+  /** Serves TLS by these; undefined: plain HTTP. */
+  readonly tls?: TlsMaterial | undefined;
   /** `server.publicUrl`: how browsers reach this server through a proxy. */
   readonly publicUrl?: string | undefined;
   /** Longest body of a JSON or YAML request, bytes; default 1 MiB. */
@@ -59,7 +62,9 @@ export interface HttpOptions {
 /** Makes a server without routes; `listen` and `closeServer` are the caller's. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const { logger, clock } = options;
-  const app = fastify({
+  const app: FastifyInstance = fastify({
+    // The types of fastify tell servers with TLS from those without; what is used of them here is the same.
+    ...(options.tls && { https: { ...options.tls } as never }),
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => newId('request'),
@@ -129,7 +134,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   await app.register(cookie, { hook: false });
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
-    strictTransportSecurity: false,
+    strictTransportSecurity: options.tls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
   });
   return app;
 }

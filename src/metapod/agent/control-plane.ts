@@ -107,7 +107,9 @@ export class ControlPlane {
         redirect: 'error',
       });
     } catch (cause) {
-      throw new ControlPlaneAway((cause as Error).message, cause);
+      // `fetch failed` alone helps nobody: the certificate, the name or the refusal behind it does.
+      const { message, cause: behind } = cause as Error;
+      throw new ControlPlaneAway(behind instanceof Error ? behind.message : message, cause);
     }
     if (response.ok) return response;
     const problem = (await response.json().catch(() => ({}))) as { code?: unknown; detail?: unknown };

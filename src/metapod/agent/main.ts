@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { SolyxError } from '../../common/errors/index.ts';
+import { trustCaFile } from '../../common/http/trust.ts';
 import { createLogger } from '../../common/logger.ts';
 import { runAgent } from './run-agent.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -42,6 +43,7 @@ async function main(): Promise<number> {
   const joinToken =
     values.token ??
     (values['token-file'] === undefined ? process.env.SOLYX_JOIN_TOKEN : { file: values['token-file'] });
+  trustCaFile(process.env.SOLYX_CA_FILE);
   const labels = Object.fromEntries((values.label ?? []).map((text) => splitLabel(text)));
   const outcome = await runAgent({
     dataDir: values['data-dir'],
