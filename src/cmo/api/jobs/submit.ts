@@ -30,7 +30,8 @@ export function submitJob(deps: ApiDeps) {
     if (unsupported.length > 0) throw new SolyxError('job_feature_unsupported', { issues: unsupported });
     const tenant = principal.tenant.id;
     if (query.dryRun) {
-      const project = await withTenant(deps.db, tenant, (tx) => settle(tx, deps, principal, spec), { readOnly: true });
+      // Not read-only: a bundle that somebody asks about is about to be used, and collection must spare it meanwhile.
+      const project = await withTenant(deps.db, tenant, (tx) => settle(tx, deps, principal, spec), { idempotent: true });
       return { ...answer(spec, project), dryRun: true, verdict: toVerdict(await deps.preview(spec)) };
     }
     const key = request.headers['idempotency-key'] as string | undefined;
