@@ -1,6 +1,6 @@
 /**
  * A fleet of any size in the database of a product that runs, for pages that must show it: rows as agents would have made them,
- * with heartbeats that do not grow old.
+ * whose nodes are heard as long as `keepHeard` runs.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,12 @@ import { withClient } from '../../../src/common/database/connection.ts';
 import { newId } from '../../../src/common/ids.ts';
 
 export interface FleetShape {
-  readonly sites: readonly { readonly name: string; readonly latitude: number; readonly longitude: number; readonly gridZone: string }[];
+  readonly sites: readonly {
+    readonly name: string;
+    readonly latitude: number;
+    readonly longitude: number;
+    readonly gridZone: string;
+  }[];
   readonly nodesPerSite: number;
   readonly devicesPerNode: number;
 }
@@ -56,12 +61,18 @@ export function addFleet(home: string, shape: FleetShape): Promise<{ nodes: stri
           `insert into drm_nodes (id, site_id, name, backend, presence, scheduling, isolation, observed_cpu_milli, observed_memory_bytes,
              observed_disk_bytes, cpu_milli, memory_bytes, disk_bytes, used_cpu_milli, used_memory_bytes, labels)
            values ($1, $2, $3, 'agent', 'ready', $4, '{sandbox,container}', 64000, 549755813888, 4e12, 64000, 549755813888, 4e12, $5, $6, '{"rack": "r1"}')`,
-          [nodeId, siteId, `${site.name}-n${n + 1}`, n % 13 === 5 ? 'cordoned' : 'open', busy * 8000, busy * 68719476736],
+          [
+            nodeId,
+            siteId,
+            `${site.name}-n${n + 1}`,
+            n % 13 === 5 ? 'cordoned' : 'open',
+            busy * 8000,
+            busy * 68719476736,
+          ],
         );
-        await client.query(
-          `insert into drm_heartbeats (node_id, boot_id, last_acked_at) values ($1, 'boot', now() + interval '1 day')`,
-          [nodeId],
-        );
+        await client.query(`insert into drm_heartbeats (node_id, boot_id, last_acked_at) values ($1, 'boot', now())`, [
+          nodeId,
+        ]);
         for (let d = 0; d < shape.devicesPerNode; d++) {
           const deviceId = newId('device');
           devices.push(deviceId);
@@ -78,8 +89,21 @@ export function addFleet(home: string, shape: FleetShape): Promise<{ nodes: stri
   });
 }
 
+/** Goes on hearing from every node, as gateways do. @returns what ends it */
+export function keepHeard(home: string): () => void {
+  const hear = () =>
+    onDatabase(home, (client) => client.query('update drm_heartbeats set last_acked_at = now()')).catch(() => {});
+  const timer = setInterval(hear, 4_000);
+  return () => clearInterval(timer);
+}
+
 /** One sample of every device and node; `round` makes them differ. */
-export async function sampleFleet(client: pg.Client, nodes: readonly string[], devices: readonly string[], round: number): Promise<void> {
+export async function sampleFleet(
+  client: pg.Client,
+  nodes: readonly string[],
+  devices: readonly string[],
+  round: number,
+): Promise<void> {
   await client.query(
     `insert into drm_samples (subject_id, node_id, at, data, slot)
      select d.id, d.node_id, clock_timestamp(),

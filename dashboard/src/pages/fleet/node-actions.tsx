@@ -15,7 +15,9 @@ export function NodeActions({ node }: { readonly node: LiveNode }) {
   const cache = useQueryClient();
   const [problem, setProblem] = useState<Problem | null>(null);
   if (!can('admin') || !me?.operator) return null;
-  const again = () => cache.invalidateQueries({ queryKey: ['fleet'] });
+  const again = async () => {
+    await Promise.all([['fleet'], ['GET /v1/nodes/:id']].map((queryKey) => cache.invalidateQueries({ queryKey })));
+  };
   const act = async (call: () => Promise<unknown>) => {
     setProblem(null);
     await call().catch((error) => setProblem(asProblem(error)));
@@ -60,8 +62,7 @@ export function NodeActions({ node }: { readonly node: LiveNode }) {
         )}
         <ConfirmButton
           size="xs"
-          color="red"
-          variant="outline"
+          variant="default"
           question={`Remove ${node.name}?`}
           consequence={
             node.presence === 'lost'

@@ -1,5 +1,6 @@
 /** The nodes of the fleet or of a site: as a table, or as cells of their devices. */
 import { SegmentedControl, TextInput } from '@mantine/core';
+import '@mantine/core/styles/FloatingIndicator.layer.css';
 import '@mantine/core/styles/SegmentedControl.layer.css';
 import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';

@@ -5,6 +5,7 @@
  */
 import { useNavigate } from '@tanstack/react-router';
 import { geoNaturalEarth1, geoPath } from 'd3-geo';
+import type { MultiPoint } from 'geojson';
 import { useMemo } from 'react';
 import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
@@ -14,7 +15,9 @@ import { formatNumber } from '../../ui/format.ts';
 import classes from './fleet.module.css';
 import { allocatedRatio, type Totals } from './fleet.ts';
 
-const size = { width: 900, height: 440 };
+const size = { width: 900, height: 400 };
+/** What is drawn, degrees north: nobody has a site at the poles. */
+const latitudes = { south: -57, north: 80 };
 
 interface SiteMapProps {
   readonly sites: readonly { readonly site: Site; readonly totals: Totals }[];
@@ -24,7 +27,15 @@ export default function SiteMap({ sites }: SiteMapProps) {
   const navigate = useNavigate();
   const { project, outline } = useMemo(() => {
     const topology = land as unknown as Topology<{ land: GeometryCollection }>;
-    const projection = geoNaturalEarth1().fitSize([size.width, size.height], { type: 'Sphere' });
+    const corners: MultiPoint = {
+      type: 'MultiPoint',
+      coordinates: [-180, 180].flatMap((east) => [
+        [east, latitudes.south],
+        [east, latitudes.north],
+        [east, 0],
+      ]),
+    };
+    const projection = geoNaturalEarth1().fitSize([size.width, size.height], corners);
     return { project: projection, outline: geoPath(projection)(feature(topology, topology.objects.land)) ?? '' };
   }, []);
   const placed = sites.flatMap(({ site, totals }) => {
@@ -71,7 +82,7 @@ export default function SiteMap({ sites }: SiteMapProps) {
       </svg>
       {placed.length < sites.length && (
         <p className={classes.note}>
-          {sites.length - placed.length} of {sites.length} sites have no coordinates and stand only in the table.
+          Without coordinates, and so only in the table: {sites.length - placed.length} of {sites.length} sites.
         </p>
       )}
     </div>

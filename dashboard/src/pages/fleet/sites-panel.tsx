@@ -1,5 +1,6 @@
 /** The sites: on the map where they have coordinates, and in a table. */
 import { SegmentedControl } from '@mantine/core';
+import '@mantine/core/styles/FloatingIndicator.layer.css';
 import '@mantine/core/styles/SegmentedControl.layer.css';
 import { Link } from '@tanstack/react-router';
 import { lazy, Suspense, useState } from 'react';
