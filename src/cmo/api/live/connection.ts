@@ -18,13 +18,23 @@ import type { LiveServices, TopicSpec } from './topic.ts';
 
 /** Most subscriptions of a socket. */
 const mostSubscriptions = 64;
-/** Bytes on the way beyond which nothing more is sent, and below which it goes on. */
-const fullBytes = 262_144;
-const lowBytes = 65_536;
-/** Bytes that may wait in outboxes. */
-const mostWaitingBytes = 1_048_576;
-/** A client that takes nothing for so long is cut off, ms. */
-const stuckMs = 30_000;
+
+export interface ConnectionLimits {
+  /** Bytes on the way beyond which nothing more is sent, and below which it goes on. */
+  readonly fullBytes: number;
+  readonly lowBytes: number;
+  /** Bytes that may wait in outboxes. */
+  readonly mostWaitingBytes: number;
+  /** A client that takes too little for so long is cut off, ms. */
+  readonly stuckMs: number;
+}
+
+const defaultLimits: ConnectionLimits = {
+  fullBytes: 262_144,
+  lowBytes: 65_536,
+  mostWaitingBytes: 1_048_576,
+  stuckMs: 30_000,
+};
 /** Messages of a client: so many at once, and a second. */
 const messageBurst = 200;
 const messagesPerSecond = 40;
@@ -35,6 +45,7 @@ export interface ConnectionOptions {
   readonly services: LiveServices;
   readonly flusher: Flusher;
   readonly topics: readonly TopicSpec[];
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 export class Connection implements Carrier, Flushable {
@@ -43,6 +54,7 @@ export class Connection implements Carrier, Flushable {
   readonly #socket: WebSocket;
   readonly #flusher: Flusher;
   readonly #topics: readonly TopicSpec[];
+  readonly #limits: ConnectionLimits;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #waiters: (() => void)[] = [];
   #fullSince: number | undefined;
@@ -57,6 +69,7 @@ export class Connection implements Carrier, Flushable {
     this.#socket = options.socket;
     this.#flusher = options.flusher;
     this.#topics = options.topics;
+    this.#limits = { ...defaultLimits, ...options.limits };
     this.#socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary));
     this.#socket.on('pong', () => {
       this.#alive = true;
@@ -117,7 +130,7 @@ export class Connection implements Carrier, Flushable {
   /** Full until the socket has nearly emptied, so that frames are not sent one by one into a full pipe. */
   #isFull(): boolean {
     const { bufferedAmount } = this.#socket;
-    if (bufferedAmount <= (this.#fullSince === undefined ? fullBytes : lowBytes)) {
+    if (bufferedAmount <= (this.#fullSince === undefined ? this.#limits.fullBytes : this.#limits.lowBytes)) {
       this.#fullSince = undefined;
       return false;
     }
@@ -126,14 +139,14 @@ export class Connection implements Carrier, Flushable {
   }
 
   #stayFull(): boolean {
-    if (performance.now() - this.#fullSince! > stuckMs) {
+    if (performance.now() - this.#fullSince! > this.#limits.stuckMs) {
       end(this.#socket, liveCloseCodes.slow, 'slow');
       this.#socket.terminate();
       return false;
     }
     let waiting = 0;
     for (const { outbox } of this.#subscriptions.values()) waiting += outbox.bytes;
-    if (waiting > mostWaitingBytes) {
+    if (waiting > this.#limits.mostWaitingBytes) {
       const [largest] = [...this.#subscriptions.values()].sort((a, b) => b.outbox.bytes - a.outbox.bytes);
       largest?.reset('slow');
     }
