@@ -10,8 +10,10 @@
  */
 import type { z } from 'zod';
 import type { Problem } from '../errors/solyx-error.ts';
+import type { MetricsDelta, MetricsParams } from './live-metrics.ts';
 import type { Routes } from './routes/index.ts';
 import type { attempt, event, jobSummary, logLine } from './routes/jobs.ts';
+import type { JobMetrics } from './routes/metrics.ts';
 import type { overview } from './routes/overview.ts';
 import type { JobState } from './states/job.ts';
 
@@ -96,11 +98,10 @@ export interface LiveTopics {
     snapshot: LogsPart;
     delta: LogsPart;
   };
-  /** Rows are of `MetricsPart`, declared where metrics are (`contract/metrics.ts`). */
   'job/metrics': {
-    params: Record<string, unknown>;
-    snapshot: Record<string, unknown>;
-    delta: Record<string, unknown>;
+    params: MetricsParams;
+    snapshot: JobMetrics;
+    delta: MetricsDelta;
   };
   fleet: {
     params: FleetParams;

@@ -9,6 +9,7 @@ export {
   metricsTopic,
   readMetricPoints,
   readMetricProgress,
+  readMetricTail,
 } from './metrics-read.ts';
 export { pruneLogs } from './prune-logs.ts';
 export { agentRoutes, type RouteDependencies } from './routes.ts';

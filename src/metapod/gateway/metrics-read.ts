@@ -1,6 +1,6 @@
 /** Training metrics as they are read: series of attempts with what each of them says, and their points. */
 import type { Queryable } from '../../common/database/queryable.ts';
-import { type Bucket, fitBuckets } from '../../common/metric-buckets.ts';
+import { type Bucket, fitBuckets, widen } from '../../common/metric-buckets.ts';
 import { readPoints } from './metrics.ts';
 
 export interface MetricSeries {
@@ -111,6 +111,27 @@ export async function readMetricPoints(
   most: number,
 ): Promise<{ width: number; buckets: readonly Bucket[] }> {
   return fitBuckets(await readPoints(tx, series.id), series.width, most);
+}
+
+/**
+ * Points of a series from the first that changed since a revision on, joined to `width` steps.
+ * @param since a `revision` of the series' rank; everything that was not there then is read
+ * @param width steps that a point covers; no less than the series'
+ */
+export async function readMetricTail(
+  tx: Queryable,
+  series: Pick<MetricSeries, 'id' | 'width'>,
+  since: number,
+  width: number,
+): Promise<Bucket[]> {
+  const { rows } = await tx.query<{ slot: bigint | null }>(
+    'select min(slot) as slot from metapod_metric_points where series_id = $1 and batch >= $2',
+    [series.id, since],
+  );
+  const slot = rows[0]?.slot;
+  if (slot === null || slot === undefined) return [];
+  const perPoint = width / series.width;
+  return widen(await readPoints(tx, series.id, Math.floor(Number(slot) / perPoint) * perPoint), width);
 }
 
 /** Topic that is woken when an attempt's metrics grew. */

@@ -148,12 +148,12 @@ interface PointRow {
   mean: number | null;
 }
 
-/** Points of a series by step, each a bucket. @param since only those that a later batch than this changed */
-export async function readPoints(tx: Queryable, seriesId: bigint, since = -1): Promise<Bucket[]> {
+/** Points of a series by step, each a bucket. @param fromSlot only from this slot on, by the series' own width */
+export async function readPoints(tx: Queryable, seriesId: bigint, fromSlot = 0): Promise<Bucket[]> {
   const { rows } = await tx.query<PointRow>(
     `select step, at, counted, gaps, low, high, mean from metapod_metric_points
-     where series_id = $1 and batch > $2 order by slot`,
-    [seriesId, since],
+     where series_id = $1 and slot >= $2 order by slot`,
+    [seriesId, fromSlot],
   );
   return rows.map(({ step, at, counted, gaps, ...values }) => ({
     step: Number(step),

@@ -1,12 +1,13 @@
 /** Training metrics of jobs: of one attempt, or one metric of many. Row-level security decides whose they are. */
-import type { z } from 'zod';
-import type { Routes } from '../../../common/contract/routes/index.ts';
+import type { JobMetrics, MetricSeries as WireSeries } from '../../../common/contract/routes/metrics.ts';
 import { type Queryable, type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import type { Handlers } from '../../../common/http/index.ts';
+import type { Bucket } from '../../../common/metric-buckets.ts';
 import {
   listMetricSeries,
   type MetricFilter,
+  type MetricProgress,
   type MetricSeries,
   readMetricPoints,
   readMetricProgress,
@@ -15,9 +16,6 @@ import { type AttemptRow, listAttempts } from '../../jobs/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { mustGetJob } from '../jobs/read.ts';
 import { iso } from '../wire.ts';
-
-export type JobMetrics = z.output<Routes['getJobMetrics']['response']>;
-type WireSeries = JobMetrics['series'][number];
 
 /** One picture of several statements. */
 const picture = { isolation: 'repeatable read', readOnly: true } as const;
@@ -91,13 +89,17 @@ export async function readJobMetrics(tx: Tx, jobId: string, query: MetricsQuery)
   for (const one of await listMetricSeries(tx, [attempt.id], filter)) {
     series.push(await toWireSeries(tx, one, from, query.resolution));
   }
+  return { ...toFields(attempt, progress), series };
+}
+
+/** What is said of an attempt's metrics beside the series. */
+export function toFields(attempt: AttemptRow, progress: readonly MetricProgress[]): Omit<JobMetrics, 'series'> {
   return {
     attempt: attempt.number,
-    from: iso(from),
+    from: iso(originOf(attempt)),
     revision: progress.reduce((sum, { revision }) => sum + revision, 0),
     complete: attempt.state === 'ended' && progress.every(({ complete }) => complete),
     ignored: progress.reduce((sum, { ignored }) => sum + ignored, 0),
-    series,
   };
 }
 
@@ -114,8 +116,25 @@ export async function findAttempt(tx: Queryable, jobId: string, number?: number)
 /** Where the times of an attempt's curves count from. */
 export const originOf = (attempt: AttemptRow): Date => attempt.running_at ?? attempt.placed_at;
 
-async function toWireSeries(tx: Queryable, series: MetricSeries, from: Date, most: number): Promise<WireSeries> {
+/** A series with its points. @param most points at most */
+export async function toWireSeries(tx: Queryable, series: MetricSeries, from: Date, most: number): Promise<WireSeries> {
   const { width, buckets } = await readMetricPoints(tx, series, most);
+  return {
+    ...toHead(series, width),
+    points: {
+      step: buckets.map(({ step }) => step),
+      offsetSeconds: buckets.map((bucket) => offsetOf(bucket, from)),
+      mean: buckets.map(({ mean }) => mean),
+      min: buckets.map(({ low }) => low),
+      max: buckets.map(({ high }) => high),
+    },
+  };
+}
+
+export const offsetOf = (bucket: Bucket, from: Date): number => (bucket.at - from.getTime()) / 1000;
+
+/** What is said of a series beside its points. */
+export function toHead(series: MetricSeries, stepsPerPoint: number): Omit<WireSeries, 'points'> {
   const { name, rank, counted, gaps, low, high, last } = series;
   return {
     name,
@@ -125,13 +144,6 @@ async function toWireSeries(tx: Queryable, series: MetricSeries, from: Date, mos
     min: low,
     max: high,
     last: last === null ? null : { step: last.step, value: last.value, at: iso(last.at) },
-    stepsPerPoint: width,
-    points: {
-      step: buckets.map(({ step }) => step),
-      offsetSeconds: buckets.map(({ at }) => (at - from.getTime()) / 1000),
-      mean: buckets.map(({ mean }) => mean),
-      min: buckets.map((bucket) => bucket.low),
-      max: buckets.map((bucket) => bucket.high),
-    },
+    stepsPerPoint,
   };
 }

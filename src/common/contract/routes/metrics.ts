@@ -16,7 +16,7 @@ const attempt = whole(1, 1_000_000).optional().describe('Number of the attempt. 
 const resolution = (most: number) =>
   whole(1, most).default(500).describe('Most points of a series; neighbours are joined until they fit.');
 
-const metricSeries = z.object({
+export const metricSeries = z.object({
   name: z.string(),
   rank: z.int(),
   values: z.number().min(0).describe('How many values came.'),
@@ -50,6 +50,9 @@ export const jobMetrics = z
     series: z.array(metricSeries),
   })
   .meta({ id: 'JobMetrics' });
+
+export type MetricSeries = z.output<typeof metricSeries>;
+export type JobMetrics = z.output<typeof jobMetrics>;
 
 const telemetrySeries = z.object({
   name: z.string().describe('Like `utilizationRatio` or `powerWatts`; the unit is in the name.'),

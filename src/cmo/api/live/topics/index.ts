@@ -3,7 +3,15 @@ import type { TopicSpec } from '../topic.ts';
 import { fleetTopic } from './fleet.ts';
 import { jobTopic } from './job.ts';
 import { jobLogsTopic } from './job-logs.ts';
+import { jobMetricsTopic } from './job-metrics.ts';
 import { jobsTopic } from './jobs.ts';
 import { overviewTopic } from './overview.ts';
 
-export const topics: readonly TopicSpec[] = [jobsTopic, jobTopic, jobLogsTopic, fleetTopic, overviewTopic];
+export const topics: readonly TopicSpec[] = [
+  jobsTopic,
+  jobTopic,
+  jobLogsTopic,
+  jobMetricsTopic,
+  fleetTopic,
+  overviewTopic,
+];

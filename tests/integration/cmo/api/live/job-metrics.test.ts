@@ -34,6 +34,9 @@ interface Placed {
 async function addAttempt(jobId: string, number = 1): Promise<Placed> {
   const id = newId('attempt');
   return withSystem(api.database.db, async (tx) => {
+    await tx.query(`update cmo_attempts set state = 'ended', outcome = 'failed', ended_at = now() where job_id = $1`, [
+      jobId,
+    ]);
     const { rows } = await tx.query<{ token: bigint }>(
       `insert into cmo_attempts (id, tenant, job_id, number, state, backend, site_id, explanation)
        values ($1, $2, $3, $4, 'running', 'agent', $5, '{}') returning token`,
