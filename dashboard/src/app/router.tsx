@@ -36,7 +36,9 @@ const routeTree = root.addChildren([
   route('/fleet/$', 'fleet'),
   route('/admin', 'admin'),
   route('/admin/$', 'admin'),
+  route('/account', 'account'),
   route('/login', 'login'),
+  route('/login/oidc', 'login'),
   route('/invitation', 'invitation'),
 ]);
 

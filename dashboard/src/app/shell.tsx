@@ -12,7 +12,7 @@ import { SignedOut } from './signed-out.tsx';
 import { TopBar } from './top-bar.tsx';
 
 /** Pages that need no session. */
-const open = ['/login', '/invitation'];
+const open = ['/login', '/login/oidc', '/invitation'];
 
 export function Shell() {
   const { pathname, href } = useLocation();
