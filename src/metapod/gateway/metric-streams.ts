@@ -1,5 +1,5 @@
 /** How far the metrics of each rank came in: found, locked and saved. */
-import type { MetricsFrame } from '../../common/contract/agent/metrics.ts';
+import { type MetricsFrame, metricLimits } from '../../common/contract/agent/metrics.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 
 export interface MetricStream {
@@ -51,10 +51,14 @@ export async function lockStreams(
     of.map((frame) => frame.rank),
   ];
   if (writing.length > 0) {
-    await tx.query(
+    const fresh = await tx.query<{ job_id: string }>(
       `insert into metapod_metric_attempts (attempt_id, tenant, job_id)
-       select distinct a.id, a.tenant, a.job_id ${placed} order by a.id on conflict do nothing`,
+       select distinct a.id, a.tenant, a.job_id ${placed} order by a.id on conflict do nothing returning job_id`,
       keys(writing),
+    );
+    await dropOldest(
+      tx,
+      fresh.rows.map((row) => row.job_id),
     );
     await tx.query(
       `insert into metapod_metric_streams (attempt_id, rank, tenant)
@@ -95,6 +99,19 @@ export async function lockStreams(
     find: ({ attemptId, rank, token }) =>
       all.find((stream) => stream.attemptId === attemptId && stream.rank === rank && stream.token === BigInt(token)),
   };
+}
+
+/** Of jobs that got one more attempt with metrics, deletes those of all but the newest ones. */
+async function dropOldest(tx: Transaction, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length === 0) return;
+  await tx.query(
+    `delete from metapod_metric_attempts where attempt_id in (
+       select attempt_id from (
+         select attempt_id, row_number() over (partition by job_id order by attempt_id desc) as place
+         from metapod_metric_attempts where job_id = any($1::text[])) as attempt
+       where place > $2)`,
+    [[...new Set(jobIds)], metricLimits.attemptsPerJob],
+  );
 }
 
 /** Writes down how far those came that took something. */

@@ -5,7 +5,9 @@ create table metapod_metric_attempts (
   attempt_id text primary key,
   tenant     text not null,
   job_id     text not null,
-  series     integer not null default 0 check (series between 0 and 256)
+  series     integer not null default 0 check (series between 0 and 256),
+  -- metrics go with the job
+  foreign key (tenant, attempt_id) references cmo_attempts (tenant, id) on delete cascade
 );
 create index metapod_metric_attempts_by_job on metapod_metric_attempts (job_id, attempt_id);
 select solyx_tenant_policies('metapod_metric_attempts');

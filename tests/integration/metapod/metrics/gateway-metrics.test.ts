@@ -170,6 +170,42 @@ describe('whatever a job writes', () => {
     expect(progress?.ignored).toBe(32);
   });
 
+  it('a job keeps the metrics of its newest attempts, and they go with the job', async () => {
+    const attempts = [placed];
+    await send(0, batch({ loss: [point(0, 1)] }));
+    for (let number = 2; number <= metricLimits.attemptsPerJob + 2; number += 1) {
+      placed = await fleet.place(node.nodeId, placed.jobId);
+      attempts.push(placed);
+      await send(0, batch({ loss: [point(0, number)] }));
+    }
+    const kept = async () => {
+      const ids = attempts.map(({ attemptId }) => attemptId);
+      const found = await withSystem(fleet.db, (tx) => listMetricSeries(tx, ids));
+      return ids.flatMap((id, index) => (found.some(({ attemptId }) => attemptId === id) ? [index + 1] : []));
+    };
+    expect(await kept()).toEqual(Array.from({ length: metricLimits.attemptsPerJob }, (_, index) => index + 3));
+    await withSystem(fleet.db, async (tx) => {
+      await tx.query('delete from cmo_attempt_ranks where attempt_id = $1', [placed.attemptId]);
+      await tx.query('delete from cmo_attempts where id = $1', [placed.attemptId]);
+    });
+    expect(await kept()).toHaveLength(metricLimits.attemptsPerJob - 1);
+    expect(await stored()).toBe(0);
+  });
+
+  it('the ranks of an attempt together have at most its series', async () => {
+    await withSystem(fleet.db, (tx) =>
+      tx.query(
+        `insert into cmo_attempt_ranks (attempt_id, tenant, rank, node_id)
+         select $1, $2, rank, $3 from generate_series(1, 4) as rank`,
+        [placed.attemptId, fleet.tenant, node.nodeId],
+      ),
+    );
+    const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`s${index}`, [point(0, 1)]]));
+    for (let rank = 0; rank < 5; rank += 1) await send(0, batch(many), { rank });
+    const perRank = Map.groupBy(await series(), ({ rank }) => rank);
+    expect([...perRank.values()].map((of) => of.length)).toEqual([60, 60, 60, 60, 16]);
+  });
+
   it('frames that are not of the form end the socket: names that hide something, too many points, endless numbers', async () => {
     const bad: MetricsBatch[] = [
       batch({ 'a\u202eb': [point(0, 1)] }),
