@@ -5,7 +5,6 @@
  */
 import { Tabs } from '@mantine/core';
 import '@mantine/core/styles/Tabs.layer.css';
-import { useQuery } from '@tanstack/react-query';
 import { useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense } from 'react';
 import type { JobDetail } from '../../api/contract.ts';
@@ -16,11 +15,11 @@ import { JobHeader } from './job-header.tsx';
 import { parseLineFragment } from './log/line-link.ts';
 import { OverviewTab } from './overview-tab.tsx';
 import { tabs } from './tabs.ts';
-import { jobQuery } from './use-job.ts';
+import { useJob } from './use-job.ts';
 
 export function Page() {
   const { id } = useParams({ strict: false }) as { id: string };
-  const query = useQuery(jobQuery(id));
+  const query = useJob(id);
   return (
     <div className={classes.page}>
       <Panel bare query={query} skeleton={8}>

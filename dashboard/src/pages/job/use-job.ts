@@ -1,18 +1,28 @@
 /** The job that the page is about, and names for the ids that it speaks of. */
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { JobDetail } from '../../api/contract.ts';
 import { read } from '../../api/queries.ts';
 import { useSession } from '../../app/session.ts';
+import { useLiveJob, useLiveStatus } from '../../live/hooks.ts';
 
 const finalStates = new Set(['succeeded', 'failed', 'cancelled']);
 export const isFinal = ({ state }: Pick<JobDetail, 'state'>): boolean => finalStates.has(state);
 
-/** Reads the job, again and again until it has ended; live changes come in between. */
-export const jobQuery = (id: string) => ({
-  ...read('GET /v1/jobs/:id', { params: { id } }),
-  refetchInterval: (query: { state: { data: JobDetail | undefined } }) =>
-    query.state.data !== undefined && isFinal(query.state.data) ? (false as const) : 2_000,
-});
+export const jobQuery = (id: string) => read('GET /v1/jobs/:id', { params: { id } });
+
+/** How often to ask for what changes, milliseconds: seldom while the live connection tells of changes, false when nothing changes. */
+export function useRefreshMs(changes: boolean): number | false {
+  const { state } = useLiveStatus();
+  if (!changes) return false;
+  return state === 'live' ? 30_000 : 2_000;
+}
+
+/** The job, kept up to date. */
+export function useJob(id: string) {
+  const known = useQueryClient().getQueryData(jobQuery(id).queryKey);
+  useLiveJob(id);
+  return useQuery({ ...jobQuery(id), refetchInterval: useRefreshMs(known === undefined || !isFinal(known)) });
+}
 
 /** Names of nodes by id; empty until they are known. A node that was removed keeps its id. */
 export function useNodeNames(): ReadonlyMap<string, string> {

@@ -86,7 +86,8 @@ function Templates({ chosen }: { readonly chosen: string }) {
           to="/submit"
           search={id === templates[0]!.id ? {} : { template: id }}
           className={classes.template}
-          aria-current={id === chosen ? 'true' : undefined}
+          activeOptions={{ exact: true, includeSearch: true }}
+          data-chosen={id === chosen}
         >
           <strong>{title}</strong>
           <span>{about}</span>

@@ -1,13 +1,16 @@
 /** Training metrics: every series that the job writes, or the same series of several jobs and attempts over each other. */
-import { useQueries, useQuery } from '@tanstack/react-query';
+import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMemo } from 'react';
 import type { JobDetail, Output } from '../../../api/contract.ts';
 import { read } from '../../../api/queries.ts';
+import { useLive } from '../../../live/hooks.ts';
 import { Chart } from '../../../ui/chart.tsx';
 import { type Axis, joinCurves, metricCurve } from '../../../ui/curves.ts';
 import { formatNumber } from '../../../ui/format.ts';
 import { Panel } from '../../../ui/panel.tsx';
-import { isFinal } from '../use-job.ts';
+import { isFinal, useRefreshMs } from '../use-job.ts';
 import classes from './charts.module.css';
+import { patchMetrics } from './patch-metrics.ts';
 
 type JobMetrics = Output<'GET /v1/jobs/:id/metrics'>;
 
@@ -22,12 +25,25 @@ const empty = {
 const byInterest = (a: string, b: string): number =>
   Number(/loss/i.test(b)) - Number(/loss/i.test(a)) || a.localeCompare(b);
 
-/** Metrics of a job, asked for again while it runs. */
-const metricsQuery = (job: JobDetail, attempt: number) => ({
-  ...read('GET /v1/jobs/:id/metrics', { params: { id: job.id }, query: { attempt } }),
-  refetchInterval: (query: { state: { data: JobMetrics | undefined } }) =>
-    isFinal(job) && query.state.data?.complete !== false ? (false as const) : 2_000,
-});
+/** Points of a series; the live topic is asked for as many, or its points would not fit into what is held. */
+const resolution = 500;
+
+/** Metrics of an attempt, live while it runs. */
+function useMetrics(job: JobDetail, attempt: number) {
+  const cache = useQueryClient();
+  const options = read('GET /v1/jobs/:id/metrics', { params: { id: job.id }, query: { attempt, resolution } });
+  const known = cache.getQueryData(options.queryKey);
+  const changes = !isFinal(job) || known?.complete !== true;
+  useLive(
+    changes ? `job/${job.id}/metrics` : null,
+    { attempt, resolution },
+    {
+      onSnapshot: (metrics) => cache.setQueryData(options.queryKey, metrics as JobMetrics),
+      onDelta: (delta) => cache.setQueryData(options.queryKey, (held) => held && patchMetrics(held, delta)),
+    },
+  );
+  return useQuery({ ...options, refetchInterval: useRefreshMs(changes) });
+}
 
 export function TrainingMetrics({
   job,
@@ -38,7 +54,7 @@ export function TrainingMetrics({
   readonly attempt: number;
   readonly axis: Axis;
 }) {
-  const query = useQuery(metricsQuery(job, attempt));
+  const query = useMetrics(job, attempt);
   const ignored = query.data?.ignored ?? 0;
   return (
     <Panel
@@ -80,13 +96,14 @@ interface ComparedProps {
 
 /** One chart a metric of this job, with the curves of the others in it. */
 export function ComparedMetrics({ job, others, all, axis }: ComparedProps) {
-  const names = useQuery({
-    ...metricsQuery(job, job.attempts.at(-1)!.number),
-    select: ({ series }: JobMetrics) => [...new Set(series.map(({ name }) => name))].sort(byInterest),
-  });
+  const query = useMetrics(job, job.attempts.at(-1)!.number);
+  const names = useMemo(
+    () => [...new Set(query.data?.series.map(({ name }) => name) ?? [])].sort(byInterest),
+    [query.data],
+  );
   return (
-    <Panel title="Training metrics, compared" query={names} isEmpty={(list) => list.length === 0} empty={empty}>
-      {(list) => <ComparedCharts job={job} others={others} all={all} axis={axis} names={list} />}
+    <Panel title="Training metrics, compared" query={query} isEmpty={({ series }) => series.length === 0} empty={empty}>
+      {() => <ComparedCharts job={job} others={others} all={all} axis={axis} names={names} />}
     </Panel>
   );
 }

@@ -1,13 +1,16 @@
 /**
  * Keeps a log buffer supplied: the newest lines as they come, older ones when somebody looks at them.
  *
- * The stream of the server (NDJSON) begins near the end of what is there and is taken up again where it broke off. What is
- * before its beginning is read page by page, one request at a time, for the rows on screen. Views are told at most ten
+ * The beginning and the end of what is there are read at once; then the live connection brings what is printed, and while
+ * it is away the end is asked for again and again. A reader that was too slow for a flood is told how far the log has come
+ * and reads the lines between page by page, one request at a time, when they are on screen. Views are told at most ten
  * times a second, however fast the job prints.
  */
-import { readProblem } from '../../../api/problem.ts';
-import { pathOf, queryText, request } from '../../../api/request.ts';
-import { LogBuffer, type LogLine, pageLines } from './log-buffer.ts';
+
+import type { LogsPart } from '../../../../../src/common/contract/live.ts';
+import { asProblem, isPassing } from '../../../api/problem.ts';
+import { request } from '../../../api/request.ts';
+import { LogBuffer, pageLines } from './log-buffer.ts';
 
 export interface LogPlaceOf {
   readonly jobId: string;
@@ -18,23 +21,16 @@ export interface LogPlaceOf {
 
 export type FeedState =
   | { readonly kind: 'connecting' }
-  | { readonly kind: 'live' }
-  | { readonly kind: 'reconnecting'; readonly why: string }
+  /** The end was read and the log goes on. */
+  | { readonly kind: 'open' }
   | { readonly kind: 'complete' }
   /** The lines were deleted for their age. */
   | { readonly kind: 'removed'; readonly at: string }
   | { readonly kind: 'failed'; readonly error: unknown };
 
-/** Frames of the stream; a heartbeat has none of these. */
-interface Frame extends Partial<LogLine> {
-  readonly attempt?: number;
-  readonly fromLine?: number;
-  readonly end?: { readonly nextLine: number };
-}
-
-/** Silence after which a connection counts as lost, milliseconds; the server sends something every five seconds. */
-const silenceMs = 15_000;
 const tellEveryMs = 100;
+/** Between two looks at the end while there is no live connection, milliseconds. */
+const lookMs = 2_000;
 
 export class LogFeed {
   readonly buffer = new LogBuffer();
@@ -71,6 +67,24 @@ export class LogFeed {
     this.#stopped.abort();
     clearTimeout(this.#telling);
   }
+
+  /** Whether the live connection brings new lines; while it does not, the end is asked for. */
+  isLive = false;
+
+  /** Whether more may come. */
+  get isOpen(): boolean {
+    return this.#state.kind === 'connecting' || this.#state.kind === 'open';
+  }
+
+  /** Takes what the live connection brings. */
+  readonly take = (part: LogsPart): void => {
+    const { attempt, rank } = this.#place;
+    if (part.attempt !== attempt || part.rank !== rank) return;
+    this.buffer.add(part.lines);
+    this.buffer.grow(part.nextLine);
+    if (part.complete) this.#become({ kind: 'complete' });
+    this.#tell();
+  };
 
   /** Asks for the lines of some rows, if they are not held. */
   want(fromRow: number, toRow: number): void {
@@ -109,83 +123,35 @@ export class LogFeed {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted && this.isOpen; ) {
       try {
-        const end = await this.#begin(() => {
-          failures = 0;
-        });
-        if (end !== undefined) {
-          this.#become(end);
-          return;
-        }
+        if (this.#state.kind === 'connecting' || !this.isLive) await this.#look();
+        failures = 0;
       } catch (error) {
         if (signal.aborted) return;
-        const { status, message } = error as { status?: number; message: string };
-        if (status !== undefined && status >= 400 && status < 500 && status !== 429) {
+        if (!isPassing(asProblem(error))) {
           this.#become({ kind: 'failed', error });
           return;
         }
-        this.#become({ kind: 'reconnecting', why: message });
+        failures += 1;
       }
-      failures += 1;
-      await pause(Math.min(5_000, 200 * 2 ** failures) * (0.5 + Math.random() / 2), signal);
+      await pause(Math.min(5, 1 + failures) * lookMs * (0.5 + Math.random() / 2), signal);
     }
   }
 
-  /** Reads the end of what is there and goes on with what comes. @returns how the log ended; undefined: it goes on */
-  async #begin(onAnswer: () => void): Promise<FeedState | undefined> {
+  /** Reads what came since the last look; of much only the end. */
+  async #look(): Promise<void> {
     const known = this.buffer.lineCount;
-    const first = await this.readPage(known, pageLines);
-    onAnswer();
-    if (first.removedAt !== null) return { kind: 'removed', at: first.removedAt };
-    this.buffer.add(first.lines);
-    this.buffer.grow(first.end);
-    this.#tell();
-    if (first.complete) return { kind: 'complete' };
-    const from = Math.max(first.nextLine, this.buffer.lineCount - pageLines);
-    for await (const frame of this.#frames(from)) {
-      // The stream goes on with the next attempt; this one is whole then.
-      if (frame.attempt !== undefined && frame.attempt !== this.#place.attempt) return { kind: 'complete' };
-      if (frame.end !== undefined) return { kind: 'complete' };
-      this.#become({ kind: 'live' });
-      if (frame.line !== undefined) this.#take(frame as LogLine);
+    let page = await this.readPage(known, pageLines);
+    if (page.removedAt !== null) return this.#become({ kind: 'removed', at: page.removedAt });
+    this.buffer.add(page.lines);
+    if (page.nextLine < page.end) {
+      page = await this.readPage(Math.max(page.nextLine, page.end - pageLines), pageLines);
+      this.buffer.add(page.lines);
     }
-    return undefined;
-  }
-
-  #take(line: LogLine): void {
-    this.buffer.add([line]);
+    this.buffer.grow(page.end);
+    this.#become(page.complete ? { kind: 'complete' } : { kind: 'open' });
     this.#tell();
-  }
-
-  async *#frames(fromLine: number): AsyncGenerator<Frame> {
-    const { jobId, attempt, rank } = this.#place;
-    const silence = new AbortController();
-    let timer = setTimeout(() => silence.abort(), silenceMs);
-    try {
-      const query = queryText({ attempt, rank, fromLine, follow: true });
-      const response = await fetch(pathOf('/v1/jobs/:id/logs', { id: jobId }) + query, {
-        credentials: 'same-origin',
-        headers: { accept: 'application/x-ndjson', 'x-solyx-client': 'dashboard' },
-        signal: AbortSignal.any([this.#stopped.signal, silence.signal]),
-      });
-      if (!response.ok)
-        throw readProblem(response.status, response.headers, await response.json().catch(() => undefined));
-      let rest = '';
-      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        clearTimeout(timer);
-        timer = setTimeout(() => silence.abort(), silenceMs);
-        const lines = (rest + value).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) yield JSON.parse(line) as Frame;
-      }
-    } finally {
-      clearTimeout(timer);
-      silence.abort();
-    }
   }
 
   #become(state: FeedState): void {

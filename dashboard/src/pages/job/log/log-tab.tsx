@@ -6,6 +6,8 @@ import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from '
 import type { JobDetail } from '../../../api/contract.ts';
 import { asProblem } from '../../../api/problem.ts';
 import type { Search } from '../../../app/search.ts';
+import { useLive, useLiveStatus } from '../../../live/hooks.ts';
+import type { LiveStatus } from '../../../live/status.ts';
 import { writeClipboard } from '../../../ui/copy-id.tsx';
 import { formatNumber } from '../../../ui/format.ts';
 import { ProblemText } from '../../../ui/problem-text.tsx';
@@ -101,6 +103,13 @@ function RankLog({ job, attempt, rank, linkedLine }: RankLogProps) {
     started.current = true;
     return () => feed.stop();
   }, [feed]);
+  const live = useLiveStatus();
+  feed.isLive = live.state === 'live';
+  useLive(
+    feed.isOpen ? `job/${job.id}/logs` : null,
+    { attempt, rank, tail: 200 },
+    { onSnapshot: feed.take, onDelta: feed.take },
+  );
   const [follow, setFollow] = useState(linkedLine === null);
   const [words, setWords] = useState('');
   const [times, setTimes] = useState(false);
@@ -183,7 +192,7 @@ function RankLog({ job, attempt, rank, linkedLine }: RankLogProps) {
           value={selected === null ? '' : selected + 1}
           onChange={(value) => typeof value === 'number' && value >= 1 && value <= known && show(value - 1)}
         />
-        {feed.state.kind !== 'complete' && (
+        {feed.isOpen && (
           <Button
             size="xs"
             variant={follow ? 'light' : 'default'}
@@ -208,7 +217,7 @@ function RankLog({ job, attempt, rank, linkedLine }: RankLogProps) {
           onChange={(event) => setTimes(event.currentTarget.checked)}
         />
         {selected !== null && <CopyLink attempt={attempt} rank={rank} line={selected} />}
-        <Liveness feed={feed} />
+        <Liveness feed={feed} live={live} />
       </div>
       {known === 0 ? (
         <p className={classes.empty}>
@@ -238,17 +247,14 @@ function searchText(matches: number, searched: number, known: number, cut: boole
     : `${found}, searched ${formatNumber(searched)} of ${formatNumber(known)} lines`;
 }
 
-function Liveness({ feed }: { readonly feed: LogFeed }) {
-  const { state } = feed;
-  if (state.kind === 'live') return <StateMark tone="running">live</StateMark>;
-  if (state.kind === 'complete') return <StateMark tone="succeeded">complete</StateMark>;
-  if (state.kind === 'reconnecting')
-    return (
-      <StateMark tone="unknown" title={state.why}>
-        reconnecting
-      </StateMark>
-    );
-  return <StateMark tone="waiting">connecting</StateMark>;
+function Liveness({ feed, live }: { readonly feed: LogFeed; readonly live: LiveStatus }) {
+  if (feed.state.kind === 'complete') return <StateMark tone="succeeded">complete</StateMark>;
+  if (live.state === 'live') return <StateMark tone="running">live</StateMark>;
+  return (
+    <StateMark tone="unknown" title={live.why ?? undefined}>
+      {live.state === 'connecting' ? 'connecting' : 'not live, asked every few seconds'}
+    </StateMark>
+  );
 }
 
 function CopyLink({ attempt, rank, line }: { readonly attempt: number; readonly rank: number; readonly line: number }) {

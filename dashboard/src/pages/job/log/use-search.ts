@@ -21,7 +21,7 @@ export function useLogSearch(feed: LogFeed, words: string): SearchState | undefi
       await pause(250);
       while (!controller.signal.aborted && !current.cut) {
         if (current.searched >= feed.buffer.lineCount) {
-          if (feed.state.kind === 'complete') return;
+          if (!feed.isOpen) return;
           await pause(againMs);
           continue;
         }

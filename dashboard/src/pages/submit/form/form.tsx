@@ -50,7 +50,10 @@ export function Form({ draft, edit, issues, bundle }: FormProps) {
             <ProjectField {...part} />
           </div>
           <CommandField {...part} />
-          {input('image')}
+          <div className={classes.pair}>
+            {input('image')}
+            {input('registrySecret')}
+          </div>
           <WorkingDirectoryField {...part} bundle={bundle} />
         </Section>
         <Section title="What it needs, on each node">

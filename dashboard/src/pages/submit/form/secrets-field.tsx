@@ -51,7 +51,7 @@ export function SecretsField({ spec, edit, issues }: PartProps) {
             />
             <TextInput
               size="xs"
-              label={kind === 'env' ? 'Variable' : 'Path in the job'}
+              label={kind === 'env' ? 'Variable' : 'Name in $SOLYX_SECRETS_DIR'}
               classNames={{ input: classes.mono }}
               spellCheck={false}
               value={textOf(row[kind])}

@@ -29,7 +29,14 @@ const field = (id: string, path: string, label: string, kind: FieldKind, more: P
 
 export const fields = {
   name: field('name', 'name', 'Name', 'text', { help: 'Letters, digits, “.”, “_” and “-”.' }),
-  image: field('image', 'image', 'Image', 'text', { placeholder: 'docker.io/library/python:3.13' }),
+  image: field('image', 'image', 'Image', 'text', {
+    placeholder: 'none: the programs of the node',
+    help: 'Like docker.io/library/python:3.13-slim; it then runs in a container.',
+  }),
+  registrySecret: field('registrySecret', 'imageCredentials.secret', 'Secret of the registry', 'text', {
+    placeholder: 'a public image',
+    help: 'Name of a secret that holds username:password.',
+  }),
   isolation: field('isolation', 'isolation', 'Isolation', 'choice', {
     help: 'The least that the job needs.',
     choices: [

@@ -37,6 +37,7 @@ describe('a field of the form', () => {
       network: 'none',
       project: 'p',
       checkpointPath: '/c',
+      registrySecret: 's',
     } as Record<string, unknown>;
     for (const field of Object.values(fields)) {
       const value = accepted[field.id] ?? (field.kind === 'quantity' ? 100_000_000 : field.id === 'name' ? 'n' : 1);
