@@ -7,14 +7,19 @@ import { createLiveClient } from '../live/connect.ts';
 import { LiveContext } from '../live/hooks.ts';
 import { router } from './router.tsx';
 import { styleNonce } from './style-nonce.ts';
-import { theme } from './theme.ts';
+import { cssVariables, theme } from './theme.ts';
 
 const queryClient = createQueryClient();
 const liveClient = createLiveClient();
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={styleNonce}>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="auto"
+      getStyleNonce={styleNonce}
+    >
       <QueryClientProvider client={queryClient}>
         <LiveContext value={liveClient}>
           <RouterProvider router={router} />

@@ -1,12 +1,16 @@
 /** Cmd-K, `?` and the `g` keys. What they open is loaded when it is opened first. */
 import { useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { useShortcuts, useSingleKeys } from './keys.ts';
 import { nouns, pageLoader } from './nouns.ts';
 import { SearchButton } from './search-button.tsx';
 
-const Palette = lazy(() => import('./palette.tsx'));
+const loadPalette = () => import('./palette.tsx');
+const Palette = lazy(loadPalette);
 const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx'));
+
+/** After so long the page has what it needs first, ms. */
+const idleMs = 1_500;
 
 type Open = 'palette' | 'sheet' | null;
 
@@ -21,6 +25,11 @@ export function CommandKeys() {
     setUsed((before) => new Set(before).add(what));
     setOpen(what);
   };
+  // Loaded when there is nothing else to do: whoever presses Cmd-K types on at once.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadPalette().catch(() => undefined), idleMs);
+    return () => clearTimeout(timer);
+  }, []);
   const submit = pageLoader('submit') === undefined ? [] : [{ path: '/submit', key: 's' }];
   useShortcuts(
     [

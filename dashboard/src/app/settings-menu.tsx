@@ -1,5 +1,6 @@
 /** How the person wants to see things: colour scheme, contrast, time zone. */
 import { ActionIcon, Menu, useMantineColorScheme } from '@mantine/core';
+import { Mark } from '../ui/mark.tsx';
 import { useContrast } from './contrast.ts';
 import { localZoneName, useZone } from './time-zone.tsx';
 import classes from './top-bar.module.css';
@@ -41,7 +42,7 @@ export function SettingsMenu() {
 
 function Choice({ label, checked, onClick }: { label: string; checked: boolean; onClick: () => void }) {
   return (
-    <Menu.Item role="menuitemcheckbox" aria-checked={checked} onClick={onClick} leftSection={checked ? '✓' : ' '}>
+    <Menu.Item role="menuitemcheckbox" aria-checked={checked} onClick={onClick} leftSection={<Mark on={checked} />}>
       {label}
     </Menu.Item>
   );

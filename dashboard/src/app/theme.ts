@@ -1,5 +1,5 @@
 /** Mantine's theme: our teal, our type, our density. What a colour means is in tokens.css. */
-import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
 
 /** 174°, from light to dark; 8 carries white text at 5.6 : 1, 3 carries black. */
 const teal: MantineColorsTuple = [
@@ -28,3 +28,21 @@ export const theme = createTheme({
   respectReducedMotion: true,
   cursorType: 'pointer',
 });
+
+/** Mantine's neutral colours are ours, in every scheme and contrast. */
+export const cssVariables: CSSVariablesResolver = () => {
+  const ours = {
+    '--mantine-color-body': 'var(--surface-raised)',
+    '--mantine-color-text': 'var(--text)',
+    '--mantine-color-bright': 'var(--text)',
+    '--mantine-color-dimmed': 'var(--text-dim)',
+    '--mantine-color-placeholder': 'var(--text-dim)',
+    '--mantine-color-anchor': 'var(--accent-text)',
+    '--mantine-color-error': 'var(--state-failed-text)',
+    '--mantine-color-default': 'var(--surface-raised)',
+    '--mantine-color-default-hover': 'var(--surface-hover)',
+    '--mantine-color-default-color': 'var(--text)',
+    '--mantine-color-default-border': 'var(--border)',
+  };
+  return { variables: {}, light: ours, dark: ours };
+};

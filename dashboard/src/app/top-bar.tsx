@@ -5,6 +5,7 @@ import { LiveMark } from './live-mark.tsx';
 import { useSession } from './session.ts';
 import { SettingsMenu } from './settings-menu.tsx';
 import classes from './top-bar.module.css';
+import { UserMenu } from './user-menu.tsx';
 
 export function TopBar({ onMenu }: { readonly onMenu: () => void }) {
   const { me } = useSession();
@@ -33,6 +34,7 @@ export function TopBar({ onMenu }: { readonly onMenu: () => void }) {
       <CommandKeys />
       <LiveMark />
       <SettingsMenu />
+      <UserMenu />
     </header>
   );
 }

@@ -18,7 +18,7 @@ export function DataCards<Row>(props: GridPart<Row>) {
   const title = shown.find(({ primary }) => primary) ?? shown[0];
   const others = shown.filter((column) => column !== title);
   return (
-    <div className={classes.cards}>
+    <div className={classes.cards} data-frame={props.frame ?? true}>
       <ul aria-label={label}>
         {rows.map((row) => {
           const original = row.original.row;

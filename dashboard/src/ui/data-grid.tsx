@@ -70,6 +70,7 @@ export function DataGrid<Row>(props: GridPart<Row>) {
       ref={scroller}
       className={classes.grid}
       data-density={density}
+      data-frame={props.frame ?? true}
       style={{ '--columns': columns, '--row': `${height}px`, maxHeight } as React.CSSProperties}
       role="grid"
       aria-label={label}

@@ -56,6 +56,8 @@ export interface DataTableProps<Row> {
   readonly onMore?: () => void;
   /** Ids of the rows on the screen, whenever they change. */
   readonly onVisible?: (ids: readonly string[]) => void;
+  /** Whether it draws a frame; not where a panel does. Default true. */
+  readonly frame?: boolean;
   /** Tallest the grid may grow, px; default: the room that its parent gives. */
   readonly maxHeight?: number;
 }

@@ -10,6 +10,8 @@ export const thinSpace = '\u2009';
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
+  // An exponent is for calculators; so small an amount matters only in that it is not none.
+  if (size > 0 && size < 0.001) return value > 0 ? '< 0.001' : '> −0.001';
   if (size >= 1000)
     return Math.round(value)
       .toString()
@@ -37,6 +39,13 @@ export function formatScaled(value: number, unit: string): string {
 export const formatQuantity = (value: number, unit: string): string => `${formatNumber(value)}${thinSpace}${unit}`;
 
 const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** Energy: in Wh below 1 kWh, in MWh from 1,000 on. */
+export function formatEnergy(kwh: number): string {
+  const size = Math.abs(kwh);
+  if (size < 1) return formatQuantity(kwh * 1000, 'Wh');
+  return size < 1000 ? formatQuantity(kwh, 'kWh') : formatQuantity(kwh / 1000, 'MWh');
+}
 
 /** Bytes in binary units: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {

@@ -1,36 +1,28 @@
-/** Overview: what runs, what it costs, and what to do next. */
+/**
+ * Overview: what runs, waits and failed, what it costs, how full the fleet is, my last jobs; and, while there is nothing yet,
+ * what to do first.
+ */
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
 import { read } from '../../api/queries.ts';
 import page from '../../app/page.module.css';
 import { Panel } from '../../ui/panel.tsx';
-import { JobStateMark } from '../../ui/state-mark.tsx';
-import { Time } from '../../ui/time.tsx';
+import { Figures, FiguresSkeleton } from './figures.tsx';
+import { LastJobs } from './last-jobs.tsx';
+import { Onboarding } from './onboarding.tsx';
+import classes from './overview.module.css';
+import { useLiveOverview } from './use-overview.ts';
 
 export function Page() {
-  const jobs = useQuery({ ...read('GET /v1/jobs', { query: { limit: 10 } }), refetchInterval: 5_000 });
+  const overview = useLiveOverview();
+  const anyJob = useQuery(read('GET /v1/jobs', { query: { limit: 1 } }));
+  const isNew = anyJob.data?.items.length === 0;
   return (
-    <div className={page.page}>
+    <div className={`${page.page} ${classes.page}`}>
       <h1>Overview</h1>
-      <Panel
-        title="Last jobs"
-        query={jobs}
-        isEmpty={({ items }) => items.length === 0}
-        empty={{ why: 'No job was submitted yet.' }}
-      >
-        {({ items }) => (
-          <ul>
-            {items.map((job) => (
-              <li key={job.id}>
-                <Link to="/jobs/$id" params={{ id: job.id }}>
-                  {job.name}
-                </Link>{' '}
-                <JobStateMark job={job} /> <Time at={job.submittedAt} />
-              </li>
-            ))}
-          </ul>
-        )}
+      <Panel bare query={overview} skeleton={<FiguresSkeleton />}>
+        {(figures) => <Figures figures={figures} />}
       </Panel>
+      {isNew ? <Onboarding figures={overview.data} /> : <LastJobs />}
     </div>
   );
 }

@@ -1,0 +1,19 @@
+/** Why a job is in its state, in the words of the server: why it waits, why it is being stopped, why it failed. */
+import type { Job } from '../../api/contract.ts';
+
+const stopping: Readonly<Record<NonNullable<Job['stopReason']>, string>> = {
+  cancel: 'being cancelled',
+  preempt: 'makes room for another job',
+  move: 'moves to another node',
+  suspend: 'being suspended',
+  shed: 'power is being saved',
+};
+
+/** null where there is nothing to say. */
+export function reasonOf(job: Pick<Job, 'state' | 'pending' | 'stopReason' | 'reason' | 'exitCode'>): string | null {
+  if (job.state === 'queued') return job.pending?.message ?? job.pending?.reason.replaceAll('_', ' ') ?? null;
+  if (job.state === 'stopping') return job.stopReason === null ? null : stopping[job.stopReason];
+  // "failed" says no more than the state does.
+  if (job.reason !== null && job.reason !== job.state) return job.reason.replaceAll(/[-_]/g, ' ');
+  return job.state === 'failed' && job.exitCode !== null ? `exit code ${job.exitCode}` : null;
+}

@@ -1,0 +1,67 @@
+/** Saved filters: open one, save these, delete one. */
+import { Button, CloseButton, Menu, Modal, TextInput } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useNavigate } from '@tanstack/react-router';
+import { type FormEvent, useState } from 'react';
+import { usePreference } from '../../app/preference.ts';
+import { type Filters, filterSearch, isFiltered } from './filters.ts';
+import classes from './jobs.module.css';
+import { areViews, putView, type SavedView, withoutView } from './views.ts';
+
+const noViews: readonly SavedView[] = [];
+
+export function SavedViews({ filters }: { readonly filters: Filters }) {
+  const [views, setViews] = usePreference<readonly SavedView[]>('jobs.views', areViews, noViews);
+  const [asking, { open, close }] = useDisclosure(false);
+  const [name, setName] = useState('');
+  const navigate = useNavigate();
+  const save = (event: FormEvent) => {
+    event.preventDefault();
+    if (name.trim() === '') return;
+    setViews(putView(views, { name: name.trim(), search: filterSearch(filters) }));
+    setName('');
+    close();
+  };
+  return (
+    <>
+      <Menu position="bottom-end" width={240}>
+        <Menu.Target>
+          <Button variant="default" size="xs">
+            Views
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {views.map((view) => (
+            <div key={view.name} className={classes.view}>
+              <Menu.Item onClick={() => void navigate({ to: '/jobs', search: view.search })}>{view.name}</Menu.Item>
+              <CloseButton
+                size="sm"
+                aria-label={`Delete the view ${view.name}`}
+                onClick={() => setViews(withoutView(views, view.name))}
+              />
+            </div>
+          ))}
+          {views.length > 0 && <Menu.Divider />}
+          <Menu.Item onClick={open} disabled={!isFiltered(filters)}>
+            Save these filters
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Modal opened={asking} onClose={close} title="Save these filters" closeButtonProps={{ 'aria-label': 'Close' }}>
+        <form onSubmit={save}>
+          <TextInput
+            label="Name"
+            description="Saved in this browser."
+            value={name}
+            maxLength={60}
+            onChange={(event) => setName(event.currentTarget.value)}
+            data-autofocus
+          />
+          <Button type="submit" mt="md" size="xs" disabled={name.trim() === ''}>
+            Save
+          </Button>
+        </form>
+      </Modal>
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+/** Which columns are shown, and how dense the rows are; remembered in this browser. */
+import { Button, Menu } from '@mantine/core';
+import { oneOf, usePreference } from '../../app/preference.ts';
+import type { Density } from '../../ui/data-table.tsx';
+import { Mark } from '../../ui/mark.tsx';
+import { columnIds, columns, hiddenByDefault } from './columns.tsx';
+
+export interface Look {
+  readonly hidden: ReadonlySet<string>;
+  readonly density: Density;
+  setHidden(hidden: readonly string[]): void;
+  setDensity(density: Density): void;
+}
+
+const areColumns = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((id) => columnIds.includes(id) && id !== 'name');
+const isDensity = oneOf('comfortable', 'compact');
+
+export function useLook(): Look {
+  const [hidden, setHidden] = usePreference<readonly string[]>('jobs.hidden', areColumns, hiddenByDefault);
+  const [density, setDensity] = usePreference<Density>('jobs.density', isDensity, 'comfortable');
+  return { hidden: new Set(hidden), density, setHidden, setDensity };
+}
+
+export function ViewMenu({ look }: { readonly look: Look }) {
+  const { hidden, density, setHidden, setDensity } = look;
+  const toggle = (id: string) => setHidden(hidden.has(id) ? [...hidden].filter((one) => one !== id) : [...hidden, id]);
+  return (
+    <Menu position="bottom-end" closeOnItemClick={false} width={200}>
+      <Menu.Target>
+        <Button variant="default" size="xs">
+          Columns
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {columns
+          .filter(({ id }) => id !== 'name')
+          .map(({ id, header }) => (
+            <Menu.Item
+              key={id}
+              role="menuitemcheckbox"
+              aria-checked={!hidden.has(id)}
+              leftSection={<Mark on={!hidden.has(id)} />}
+              onClick={() => toggle(id)}
+            >
+              {header}
+            </Menu.Item>
+          ))}
+        <Menu.Divider />
+        <Menu.Item
+          role="menuitemcheckbox"
+          aria-checked={density === 'compact'}
+          leftSection={<Mark on={density === 'compact'} />}
+          onClick={() => setDensity(density === 'compact' ? 'comfortable' : 'compact')}
+        >
+          Dense rows
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
