@@ -1,5 +1,10 @@
 /** Mantine's theme: our teal, our type, our density. What a colour means is in tokens.css. */
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+} from '@mantine/core';
 
 /** 174°, from light to dark; 8 carries white text at 5.6 : 1, 3 carries black. */
 const teal: MantineColorsTuple = [
@@ -25,6 +30,17 @@ export const theme = createTheme({
   fontFamilyMonospace: "'JetBrains Mono', ui-monospace, SFMono-Regular, Menlo, monospace",
   fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '20px' },
   defaultRadius: 'sm',
+  // Mantine takes the text on a filled button from the light shade alone; in dark that would be white on pale teal.
+  variantColorResolver: (input) => {
+    const colors = defaultVariantColorsResolver(input);
+    const isPrimary =
+      input.variant === 'filled' && (input.color === undefined || input.color === input.theme.primaryColor);
+    return isPrimary ? { ...colors, color: 'var(--mantine-primary-color-contrast)' } : colors;
+  },
+  components: {
+    // A dialog's heading is no banner of the page, and its cross has a name.
+    Modal: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' }, attributes: { header: { role: 'none' } } } },
+  },
   respectReducedMotion: true,
   cursorType: 'pointer',
 });

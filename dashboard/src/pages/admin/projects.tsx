@@ -1,0 +1,75 @@
+/** Projects: what jobs, keys, secrets and spending belong to. */
+import { TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { Item } from '../../api/contract.ts';
+import { read } from '../../api/queries.ts';
+import { request } from '../../api/request.ts';
+import type { Column } from '../../ui/data-table.tsx';
+import { Count, Quantity, Usd } from '../../ui/quantity.tsx';
+import { Time } from '../../ui/time.tsx';
+import { CreateDialog, textIn } from './create-dialog.tsx';
+import { ListPanel } from './list-panel.tsx';
+import { useList } from './use-list.ts';
+
+type Project = Item<'GET /v1/projects'>;
+
+const projects = 'GET /v1/projects';
+
+export function Projects() {
+  const list = useList(projects);
+  const { data } = useQuery(read('GET /v1/usage'));
+  const usage = new Map(data?.items.map((item) => [item.project.id, item]));
+  const columns: readonly Column<Project>[] = [
+    {
+      id: 'name',
+      header: 'Project',
+      primary: true,
+      width: 'minmax(140px, 2fr)',
+      cell: ({ name }) => (
+        <Link to="/jobs" search={{ project: name }}>
+          {name}
+        </Link>
+      ),
+    },
+    { id: 'jobs', header: 'Jobs that ran', align: 'end', cell: ({ id }) => <Count value={usage.get(id)?.jobs ?? 0} /> },
+    {
+      id: 'cost',
+      header: 'Cost',
+      align: 'end',
+      cell: ({ id }) => <Usd value={usage.get(id)?.usage.costUsd ?? '0'} source="from the usage of its jobs" />,
+    },
+    {
+      id: 'energy',
+      header: 'Energy',
+      align: 'end',
+      cell: ({ id }) => {
+        const used = usage.get(id)?.usage;
+        return (
+          <Quantity value={(used?.energyKwh ?? 0) * 1000} unit="Wh" scaled source={used?.energySource ?? undefined} />
+        );
+      },
+    },
+    { id: 'created', header: 'Created', align: 'end', cell: ({ createdAt }) => <Time at={createdAt} /> },
+  ];
+  return (
+    <ListPanel
+      title="Projects"
+      list={list}
+      columns={columns}
+      rowId={({ id }) => id}
+      rowName={({ name }) => name}
+      empty={{ why: 'There is no project.' }}
+      actions={
+        <CreateDialog
+          label="Create a project"
+          submit="Create"
+          changes={[projects]}
+          onSubmit={(form) => request('POST /v1/projects', { body: { name: textIn(form, 'name') ?? '' } })}
+        >
+          <TextInput name="name" label="Name" required data-autofocus />
+        </CreateDialog>
+      }
+    />
+  );
+}
