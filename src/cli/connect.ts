@@ -1,6 +1,6 @@
 /**
- * Finds server and key: `SOLYX_URL` and `SOLYX_API_KEY`, else what the server of this machine left in the data directory
- * (contracts §7).
+ * Finds server and key: `SOLYX_URL` and `SOLYX_API_KEY`, else what `solyx login` kept, else what the server of this machine
+ * left in the data directory (contracts §7).
  *
  * The admin key of the data directory goes to the server of this machine and nowhere else: not to a URL elsewhere, and not to
  * whatever listens by now on the port of a server that has ended.
@@ -12,6 +12,7 @@ import { solyxHome } from '../common/config/home.ts';
 import { type Client, createClient } from '../common/contract/client.ts';
 import { SolyxError } from '../common/errors/index.ts';
 import { isAlive, type LocalServer, readLocalServer } from './local-server.ts';
+import { readLogin } from './login-file.ts';
 import { note } from './output.ts';
 import { fetchByNode } from './transport.ts';
 
@@ -23,9 +24,23 @@ const startPatienceSeconds = 120;
  * @throws server_unreachable when there is neither a URL nor a local server, unauthenticated without a key
  */
 export async function connect(): Promise<Client> {
+  return createClient({ ...(await findServer()), fetch: fetchByNode });
+}
+
+/** Where the server is and by which key it is asked, for what the client does not do: sockets, streams. @throws as `connect` */
+export async function findServer(): Promise<{ url: string; apiKey: string }> {
   const home = solyxHome();
-  const url = process.env.SOLYX_URL || (await localServer(home)).url;
-  return createClient({ url, apiKey: process.env.SOLYX_API_KEY || keyFor(url, home), fetch: fetchByNode });
+  const url = await serverUrl();
+  const login = readLogin(home);
+  const kept = login?.url === url ? login.apiKey : undefined;
+  return { url, apiKey: process.env.SOLYX_API_KEY || kept || keyFor(url, home) };
+}
+
+/** URL of the server that commands talk to, without a slash at its end; waits for one that is starting. */
+export async function serverUrl(): Promise<string> {
+  const home = solyxHome();
+  const url = process.env.SOLYX_URL || readLogin(home)?.url || (await localServer(home)).url;
+  return url.replace(/\/+$/, '');
 }
 
 function keyFor(url: string, home: string): string {
@@ -36,7 +51,7 @@ function keyFor(url: string, home: string): string {
     throw new SolyxError('config_invalid', { detail: `SOLYX_URL is no URL: ${url}`, cause: error });
   }
   if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host) && readLocalServer(home)?.url !== url) {
-    throw new SolyxError('unauthenticated', `Set SOLYX_API_KEY to a key of ${url}.`);
+    throw new SolyxError('unauthenticated', `Use \`solyx login ${url}\`, or set SOLYX_API_KEY to a key of it.`);
   }
   return readAdminKey(home);
 }

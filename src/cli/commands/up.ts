@@ -85,6 +85,8 @@ async function up(options: UpOptions): Promise<void> {
     await agent?.start(() => makeJoinToken(home, local, plane));
     if (options.json) printJson({ ready: url, home, log: logFile });
     else print(`ready ${url}`);
+    // To a person's terminal only: what a service writes ends in a log, where a link that signs in has no place.
+    if (process.stderr.isTTY && !options.json) note(await consoleLink(home, local, url));
     note(colors.dim('In another terminal: npx solyx submit examples/train.yaml --follow'));
     const signal = await signalled;
     note(`\n${signal}: stopping control plane and database. Jobs go on; \`solyx down\` ends them too.`);
@@ -93,6 +95,16 @@ async function up(options: UpOptions): Promise<void> {
     await removeLocalServer(home);
     await plane.stop();
   }
+}
+
+/** A link that opens the console signed in; how to get one when it cannot be made now, since that must not end the start. */
+async function consoleLink(home: string, local: string, url: string): Promise<string> {
+  const client = createClient({ url: local, apiKey: readAdminKey(home), fetch: fetchByNode });
+  return client.createLoginLink({ body: { expiresInSeconds: 600 } }).then(
+    (link) =>
+      `open ${link.url ?? `${url}${link.path}`}  ${colors.dim('once, within 10 minutes; later: npx solyx open')}`,
+    () => colors.dim('The console: npx solyx open'),
+  );
 }
 
 /** A token with which the agent of this machine joins the local site, made the way an operator would. */

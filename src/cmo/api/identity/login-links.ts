@@ -31,7 +31,8 @@ export function loginLinkHandlers(deps: ApiDeps): Handlers<LoginRoute> {
           expiresInSeconds: body.expiresInSeconds,
         });
         await recordAudit(tx, { principal, action: 'login-link.created', subject: link.id, request });
-        return { path: link.path, expiresAt: iso(link.expiresAt) };
+        const url = identity.publicUrl === undefined ? null : `${identity.publicUrl.replace(/\/+$/, '')}${link.path}`;
+        return { path: link.path, url, expiresAt: iso(link.expiresAt) };
       }),
 
     mailLoginLink: ({ body, request }) =>

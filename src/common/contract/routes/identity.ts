@@ -81,6 +81,7 @@ export const identityRoutes = {
       path: z
         .string()
         .describe('Path and fragment below the server’s URL. A fragment is sent to no server and is in no log.'),
+      url: z.url().nullable().describe('The whole of it, where `server.publicUrl` says how browsers get here.'),
       expiresAt: instant,
     }),
     errors: [],
