@@ -46,7 +46,7 @@ function JobPage({ job }: { readonly job: JobDetail }) {
     });
   return (
     <>
-      <JobHeader job={job} />
+      <JobHeader job={job} isWaitTold={tab === 'overview'} />
       <Tabs value={tab} onChange={show} keepMounted={false} className={classes.tabs}>
         <Tabs.List aria-label="Parts of the job" className={classes.tabList}>
           {shown.map(({ id, label }) => (

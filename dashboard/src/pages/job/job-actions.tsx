@@ -69,9 +69,10 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
         </ConfirmButton>
       )}
       <Button
+        className={classes.linkButton}
         size="xs"
         variant="default"
-        renderRoot={(props) => <Link {...props} style={{ color: 'inherit' }} to="/submit" search={{ from: job.id }} />}
+        renderRoot={(props) => <Link {...props} to="/submit" search={{ from: job.id }} />}
       >
         Clone and edit
       </Button>

@@ -11,7 +11,13 @@ import { JobActions } from './job-actions.tsx';
 import { isFinal } from './use-job.ts';
 import { pendingTitle } from './why/why.ts';
 
-export function JobHeader({ job }: { readonly job: JobDetail }) {
+interface JobHeaderProps {
+  readonly job: JobDetail;
+  /** Whether the page below tells why it waits. */
+  readonly isWaitTold: boolean;
+}
+
+export function JobHeader({ job, isWaitTold }: JobHeaderProps) {
   const title = job.arrayIndex === null ? job.name : `${job.name}[${job.arrayIndex}]`;
   return (
     <header>
@@ -44,7 +50,7 @@ export function JobHeader({ job }: { readonly job: JobDetail }) {
         {job.attemptCount > 1 && <Fact name="Attempts">{job.attemptCount}</Fact>}
         {job.exitCode !== null && <Fact name="Exit code">{job.exitCode}</Fact>}
       </dl>
-      <Notice job={job} />
+      <Notice job={job} isWaitTold={isWaitTold} />
     </header>
   );
 }
@@ -59,7 +65,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: Re
 }
 
 /** What is and what to do, where a state alone does not say it. */
-function Notice({ job }: { readonly job: JobDetail }) {
+function Notice({ job, isWaitTold }: JobHeaderProps) {
   if (job.contactLostSince !== null) {
     return (
       <div className={classes.notice} role="status">
@@ -71,6 +77,7 @@ function Notice({ job }: { readonly job: JobDetail }) {
     );
   }
   if (job.pending !== null) {
+    if (isWaitTold) return null;
     return (
       <div className={classes.notice} role="status">
         <p>

@@ -1,5 +1,6 @@
 /** Curves of a job: what it wrote about its training, and what its devices did meanwhile, under one cursor. */
 import { Button, SegmentedControl, Select, TextInput } from '@mantine/core';
+import '@mantine/core/styles/FloatingIndicator.layer.css';
 import '@mantine/core/styles/SegmentedControl.layer.css';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';

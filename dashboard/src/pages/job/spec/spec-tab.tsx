@@ -1,5 +1,6 @@
 /** The spec of the job as YAML: as a person would write it, or resolved with every default. */
 import { Button, SegmentedControl } from '@mantine/core';
+import '@mantine/core/styles/FloatingIndicator.layer.css';
 import '@mantine/core/styles/SegmentedControl.layer.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -7,9 +8,10 @@ import { useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { writeClipboard } from '../../../ui/copy-id.tsx';
 import { Panel } from '../../../ui/panel.tsx';
-import { specOfJob } from '../../submit/spec/clone.ts';
+import { inReadingOrder, specOfJob } from '../../submit/spec/clone.ts';
 import { writeSpec } from '../../submit/spec/draft.ts';
 import { yamlQuery } from '../../submit/spec/yaml.ts';
+import job_ from '../job.module.css';
 import classes from './spec.module.css';
 
 export function Tab({ job }: { readonly job: JobDetail }) {
@@ -34,7 +36,7 @@ export function Tab({ job }: { readonly job: JobDetail }) {
       }
     >
       {(yaml) => {
-        const text = writeSpec(yaml, form === 'written' ? specOfJob(job.spec) : job.spec);
+        const text = writeSpec(yaml, form === 'written' ? specOfJob(job.spec) : inReadingOrder(job.spec));
         const copy = async () => {
           setSaid((await writeClipboard(text)) ? 'Copied' : 'Copying was refused');
           setTimeout(() => setSaid(''), 1_500);
@@ -55,11 +57,10 @@ export function Tab({ job }: { readonly job: JobDetail }) {
                 Copy
               </Button>
               <Button
+                className={job_.linkButton}
                 size="xs"
                 variant="default"
-                renderRoot={(props) => (
-                  <Link {...props} style={{ color: 'inherit' }} to="/submit" search={{ from: job.id }} />
-                )}
+                renderRoot={(props) => <Link {...props} to="/submit" search={{ from: job.id }} />}
               >
                 Clone and edit
               </Button>

@@ -1,5 +1,6 @@
 /** The command: a line for the shell, or words that are run as they are. */
 import { SegmentedControl, Textarea } from '@mantine/core';
+import '@mantine/core/styles/FloatingIndicator.layer.css';
 import '@mantine/core/styles/SegmentedControl.layer.css';
 import { valueAt } from '../spec/draft.ts';
 import { groups, textOf } from '../spec/fields.ts';

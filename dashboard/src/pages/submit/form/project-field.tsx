@@ -15,7 +15,7 @@ export function ProjectField({ spec, edit, issues }: PartProps) {
   return (
     <Select
       label={fields.project.label}
-      description={error === null ? undefined : 'The list of projects cannot be read now.'}
+      description={error === null ? 'Who pays for it.' : 'The list of projects cannot be read now.'}
       error={issues.project}
       size="xs"
       searchable={names.size > 8}

@@ -18,7 +18,7 @@ const fieldsOf = (value: unknown): Fields => (isFields(value) ? value : {});
 /** Turns the wire form of a spec (`GET /v1/jobs/:id`, `spec`) into what may be submitted. */
 export function specOfJob(wire: Fields): Spec {
   const { resources, timeouts, retries, pricing, onDisconnect, ...rest } = wire;
-  return withoutEmpty({
+  return inReadingOrder({
     ...withoutDefaults(rest, topDefaults),
     resources: resourcesOf(fieldsOf(resources)),
     timeouts: timeoutsOf(fieldsOf(timeouts)),
@@ -26,6 +26,31 @@ export function specOfJob(wire: Fields): Spec {
     pricing: pricingOf(fieldsOf(pricing)),
     onDisconnect: onDisconnectOf(onDisconnect),
   });
+}
+
+/** What people look for first stands first; the database keeps keys in an order of its own. */
+const readingOrder = [
+  'name',
+  'image',
+  'imageCredentials',
+  'command',
+  'args',
+  'workingDirectory',
+  'env',
+  'secrets',
+  'resources',
+  'array',
+  'isolation',
+  'network',
+  'checkpointPath',
+  'timeouts',
+  'retries',
+];
+
+/** The fields that are not empty, in the order in which they are read; those of later releases at the end. */
+export function inReadingOrder(spec: Fields): Spec {
+  const place = (key: string) => (readingOrder.includes(key) ? readingOrder.indexOf(key) : readingOrder.length);
+  return Object.fromEntries(Object.entries(withoutEmpty(spec)).sort(([a], [b]) => place(a) - place(b)));
 }
 
 const topDefaults: Fields = {

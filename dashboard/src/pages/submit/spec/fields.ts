@@ -58,16 +58,12 @@ export const fields = {
   memory: field('memory', 'resources.memory', 'Memory', 'quantity', { placeholder: '512MiB' }),
   disk: field('disk', 'resources.disk', 'Scratch disk', 'quantity', { placeholder: '1GiB' }),
   sharedMemory: field('sharedMemory', 'resources.sharedMemory', 'Shared memory', 'quantity', { placeholder: '64MiB' }),
-  nodes: field('nodes', 'resources.nodes', 'Nodes', 'number', {
-    placeholder: '1',
-    help: 'All start together or none does.',
-  }),
+  nodes: field('nodes', 'resources.nodes', 'Nodes of a gang', 'number', { placeholder: '1' }),
   arrayCount: field('arrayCount', 'array.count', 'Array tasks', 'number', {
     placeholder: 'no array',
-    help: 'Each task finds its $SOLYX_ARRAY_INDEX.',
   }),
   project: field('project', 'project', 'Project', 'choice'),
-  priority: field('priority', 'priority', 'Priority', 'number', { placeholder: '0', help: '−1000 to 1000.' }),
+  priority: field('priority', 'priority', 'Priority', 'number', { placeholder: '0' }),
   runTimeout: field('runTimeout', 'timeouts.run', 'Longest run', 'quantity', { placeholder: 'no limit' }),
   queueTimeout: field('queueTimeout', 'timeouts.queue', 'Longest wait', 'quantity', { placeholder: 'no limit' }),
   stopGrace: field('stopGrace', 'timeouts.stopGrace', 'Grace to stop', 'quantity', { placeholder: '10s' }),
@@ -77,8 +73,7 @@ export const fields = {
   retryStart: field('retryStart', 'retries.start-failed', 'Start failed', 'number', { placeholder: '3' }),
   retryNode: field('retryNode', 'retries.node-lost', 'Node lost', 'number', { placeholder: '5' }),
   checkpointPath: field('checkpointPath', 'checkpointPath', 'Checkpoint folder', 'text', {
-    placeholder: 'no checkpoints',
-    help: 'An absolute path, like /checkpoints.',
+    placeholder: 'none, or /checkpoints',
   }),
   maxPrice: field('maxPrice', 'pricing.maxPricePerHour', 'Most dollars an hour', 'quantity', {
     placeholder: 'no limit',
