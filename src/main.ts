@@ -18,6 +18,7 @@ import {
   serveDashboard,
 } from './cmo/api/index.ts';
 import { attemptLedger } from './cmo/jobs/index.ts';
+import { Notifier, notificationSettings } from './cmo/monitoring/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
 import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
@@ -130,6 +131,14 @@ export const components = {
       const orchestrator = new ClusterOrchestrator({ db, wake, clock, logger, registry, backends, owner: processId });
       orchestrator.start();
       return { ready: () => orchestrator.ready(), stop: () => orchestrator.stop() };
+    },
+  },
+  monitoring: {
+    port: 8092,
+    async start({ config, db, wake, logger, registry, secrets }) {
+      const notifier = new Notifier({ db, wake, logger, registry, secrets, ...notificationSettings(config) });
+      await notifier.start();
+      return { ready: () => true, stop: () => notifier.stop() };
     },
   },
 } as const satisfies Record<string, Component>;

@@ -22,6 +22,7 @@ const commands = {
   keys: async () => (await import('./commands/keys.ts')).keysCommand,
   secrets: async () => (await import('./commands/secrets.ts')).secretsCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,
+  notifications: async () => (await import('./commands/notifications.ts')).notificationsCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   agent: async () => (await import('./commands/agent.ts')).agentCommand,
   users: async () => (await import('./commands/users.ts')).usersCommand,

@@ -22,6 +22,8 @@ const prefixes = {
   command: 'cmd',
   request: 'req',
   secret: 'sec',
+  notificationChannel: 'ntf',
+  delivery: 'dlv',
   dataKey: 'dek',
 } as const;
 

@@ -23,6 +23,7 @@ import { serveLive, ticketHandlers } from './live/index.ts';
 import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
 import { nodeHandlers } from './nodes.ts';
 import { overviewHandlers } from './overview.ts';
+import { notificationHandlers } from './notifications.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
@@ -57,6 +58,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...ownKeyHandlers(deps),
     ...secretHandlers(deps),
     ...auditHandlers(deps),
+    ...notificationHandlers(deps),
     ...blobHandlers(deps),
     ...ticketHandlers(deps),
     getOpenapi: async ({ reply }) =>

@@ -183,6 +183,29 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('E-mail. Links in it begin with `server.publicUrl`, without which no links are sent.'),
+  smtp: z
+    .strictObject({
+      host: z.string().min(1).optional().describe('Mail server that sends notifications. Default: no e-mail is sent.'),
+      port: z.int().min(1).max(65_535).default(587).describe('Its port, 1–65535.'),
+      secure: z
+        .boolean()
+        .default(false)
+        .describe('TLS from the first byte (port 465). Otherwise STARTTLS where the server offers it.'),
+      user: z.string().min(1).optional().describe('User to sign in as. Default: none.'),
+      passwordFile: z.string().min(1).optional().describe('File that holds the password.'),
+      from: z.string().min(3).max(320).optional().describe('Address that mails come from, like `Solyx <solyx@example.com>`.'),
+    })
+    .prefault({})
+    .describe('E-mail.'),
+  notifications: z
+    .strictObject({
+      allowNetworks: z
+        .array(z.string())
+        .default([])
+        .describe('Networks beside the public internet that web-hooks may go to, like `10.0.0.0/8`. Default none.'),
+    })
+    .prefault({})
+    .describe('Telling people and programs what happened.'),
   limits: z
     .strictObject({
       requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).describe('Requests a second of one API key.'),

@@ -81,6 +81,14 @@ export const endpoints = {
   removeSecret: { method: 'DELETE', path: '/v1/secrets/:name' },
   rotateSecretsKey: { method: 'POST', path: '/v1/secrets-key/rotate' },
 
+  createNotificationChannel: { method: 'POST', path: '/v1/notifications/channels' },
+  listNotificationChannels: { method: 'GET', path: '/v1/notifications/channels' },
+  updateNotificationChannel: { method: 'PATCH', path: '/v1/notifications/channels/:id' },
+  removeNotificationChannel: { method: 'DELETE', path: '/v1/notifications/channels/:id' },
+  testNotificationChannel: { method: 'POST', path: '/v1/notifications/channels/:id/test' },
+  listNotificationDeliveries: { method: 'GET', path: '/v1/notifications/deliveries' },
+  replayNotificationDelivery: { method: 'POST', path: '/v1/notifications/deliveries/:id/replay' },
+
   listAudit: { method: 'GET', path: '/v1/audit' },
   getAuditHead: { method: 'GET', path: '/v1/audit/head' },
   listAuditSeals: { method: 'GET', path: '/v1/audit/seals' },

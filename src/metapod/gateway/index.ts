@@ -12,5 +12,6 @@ export {
   readMetricTail,
 } from './metrics-read.ts';
 export { pruneLogs } from './prune-logs.ts';
+export { progressMarks } from './progress-marks.ts';
 export { agentRoutes, type RouteDependencies } from './routes.ts';
 export type { SessionTimings } from './session.ts';

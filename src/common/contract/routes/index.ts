@@ -7,6 +7,7 @@ import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
 import { overviewRoutes } from './overview.ts';
+import { notificationRoutes } from './notifications.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
@@ -22,6 +23,7 @@ export const routes = {
   ...overviewRoutes,
   ...secretRoutes,
   ...auditRoutes,
+  ...notificationRoutes,
   ...liveRoutes,
   ...serviceRoutes,
 };

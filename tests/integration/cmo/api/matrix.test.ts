@@ -20,7 +20,7 @@ const blobHash = createHash('sha256').update(blob).digest('hex');
 
 interface Sample {
   /** What stands for the parameter, in the path or the query. */
-  readonly of?: 'secret' | 'job' | 'key' | 'site' | 'node' | 'blob' | 'session' | 'user' | 'service' | 'ownKey';
+  readonly of?: 'notification' | 'secret' | 'job' | 'key' | 'site' | 'node' | 'blob' | 'session' | 'user' | 'service' | 'ownKey';
   readonly query?: string;
   readonly body?: () => unknown;
   readonly headers?: Record<string, string>;
@@ -92,6 +92,13 @@ const samples: Record<RouteId, Sample> = {
   listSecrets: {},
   removeSecret: { of: 'secret', query: '?project=default', also: [404] },
   rotateSecretsKey: { body: () => ({}) },
+  createNotificationChannel: { body: () => ({ name: unique('channel'), recipients: ['ada@example.com'] }) },
+  listNotificationChannels: {},
+  updateNotificationChannel: { of: 'notification', body: () => ({ enabled: false }), also: [404] },
+  removeNotificationChannel: { of: 'notification', also: [404] },
+  testNotificationChannel: { of: 'notification', also: [404] },
+  listNotificationDeliveries: {},
+  replayNotificationDelivery: { of: 'notification', also: [404] },
   listAudit: {},
   getAuditHead: {},
   listAuditSeals: {},
@@ -108,6 +115,7 @@ const owned = new Set(['job', 'key', 'blob', 'session', 'user', 'service', 'ownK
 
 let api: TestApi;
 const ids = {
+  notification: newId('notificationChannel') as string,
   secret: 'token',
   job: '',
   key: '',

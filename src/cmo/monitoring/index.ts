@@ -1,0 +1,17 @@
+/** What others use of monitoring. */
+export { type NotifiedEvent, notifiedEvents } from './notifications/body.ts';
+export {
+  type ChannelRow,
+  createChannel,
+  type DeliveryRow,
+  getChannel,
+  listChannels,
+  listDeliveries,
+  removeChannel,
+  replayDelivery,
+  testChannel,
+  updateChannel,
+} from './notifications/channels.ts';
+export type { SmtpSettings } from './notifications/email.ts';
+export { Notifier, type NotifierOptions, notificationsTopic } from './notifications/notifier.ts';
+export { type NotificationSettings, notificationSettings } from './notifications/settings.ts';

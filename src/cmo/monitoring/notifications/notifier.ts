@@ -1,0 +1,142 @@
+/**
+ * The notifier: three loops that any number of servers may run at once. One moves events into the outbox, one looks for stuck jobs,
+ * one sends what is due. Nothing is kept in memory; what they do to the database is in the files they call.
+ */
+import type { Transporter } from 'nodemailer';
+import { Counter, type Registry } from 'prom-client';
+import { type Database, withSystem } from '../../../common/database/index.ts';
+import { type Loop, runLoop, type Wake } from '../../../common/events/index.ts';
+import type { Logger } from '../../../common/logger.ts';
+import type { SecretStore } from '../../../common/secrets/index.ts';
+import type { Told } from './body.ts';
+import { openChannelSecret } from './channels.ts';
+import { type Claimed, claimDue, nextDueSeconds, pruneDeliveries, settle } from './deliver.ts';
+import { makeTransport, type SmtpSettings, sendMail } from './email.ts';
+import { ensureCursor, fillOutbox } from './outbox.ts';
+import { findStuck } from './stuck.ts';
+import { type Sent, sendHook } from './webhook.ts';
+
+/** Woken when something is put into the outbox. */
+export const notificationsTopic = 'notifications';
+/** A round that looks for stuck jobs, seconds. */
+const stuckEverySeconds = 30;
+const keptDays = 30;
+const pruneEveryMs = 3_600_000;
+
+export interface NotifierOptions {
+  readonly db: Database;
+  readonly wake: Wake;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly secrets: SecretStore;
+  readonly smtp: SmtpSettings | undefined;
+  /** Networks beside the public internet that web-hooks may go to. */
+  readonly allowNetworks: readonly string[];
+  readonly publicUrl: string | undefined;
+  /** First pause after a failed try, seconds; default 30. */
+  readonly retrySeconds?: number;
+}
+
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #logger: Logger;
+  readonly #transport: Transporter | undefined;
+  readonly #tries: Counter<'kind' | 'result'>;
+  #loops: Loop[] = [];
+  #alarm: NodeJS.Timeout | undefined;
+  #prunedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ component: 'notifier' });
+    this.#transport = options.smtp && makeTransport(options.smtp);
+    this.#tries = new Counter({
+      name: 'solyx_notification_tries_total',
+      help: 'Tries to deliver a notification, by kind of channel and result.',
+      labelNames: ['kind', 'result'],
+      registers: [options.registry],
+    });
+  }
+
+  async start(): Promise<void> {
+    await ensureCursor(this.#options.db.system);
+    const common = { wake: this.#options.wake, logger: this.#logger };
+    this.#loops = [
+      runLoop({ ...common, name: 'notification outbox', wakeOn: ['events'], run: () => this.#fill() }),
+      runLoop({
+        ...common,
+        name: 'stuck jobs',
+        wakeOn: [],
+        resyncSeconds: stuckEverySeconds,
+        run: () => this.#look(),
+      }),
+      runLoop({ ...common, name: 'notifications', wakeOn: [notificationsTopic], run: () => this.#deliver() }),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#alarm);
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    this.#transport?.close();
+  }
+
+  async #fill(): Promise<void> {
+    const { db, publicUrl, wake } = this.#options;
+    const { added, reset } = await withSystem(db, (tx) => fillOutbox(tx, publicUrl));
+    if (reset) this.#logger.warn('events were thrown away before they were read; what they said is not told');
+    if (added > 0) wake.wake(notificationsTopic);
+  }
+
+  async #look(): Promise<void> {
+    const { db, publicUrl, wake } = this.#options;
+    if ((await withSystem(db, (tx) => findStuck(tx, publicUrl))) > 0) wake.wake(notificationsTopic);
+  }
+
+  async #deliver(): Promise<void> {
+    const { db } = this.#options;
+    for (;;) {
+      const claimed = await claimDue(db);
+      await Promise.all(claimed.map((one) => this.#try(one)));
+      if (claimed.length === 0) break;
+    }
+    if (performance.now() - this.#prunedAt > pruneEveryMs) {
+      this.#prunedAt = performance.now();
+      await withSystem(db, (tx) => pruneDeliveries(tx, keptDays), { idempotent: true });
+    }
+    const seconds = await nextDueSeconds(db);
+    clearTimeout(this.#alarm);
+    if (seconds === null) return;
+    this.#alarm = setTimeout(() => this.#loops[2]?.wake(), Math.min(30, seconds) * 1000 + 50);
+    this.#alarm.unref();
+  }
+
+  async #try(claimed: Claimed): Promise<void> {
+    const began = performance.now();
+    const sent = await this.#send(claimed).catch(
+      (error: Error): Sent => ({ kind: 'refused', status: null, error: error.message.slice(0, 200) }),
+    );
+    this.#tries.inc({ kind: claimed.kind, result: sent.kind });
+    if (sent.kind === 'refused') {
+      const { id, channel_id, attempts } = claimed;
+      this.#logger.info(
+        { delivery: id, channel: channel_id, attempts, error: sent.error },
+        'a notification was not taken',
+      );
+    }
+    await settle(this.#options.db, claimed, sent, performance.now() - began, this.#options.retrySeconds);
+  }
+
+  async #send(claimed: Claimed): Promise<Sent> {
+    const { db, secrets, allowNetworks, smtp } = this.#options;
+    if (claimed.kind === 'email') {
+      if (!this.#transport || !smtp)
+        return { kind: 'refused', status: null, error: 'this server sends no e-mail (smtp.host)' };
+      const told = JSON.parse(claimed.body) as Told;
+      return sendMail(this.#transport, smtp.from, { recipients: claimed.recipients!, deliveryId: claimed.id, told });
+    }
+    const { tenant, channel_id, secret } = claimed;
+    const key = await withSystem(db, (tx) => openChannelSecret(tx, secrets, { tenant, channel_id, secret: secret! }));
+    const hook = { url: claimed.url!, secret: key, deliveryId: claimed.id, event: claimed.event, body: claimed.body };
+    return sendHook(hook, { allowNetworks, now: new Date() });
+  }
+}
