@@ -12,6 +12,5 @@ export {
   testChannel,
   updateChannel,
 } from './notifications/channels.ts';
-export type { SmtpSettings } from './notifications/email.ts';
 export { Notifier, type NotifierOptions, notificationsTopic } from './notifications/notifier.ts';
 export { type NotificationSettings, notificationSettings } from './notifications/settings.ts';

@@ -140,16 +140,6 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('How long things are kept. Jobs, usage and the audit log stay.'),
-  mail: z
-    .strictObject({
-      host: z.string().min(1).max(253).optional().describe('SMTP server. Default: no e-mail is sent.'),
-      port: z.int().min(1).max(65_535).default(587).describe('Its port, 1–65535.'),
-      security: z
-        .enum(['tls', 'starttls', 'none'])
-        .default('starttls')
-        .describe('TLS from the first byte (port 465), by STARTTLS (port 587), or none.'),
-      user: z.string().min(1).max(254).optional().describe('Login at the server, where it wants one.'),
-      passwordFile: z.string().min(1).optional().describe('File with the password of that login.'),
   oidc: z
     .strictObject({
       issuer: z.url().optional().describe('OpenID provider, as it calls itself. Needs `server.publicUrl`.'),
@@ -179,24 +169,20 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Signing in by an OpenID provider: authorization code with PKCE.'),
+  mail: z
+    .strictObject({
+      host: z.string().min(1).max(253).optional().describe('SMTP server. Default: no e-mail is sent.'),
+      port: z.int().min(1).max(65_535).default(587).describe('Its port, 1–65535.'),
+      security: z
+        .enum(['tls', 'starttls', 'none'])
+        .default('starttls')
+        .describe('TLS from the first byte (port 465), by STARTTLS (port 587), or none.'),
+      user: z.string().min(1).max(254).optional().describe('Login at the server, where it wants one.'),
+      passwordFile: z.string().min(1).optional().describe('File with the password of that login.'),
       from: z.string().min(3).max(320).optional().describe('Sender, like `Solyx <solyx@example.com>`. Needed to send.'),
     })
     .prefault({})
     .describe('E-mail. Links in it begin with `server.publicUrl`, without which no links are sent.'),
-  smtp: z
-    .strictObject({
-      host: z.string().min(1).optional().describe('Mail server that sends notifications. Default: no e-mail is sent.'),
-      port: z.int().min(1).max(65_535).default(587).describe('Its port, 1–65535.'),
-      secure: z
-        .boolean()
-        .default(false)
-        .describe('TLS from the first byte (port 465). Otherwise STARTTLS where the server offers it.'),
-      user: z.string().min(1).optional().describe('User to sign in as. Default: none.'),
-      passwordFile: z.string().min(1).optional().describe('File that holds the password.'),
-      from: z.string().min(3).max(320).optional().describe('Address that mails come from, like `Solyx <solyx@example.com>`.'),
-    })
-    .prefault({})
-    .describe('E-mail.'),
   notifications: z
     .strictObject({
       allowNetworks: z

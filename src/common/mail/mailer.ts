@@ -22,9 +22,12 @@ export interface MailSettings {
 }
 
 export interface Mail {
-  readonly to: string;
+  /** Address, or several who see each other. */
+  readonly to: string | readonly string[];
   readonly subject: string;
   readonly text: string;
+  /** Name of the message, without brackets: the same for a repeat, so that mail programs show it once. */
+  readonly messageId?: string;
 }
 
 export interface Mailer {
@@ -55,9 +58,11 @@ export function openMailer(settings: MailSettings): Mailer {
       try {
         await transport.sendMail({
           from: settings.from,
-          to: { name: '', address: mail.to },
+          to: [mail.to].flat().map((address) => ({ name: '', address })),
           subject: mail.subject,
           text: mail.text,
+          headers: { 'Auto-Submitted': 'auto-generated' },
+          ...(mail.messageId !== undefined && { messageId: `<${mail.messageId}>` }),
         });
       } finally {
         transport.close();

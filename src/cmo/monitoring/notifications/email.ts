@@ -1,32 +1,19 @@
 /**
- * Sends a notification by e-mail, over the operator's SMTP server.
+ * Sends a notification by e-mail.
  *
  * A job's name comes from whoever submitted it: in the subject it is one line of bounded length, so it can neither add a header nor
- * hide what follows. The message is plain text. `Message-ID` follows from the delivery, so a repeat is the same message to every
- * mail program.
+ * hide what follows. `Message-ID` follows from the delivery, so a repeat is the same message to every mail program.
  */
-import { createTransport, type Transporter } from 'nodemailer';
+import type { Mailer } from '../../../common/mail/index.ts';
 import type { Told } from './body.ts';
 import type { Sent } from './webhook.ts';
 
-export interface SmtpSettings {
-  readonly host: string;
-  readonly port: number;
-  /** TLS from the first byte; otherwise STARTTLS where the server offers it. */
-  readonly secure: boolean;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  readonly from: string;
-}
-
-export interface Mail {
+export interface MailTelling {
   readonly recipients: readonly string[];
   readonly deliveryId: string;
   readonly told: Told;
 }
 
-const connectMs = 10_000;
-const socketMs = 20_000;
 const longestSubject = 150;
 
 const headlines: Record<Told['event'], string> = {
@@ -37,32 +24,14 @@ const headlines: Record<Told['event'], string> = {
   test: 'would be told about like this',
 };
 
-export function makeTransport(settings: SmtpSettings): Transporter {
-  const { host, port, secure, user, password } = settings;
-  return createTransport({
-    host,
-    port,
-    secure,
-    ...(user !== undefined && { auth: { user, pass: password ?? '' } }),
-    connectionTimeout: connectMs,
-    greetingTimeout: connectMs,
-    socketTimeout: socketMs,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
-}
-
 /** Sends one e-mail. Never throws. */
-export async function sendMail(transport: Transporter, from: string, mail: Mail): Promise<Sent> {
-  const { told } = mail;
+export async function sendMail(mailer: Mailer, { recipients, deliveryId, told }: MailTelling): Promise<Sent> {
   try {
-    await transport.sendMail({
-      from,
-      to: [...mail.recipients],
+    await mailer.send({
+      to: recipients,
       subject: subjectOf(told),
       text: textOf(told),
-      messageId: `<${mail.deliveryId}@solyx>`,
-      headers: { 'Auto-Submitted': 'auto-generated' },
+      messageId: `${deliveryId}@solyx`,
     });
     return { kind: 'sent', status: null };
   } catch (error) {

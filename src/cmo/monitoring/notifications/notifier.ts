@@ -2,16 +2,16 @@
  * The notifier: three loops that any number of servers may run at once. One moves events into the outbox, one looks for stuck jobs,
  * one sends what is due. Nothing is kept in memory; what they do to the database is in the files they call.
  */
-import type { Transporter } from 'nodemailer';
 import { Counter, type Registry } from 'prom-client';
 import { type Database, withSystem } from '../../../common/database/index.ts';
 import { type Loop, runLoop, type Wake } from '../../../common/events/index.ts';
 import type { Logger } from '../../../common/logger.ts';
+import type { Mailer } from '../../../common/mail/index.ts';
 import type { SecretStore } from '../../../common/secrets/index.ts';
 import type { Told } from './body.ts';
 import { openChannelSecret } from './channels.ts';
 import { type Claimed, claimDue, nextDueSeconds, pruneDeliveries, settle } from './deliver.ts';
-import { makeTransport, type SmtpSettings, sendMail } from './email.ts';
+import { sendMail } from './email.ts';
 import { ensureCursor, fillOutbox } from './outbox.ts';
 import { findStuck } from './stuck.ts';
 import { type Sent, sendHook } from './webhook.ts';
@@ -29,7 +29,8 @@ export interface NotifierOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly secrets: SecretStore;
-  readonly smtp: SmtpSettings | undefined;
+  /** Undefined: this server sends no e-mail. */
+  readonly mailer: Mailer | undefined;
   /** Networks beside the public internet that web-hooks may go to. */
   readonly allowNetworks: readonly string[];
   readonly publicUrl: string | undefined;
@@ -40,7 +41,6 @@ export interface NotifierOptions {
 export class Notifier {
   readonly #options: NotifierOptions;
   readonly #logger: Logger;
-  readonly #transport: Transporter | undefined;
   readonly #tries: Counter<'kind' | 'result'>;
   #loops: Loop[] = [];
   #alarm: NodeJS.Timeout | undefined;
@@ -49,7 +49,6 @@ export class Notifier {
   constructor(options: NotifierOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ component: 'notifier' });
-    this.#transport = options.smtp && makeTransport(options.smtp);
     this.#tries = new Counter({
       name: 'solyx_notification_tries_total',
       help: 'Tries to deliver a notification, by kind of channel and result.',
@@ -77,7 +76,6 @@ export class Notifier {
   async stop(): Promise<void> {
     clearTimeout(this.#alarm);
     await Promise.all(this.#loops.map((loop) => loop.stop()));
-    this.#transport?.close();
   }
 
   async #fill(): Promise<void> {
@@ -127,12 +125,11 @@ export class Notifier {
   }
 
   async #send(claimed: Claimed): Promise<Sent> {
-    const { db, secrets, allowNetworks, smtp } = this.#options;
+    const { db, secrets, allowNetworks, mailer } = this.#options;
     if (claimed.kind === 'email') {
-      if (!this.#transport || !smtp)
-        return { kind: 'refused', status: null, error: 'this server sends no e-mail (smtp.host)' };
+      if (!mailer) return { kind: 'refused', status: null, error: 'this server sends no e-mail (mail.host)' };
       const told = JSON.parse(claimed.body) as Told;
-      return sendMail(this.#transport, smtp.from, { recipients: claimed.recipients!, deliveryId: claimed.id, told });
+      return sendMail(mailer, { recipients: claimed.recipients!, deliveryId: claimed.id, told });
     }
     const { tenant, channel_id, secret } = claimed;
     const key = await withSystem(db, (tx) => openChannelSecret(tx, secrets, { tenant, channel_id, secret: secret! }));
