@@ -84,7 +84,8 @@ export class LocalAgent {
     const probe = await probeIsolation(process.execPath);
     const sandbox = probe.levels.find(({ level }) => level === 'sandbox');
     if (!sandbox || sandbox.offered || this.#isolation.includes('process')) return;
-    this.#isolation = ['process'];
+    // A machine that refuses namespaces to a sandbox may still have an engine that runs containers.
+    this.#isolation = ['process', ...this.#isolation.filter((level) => level === 'container')];
     note(colors.yellow(`WARNING: no sandbox on this machine: ${sandbox.why}`));
     note(colors.yellow(`Jobs run with isolation "process", which keeps nothing from them. Cure: ${sandbox.cure}`));
   }
@@ -123,6 +124,12 @@ export class LocalAgent {
       '--isolation',
       this.#isolation.join(','),
       ...(config.node.hostNetwork ? ['--host-network'] : []),
+      ...config.node.images.folders.flatMap((folder) => ['--image-dir', folder]),
+      ...config.node.images.insecureRegistries.flatMap((host) => ['--insecure-registry', host]),
+      '--image-space',
+      String(Math.floor(config.node.images.mostGibibytes * 2 ** 30)),
+      '--image-pull-seconds',
+      String(config.node.images.pullSeconds),
     ];
     // What opens the database or the API is no business of the agent, whose user jobs of isolation `process` share.
     const { SOLYX_DATABASE_URL: _url, SOLYX_API_KEY: _key, ...env } = process.env;

@@ -44,7 +44,10 @@ export async function uploadFolder(client: Client, folder: string): Promise<stri
   }
 }
 
-function streamFile({ file, sizeBytes }: Bundle, tell: (words: string) => void): ReadableStream<Uint8Array> {
+export function streamFile(
+  { file, sizeBytes }: Pick<Bundle, 'file' | 'sizeBytes'>,
+  tell: (words: string) => void,
+): ReadableStream<Uint8Array> {
   let sentBytes = 0;
   const counted = new Transform({
     transform(bytes: Buffer, _encoding, done) {
@@ -58,7 +61,8 @@ function streamFile({ file, sizeBytes }: Bundle, tell: (words: string) => void):
   return Readable.toWeb(counted) as ReadableStream<Uint8Array>;
 }
 
-async function isKnown(client: Client, sha256: string): Promise<boolean> {
+/** Whether the server has these bytes already. */
+export async function isKnown(client: Client, sha256: string): Promise<boolean> {
   try {
     await client.headBlob({ params: { sha256 } });
     return true;

@@ -14,10 +14,12 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const FAILPOINTS = [
-  /** The job's row is written; its transaction is not committed. */
+  /** A job is about to be written; nothing of it is durable. */
   'api.before-commit',
   /** The job is durable; the client was not answered. */
   'api.after-commit',
+  /** A channel into a job is intended and audited; its node was not told. */
+  'api.after-channel',
   /** A plan exists; nothing of it is committed. */
   'scheduler.before-commit',
   /** Allocations and attempts are committed; nobody was woken. */
@@ -44,6 +46,8 @@ export const FAILPOINTS = [
   'gateway.after-heartbeats',
   /** A command is about to be sent to its node. */
   'gateway.before-command',
+  /** A node came for a channel and it is its own now; it was not connected. */
+  'gateway.after-channel-claim',
   /** Reports came in; none is recorded. */
   'gateway.before-reports',
   /** Reports are recorded; the node was not told. */
@@ -80,6 +84,8 @@ export const FAILPOINTS = [
   'agent.after-ended-report',
   /** The server has the reports; the journal still holds them. */
   'agent.before-journal-ack',
+  /** A command was started in a running job for somebody; nothing of it was told. */
+  'agent.after-exec',
   /** A forgotten attempt is about to be deleted. */
   'agent.before-forget',
   /** The supervisor owns the attempt (claim written); the job's process does not exist yet. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
+import { parseBytes } from '../../common/units.ts';
 import { oneOf } from '../arguments.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { note, printJson } from '../output.ts';
@@ -15,12 +16,19 @@ interface AgentCommandOptions {
   name?: string;
   label: Record<string, string>;
   isolation: string[];
+  containerDriver?: Driver[];
+  imageDir: string[];
+  insecureRegistry: string[];
+  imageSpace?: number;
+  imagePullSeconds?: number;
   hostNetwork?: boolean;
   logLevel: string;
   json?: boolean;
 }
 
-const levels = ['sandbox', 'process'];
+const levels = ['sandbox', 'container', 'process'];
+const drivers = ['runtime', 'podman', 'docker'] as const;
+type Driver = (typeof drivers)[number];
 
 export function agentCommand(program: Command): void {
   program
@@ -33,7 +41,15 @@ export function agentCommand(program: Command): void {
     .option('--data <directory>', 'where identity and attempts are kept; default: agent in the data directory')
     .option('--name <name>', 'name of the node; default: the host name')
     .option('--label <key=value>', 'label of the node; repeatable', addLabel, {})
-    .option('--isolation <levels>', 'levels that you allow: sandbox, process, or both by comma', toLevels, ['sandbox'])
+    .option('--isolation <levels>', 'levels that you allow by comma: sandbox, container, process', toLevels, [
+      'sandbox',
+      'container',
+    ])
+    .option('--container-driver <drivers>', 'what may run containers, by comma: runtime, podman, docker', toDrivers)
+    .option('--image-dir <directory>', 'where jobs may take images of this machine from; repeatable', addText, [])
+    .option('--insecure-registry <host>', 'registry that is asked without encryption; repeatable', addText, [])
+    .option('--image-space <bytes>', 'room for images on disk, like 50GiB', toBytes)
+    .option('--image-pull-seconds <seconds>', 'longest time for bringing an image', toSeconds)
     .option('--host-network', 'let jobs use the network of this host')
     .addOption(
       oneOf('--log-level <level>', 'least level that is logged', ['trace', 'debug', 'info', 'warn', 'error']).default(
@@ -57,6 +73,28 @@ function toLevels(text: string): string[] {
   if (unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${levels.join(', ')}, not ${unknown}.`);
   return wanted;
 }
+
+function toDrivers(text: string): Driver[] {
+  return text.split(',').map((word) => {
+    const found = drivers.find((driver) => driver === word.trim());
+    if (found === undefined) throw new InvalidArgumentError(`Expected some of ${drivers.join(', ')}, not ${word}.`);
+    return found;
+  });
+}
+
+function toBytes(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || bytes < 2 ** 20) throw new InvalidArgumentError('Expected bytes like 50GiB.');
+  return bytes;
+}
+
+function toSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 1) throw new InvalidArgumentError('Expected whole seconds.');
+  return seconds;
+}
+
+const addText = (text: string, texts: string[]): string[] => [...texts, text];
 
 function addLabel(text: string, labels: Record<string, string>): Record<string, string> {
   const at = text.indexOf('=');
@@ -83,6 +121,13 @@ async function agent(options: AgentCommandOptions, command: Command): Promise<vo
     labels: options.label,
     hostNetwork: options.hostNetwork ?? false,
     isolation: options.isolation,
+    images: {
+      folders: options.imageDir,
+      insecureRegistries: options.insecureRegistry,
+      ...(options.imageSpace !== undefined && { mostBytes: options.imageSpace }),
+      ...(options.imagePullSeconds !== undefined && { pullSeconds: options.imagePullSeconds }),
+    },
+    ...(options.containerDriver !== undefined && { containerDrivers: options.containerDriver }),
     ...(joinToken !== undefined && { joinToken }),
     ...(options.name !== undefined && { name: options.name }),
   });

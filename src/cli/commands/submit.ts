@@ -41,6 +41,11 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
     const base = file === '-' ? process.cwd() : dirname(resolve(file));
     spec.workingDirectory = { bundle: await uploadFolder(client, resolve(base, spec.workingDirectory)) };
   }
+  if (typeof spec.image === 'string') {
+    const { uploadImage } = await import('../upload-image.ts');
+    const base = file === '-' ? process.cwd() : dirname(resolve(file));
+    spec.image = await uploadImage(client, spec.image, base);
+  }
   const answer = await client.submitJob(
     { query: options.dryRun ? { dryRun: true } : {}, body: spec as JobSpecInput },
     { idempotencyKey: options.idempotencyKey ?? randomUUID() },

@@ -82,8 +82,8 @@ export const configSchema = z.strictObject({
       enabled: z.boolean().default(true).describe('Whether `solyx up` runs an agent on this machine.'),
       name: z.string().min(1).max(63).optional().describe('Name of the local node. Default: the host name.'),
       isolation: z
-        .array(z.enum(['process', 'sandbox']))
-        .default(['sandbox'])
+        .array(z.enum(['process', 'sandbox', 'container']))
+        .default(['sandbox', 'container'])
         .describe(
           'Isolation levels that the operator allows. Where user namespaces are refused only `process` can be offered.',
         ),

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { parseUsd } from '../money.ts';
 import { parseBytes, parseDuration } from '../units.ts';
+import { parseImage } from './image.ts';
 
 const name = z
   .string()
@@ -158,7 +159,10 @@ const secretRequest = z
     name: name.describe('Name of the secret.'),
     env: z
       .string()
-      .regex(/^(?!SOLYX_)[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a name of an environment variable, not of Solyx’ own')
+      .regex(
+        /^(?!SOLYX_)[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+        'expected a name of an environment variable, not of Solyx’ own',
+      )
       .optional(),
     file: z
       .string()
@@ -170,12 +174,26 @@ const secretRequest = z
 export const jobSpecSchema = z
   .strictObject({
     name: name.describe('Name of the job: 1–63 letters, digits, ".", "_" or "-". Need not be unique.'),
-    image: text(512).optional().describe('Container image. Either `image`, `command` or both.'),
+    image: text(512)
+      .optional()
+      .describe(
+        'Container image; the job then runs with isolation `container`. `ghcr.io/team/app:tag` or `…@sha256:…` from a registry, `oci-archive:app.tar` for a file beside the spec, which the CLI uploads (on the wire `oci-archive:sha256:<hash>`), `rootfs:/PATH` or `node-archive:/PATH` on the node where its operator allows it. Either `image`, `command` or both; without `command` the image’s own is run.',
+      ),
+    imageCredentials: z
+      .strictObject({ secret: name.describe('Name of a secret that holds `username:password`.') })
+      .optional()
+      .describe('What a private registry is shown for the image.'),
     command: z
       .union([program(65_536), z.array(program(65_536)).min(1).max(1024)])
       .optional()
       .describe('What to run: a text for `/bin/sh -c`, or a list of words run as they are.'),
-    args: z.array(program(65_536)).max(1024).default([]).describe('Words appended to `command` when it is a list.'),
+    args: z
+      .array(program(65_536))
+      .max(1024)
+      .default([])
+      .describe(
+        'Words appended to `command` when it is a list; without `command` they replace the arguments of the image.',
+      ),
     env: z
       .record(
         z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a name of an environment variable'),
@@ -268,7 +286,7 @@ export const jobSpecSchema = z
     isolation: z
       .enum(['process', 'sandbox', 'container', 'vm', 'node'])
       .default('sandbox')
-      .describe('Least isolation that the job needs. Default `sandbox`.'),
+      .describe('Least isolation that the job needs. Default `sandbox`; with an `image` at least `container`.'),
     network: z
       .enum(['none', 'host'])
       .default('none')
@@ -310,6 +328,14 @@ export const jobSpecSchema = z
   .superRefine((value, context) => {
     if (value.image === undefined && value.command === undefined) {
       context.addIssue({ code: 'custom', path: ['command'], message: 'either `command` or `image` is needed' });
+    }
+    const image = value.image === undefined ? undefined : parseImage(value.image);
+    if (image?.kind === 'bad') context.addIssue({ code: 'custom', path: ['image'], message: image.why });
+    if (value.imageCredentials !== undefined && image?.kind !== 'registry') {
+      context.addIssue({ code: 'custom', path: ['imageCredentials'], message: 'needs an `image` from a registry' });
+    }
+    if (value.isolation === 'container' && value.image === undefined) {
+      context.addIssue({ code: 'custom', path: ['image'], message: 'isolation `container` needs an image' });
     }
     if (value.args.length > 0 && typeof value.command === 'string') {
       context.addIssue({

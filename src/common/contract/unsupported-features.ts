@@ -13,11 +13,6 @@ interface Feature {
 
 export const unsupportedFeatures: readonly Feature[] = [
   {
-    at: '/image',
-    asked: (spec) => spec.image !== undefined,
-    message: 'containers are not run yet; use `command` with isolation `sandbox`',
-  },
-  {
     at: '/datasets',
     asked: (spec) => spec.datasets.length > 0,
     message: 'datasets are not staged yet; put files into `workingDirectory`',
@@ -36,8 +31,8 @@ export const unsupportedFeatures: readonly Feature[] = [
   { at: '/deadline', asked: (spec) => spec.deadline !== undefined, message: 'deadlines are not scheduled yet' },
   {
     at: '/isolation',
-    asked: (spec) => spec.isolation !== 'process' && spec.isolation !== 'sandbox',
-    message: 'only `process` and `sandbox` are offered yet',
+    asked: (spec) => spec.isolation === 'vm' || spec.isolation === 'node',
+    message: 'only `process`, `sandbox` and `container` are offered yet',
   },
 ];
 

@@ -83,10 +83,25 @@ export class ControlPlane {
   /** Secrets of a rank that is about to start. @throws ControlPlaneAway, or SolyxError such as `secret_missing` */
   async secrets(attempt: { attemptId: string; rank: number; token: string }): Promise<SecretsAnswer['secrets']> {
     const { attemptId, rank, token } = attempt;
-    const response = await this.#fetch('POST', `/v1/agent/attempts/${attemptId}/secrets`, JSON.stringify({ token, rank }), {
-      'content-type': 'application/json',
-    });
+    const response = await this.#fetch(
+      'POST',
+      `/v1/agent/attempts/${attemptId}/secrets`,
+      JSON.stringify({ token, rank }),
+      {
+        'content-type': 'application/json',
+      },
+    );
     return secretsAnswer.parse(await response.json()).secrets;
+  }
+
+  /** What the registry of a rank's image is shown, `username:password`. @throws ControlPlaneAway, SolyxError */
+  async imageCredentials(attempt: { attemptId: string; rank: number; token: string }): Promise<string | null> {
+    const { attemptId, rank, token } = attempt;
+    const body = JSON.stringify({ token, rank, image: true });
+    const path = `/v1/agent/attempts/${attemptId}/secrets`;
+    const response = await this.#fetch('POST', path, body, { 'content-type': 'application/json' });
+    const { imageCredentials } = secretsAnswer.parse(await response.json());
+    return imageCredentials === null ? null : Buffer.from(imageCredentials, 'base64').toString('utf8');
   }
 
   async #fetch(

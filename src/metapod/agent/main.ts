@@ -12,7 +12,8 @@ import { runAgent } from './run-agent.ts';
 import type { ServerAddress } from './server-address.ts';
 
 const usage = `usage: main.ts --data-dir DIR (--server URL | --server-file FILE) [--token T | --token-file FILE]
-  [--name NAME] [--label key=value]… [--isolation process,sandbox] [--host-network] [--log-level LEVEL]
+  [--name NAME] [--label key=value]… [--isolation process,sandbox] [--host-network]
+  [--image-dir DIR]… [--insecure-registry HOST]… [--log-level LEVEL]
 The join token may also come in SOLYX_JOIN_TOKEN, where other users of the machine do not see it.`;
 
 async function main(): Promise<number> {
@@ -26,6 +27,8 @@ async function main(): Promise<number> {
       name: { type: 'string' },
       label: { type: 'string', multiple: true },
       isolation: { type: 'string' },
+      'image-dir': { type: 'string', multiple: true, default: [] },
+      'insecure-registry': { type: 'string', multiple: true, default: [] },
       'host-network': { type: 'boolean' },
       'log-level': { type: 'string', default: 'info' },
     },
@@ -51,6 +54,7 @@ async function main(): Promise<number> {
     logger: createLogger({ level: values['log-level'], name: 'agent' }),
     labels,
     hostNetwork: values['host-network'] ?? false,
+    images: { folders: values['image-dir'], insecureRegistries: values['insecure-registry'] },
     ...(joinToken !== undefined && { joinToken }),
     ...(values.name !== undefined && { name: values.name }),
     ...(values.isolation !== undefined && { isolation: values.isolation.split(',') }),

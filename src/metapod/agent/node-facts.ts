@@ -5,8 +5,9 @@ import { hostname } from 'node:os';
 import type { WireInventory } from '../../common/contract/agent/protocol.ts';
 import { type DiscoveredDevice, discoverNode, type Outside, wireInventoryOf } from './discovery/index.ts';
 import { diskUsageBytes } from './isolation/disk-usage.ts';
-import { probeIsolation } from './isolation/index.ts';
+import { type ContainerProbe, probeContainer, probeIsolation } from './isolation/index.ts';
 import type { AgentOptions } from './options.ts';
+import type { ContainerDriverChoice, Launch } from './supervisor/index.ts';
 
 export interface NodeFacts {
   readonly inventory: WireInventory;
@@ -14,7 +15,9 @@ export interface NodeFacts {
 }
 
 export interface OfferedIsolation {
-  readonly offered: ('process' | 'sandbox')[];
+  readonly offered: Launch['isolation'][];
+  /** What runs containers; null when none are offered. */
+  readonly driver: ContainerDriverChoice | null;
   /** Why a level is not offered, by level. */
   readonly missing: Record<string, string>;
   readonly facts: Record<string, unknown>;
@@ -23,14 +26,15 @@ export interface OfferedIsolation {
 /** Which levels the machine can offer and the operator allows. Takes some 100 ms: each level is tried. */
 export async function offerIsolation(
   nodeBinary: string,
-  allowed: readonly string[] | undefined,
+  { dataDir, isolation: allowed, containerDrivers }: Pick<AgentOptions, 'dataDir' | 'isolation' | 'containerDrivers'>,
 ): Promise<OfferedIsolation> {
   const probe = await probeIsolation(nodeBinary);
+  const container = await containerProbe(nodeBinary, dataDir, allowed, containerDrivers);
   const missing: Record<string, string> = {};
   const offered: OfferedIsolation['offered'] = [];
   const warnings: string[] = [];
-  for (const level of probe.levels) {
-    if (!level.offered) missing[level.level] = `${level.why} (cure: ${level.cure})`.slice(0, 512);
+  for (const level of [...probe.levels, container.probe]) {
+    if (!level.offered) missing[level.level] = whyMissing(level).slice(0, 512);
     else if (allowed !== undefined && !allowed.includes(level.level))
       missing[level.level] = 'the operator does not allow it';
     else {
@@ -40,9 +44,29 @@ export async function offerIsolation(
   }
   return {
     offered,
+    driver: offered.includes('container') ? container.driver : null,
     missing,
-    facts: { cgroup: probe.cgroup, ...(warnings.length > 0 && { isolationWarnings: warnings }) },
+    facts: {
+      cgroup: probe.cgroup,
+      ...(offered.includes('container') && container.driver !== null && { containerDriver: container.driver.kind }),
+      ...(warnings.length > 0 && { isolationWarnings: warnings }),
+    },
   };
+}
+
+const whyMissing = ({ why, cure }: { why: string; cure: string }): string =>
+  cure === '' ? why : `${why} (cure: ${cure})`;
+
+/** A level that the operator does not allow is not tried: engines take their time. */
+async function containerProbe(
+  nodeBinary: string,
+  dataDir: string,
+  allowed: readonly string[] | undefined,
+  drivers: AgentOptions['containerDrivers'],
+): Promise<ContainerProbe> {
+  if (allowed === undefined || allowed.includes('container')) return probeContainer(nodeBinary, dataDir, drivers);
+  const probe = { level: 'container', offered: false, why: 'the operator does not allow it', cure: '' } as const;
+  return { probe, driver: null };
 }
 
 /** Looks at the whole machine. Disk on offer is what is free and what our own attempts already hold of it. */

@@ -12,6 +12,9 @@ import { folders, type RankStart } from './attempt-folder.ts';
 import { unpackBundle } from './bundle.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { DiscoveredDevice } from './discovery/index.ts';
+import { PullError } from './images/pull-error.ts';
+import type { RegistryCredentials } from './images/source.ts';
+import { type ContainerDependencies, type PreparedContainer, prepareContainer } from './prepare-container.ts';
 import { type Launch, type LaunchDevice, writeLaunch } from './supervisor/index.ts';
 
 export interface PrepareDependencies {
@@ -23,6 +26,18 @@ export interface PrepareDependencies {
   readonly isolation: readonly string[];
   readonly hostNetwork: boolean;
   readonly nodeBinary: string;
+  /** Null when this node offers no containers. */
+  readonly containers: ContainerDependencies | null;
+}
+
+/** What preparing one rank needs besides. */
+export interface RankWishes {
+  /** Asked for only when the image's registry is. */
+  readonly imageCredentials: () => Promise<RegistryCredentials | null>;
+  /** Told how far an image is, in words. */
+  readonly say: (progress: string) => void;
+  /** The rank is not to start any more. */
+  readonly signal: AbortSignal;
 }
 
 /** Processes and threads that a job may have. */
@@ -37,12 +52,14 @@ export class CannotStart extends Error {}
  *
  * @throws CannotStart; ControlPlaneAway when it should be tried again; Error when the disk is full
  */
-export async function prepareRank(dir: string, start: RankStart, deps: PrepareDependencies): Promise<void> {
+export async function prepareRank(
+  dir: string,
+  start: RankStart,
+  deps: PrepareDependencies,
+  wishes: RankWishes,
+): Promise<void> {
   const payload = start.payload!;
-  const isolation = payload.isolation;
-  if (!deps.isolation.includes(isolation) || (isolation !== 'process' && isolation !== 'sandbox')) {
-    throw new CannotStart(`this node does not offer isolation "${isolation}"`);
-  }
+  const isolation = chooseIsolation(payload, deps);
   if (payload.network === 'host' && !deps.hostNetwork) {
     throw new CannotStart('the operator of this node does not allow network "host"');
   }
@@ -52,33 +69,75 @@ export async function prepareRank(dir: string, start: RankStart, deps: PrepareDe
     payload.checkpointHash === null ? null : await restoreCheckpoint(dir, payload.checkpointHash, deps);
   const checkpointDir = join(dir, folders.checkpoint);
   if (payload.checkpointPath !== null) mkdirSync(checkpointDir, { recursive: true, mode: 0o700 });
-  writeLaunch(dir, {
-    attemptId: start.attemptId,
-    jobId: payload.jobId,
-    rank: start.rank,
-    worldSize: payload.worldSize,
-    token: start.token,
-    command: payload.command,
-    env: { ...payload.env, ...ownEnvironment(payload) },
-    workdir,
-    isolation,
-    network: payload.network,
-    limits: {
-      cpuMilli: payload.cpuMilli,
-      memoryBytes: payload.memoryBytes,
-      diskBytes: payload.diskBytes,
-      sharedMemoryBytes: payload.sharedMemoryBytes,
-      pids: mostProcesses,
-    },
-    devices,
-    timeoutSeconds: payload.timeoutSeconds,
-    graceSeconds: payload.graceSeconds,
-    onDisconnect: payload.stopAfterSeconds === null ? 'keep' : { stopAfterSeconds: payload.stopAfterSeconds },
-    checkpoint: payload.checkpointPath === null ? null : { dir: checkpointDir, previousDir },
-    logBufferBytes: 64 * 1_048_576,
-    nodeBinary: deps.nodeBinary,
-    ...(payload.secrets.length > 0 && { takesSecrets: true }),
-  } satisfies Launch);
+  const prepared = isolation === 'container' ? await bringImage(payload, devices, deps, wishes) : undefined;
+  try {
+    writeLaunch(dir, {
+      attemptId: start.attemptId,
+      jobId: payload.jobId,
+      rank: start.rank,
+      worldSize: payload.worldSize,
+      token: start.token,
+      command: payload.command,
+      env: { ...payload.env, ...ownEnvironment(payload) },
+      workdir,
+      isolation,
+      network: payload.network,
+      limits: {
+        cpuMilli: payload.cpuMilli,
+        memoryBytes: payload.memoryBytes,
+        diskBytes: payload.diskBytes,
+        sharedMemoryBytes: payload.sharedMemoryBytes,
+        pids: mostProcesses,
+      },
+      devices,
+      timeoutSeconds: payload.timeoutSeconds,
+      graceSeconds: payload.graceSeconds,
+      onDisconnect: payload.stopAfterSeconds === null ? 'keep' : { stopAfterSeconds: payload.stopAfterSeconds },
+      checkpoint: payload.checkpointPath === null ? null : { dir: checkpointDir, previousDir },
+      logBufferBytes: 64 * 1_048_576,
+      nodeBinary: deps.nodeBinary,
+      ...(payload.secrets.length > 0 && { takesSecrets: true }),
+      ...(prepared !== undefined && { container: prepared.container }),
+    } satisfies Launch);
+  } finally {
+    prepared?.release();
+  }
+}
+
+/** The weakest level that this node offers and that is enough; an image needs a container, and nothing else can be in one. */
+function chooseIsolation(payload: StartPayload, deps: PrepareDependencies): Launch['isolation'] {
+  const enough =
+    payload.image !== null
+      ? (['container'] as const)
+      : payload.isolation === 'process'
+        ? (['process', 'sandbox'] as const)
+        : payload.isolation === 'sandbox'
+          ? (['sandbox'] as const)
+          : [];
+  const level = enough.find((one) => deps.isolation.includes(one));
+  if (level === undefined) throw new CannotStart(`this node does not offer isolation "${payload.isolation}"`);
+  if (payload.image === null && payload.command.length === 0)
+    throw new CannotStart('there is neither command nor image');
+  return level;
+}
+
+async function bringImage(
+  payload: StartPayload,
+  devices: readonly LaunchDevice[],
+  deps: PrepareDependencies,
+  { imageCredentials, say, signal }: RankWishes,
+): Promise<PreparedContainer> {
+  if (deps.containers === null) throw new CannotStart('this node does not offer isolation "container"');
+  try {
+    const prepared = await prepareContainer(payload, devices, deps.containers, imageCredentials, say, signal);
+    if ('why' in prepared) throw new CannotStart(`the image ${payload.image}: ${prepared.why}`);
+    return prepared;
+  } catch (error) {
+    if (error instanceof PullError) {
+      throw new CannotStart(`the image ${payload.image} is not to be had: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
 }
 
 function ownEnvironment(payload: StartPayload): Record<string, string> {

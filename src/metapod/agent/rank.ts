@@ -25,7 +25,7 @@ import { RankRemains } from './rank-remains.ts';
 import { RankReports } from './rank-reports.ts';
 import { endSeconds, meterRank, usageOf } from './rank-usage.ts';
 import type { NodeSample } from './samples/index.ts';
-import { fetchSecrets } from './secrets.ts';
+import { fetchImageCredentials, fetchSecrets } from './secrets.ts';
 import { claimAttempt } from './supervisor/claim.ts';
 import {
   bootId,
@@ -47,6 +47,8 @@ export interface RankDependencies extends PrepareDependencies {
   /** A report is in the journal and may be sent. */
   readonly onReport: () => void;
   readonly contact: Contact;
+  /** Takes words about how far a rank is with starting. */
+  readonly onProgress: (start: RankStart) => (words: string) => void;
 }
 
 type RankEnd = NonNullable<RankReport['end']>;
@@ -209,9 +211,11 @@ export class Rank {
     }
     let secrets = noSecrets;
     try {
-      if (this.#spawns === 0) await prepareRank(this.dir, this.start, this.#deps);
+      if (this.#spawns === 0) await this.#prepare();
       if (payload.secrets.length > 0) secrets = await fetchSecrets(this.#deps.controlPlane, this.start);
     } catch (error) {
+      // Whatever it was about, it is not wanted any more; the next step says so.
+      if (this.#progress.value.stop !== null) return;
       if (error instanceof CannotStart) return this.#rule('start-failed', error.message);
       if (isDiskFull(error)) return this.#rule('start-failed', 'the disk of this node is full');
       if (error instanceof SolyxError) return this.#rule('start-failed', error.message);
@@ -227,6 +231,23 @@ export class Rank {
     failpoint('agent.after-supervisor');
   }
 
+  /** Bringing an image may take long; who is asked to stop meanwhile, or loses contact, does not wait for it. */
+  async #prepare(): Promise<void> {
+    const giveUp = new AbortController();
+    const watch = setInterval(() => {
+      if (this.#progress.value.stop !== null || this.#hasLostContact()) giveUp.abort();
+    }, 200);
+    try {
+      await prepareRank(this.dir, this.start, this.#deps, {
+        imageCredentials: () => fetchImageCredentials(this.#deps.controlPlane, this.start),
+        say: this.#deps.onProgress(this.start),
+        signal: giveUp.signal,
+      });
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
   /** When the control plane last was heard of or knew of us, by the boot clock; 0 when that was before this boot. */
   #heardSeconds(): number {
     const { received } = this.start;
@@ -239,11 +260,15 @@ export class Rank {
    * successor may then start elsewhere. A restart of the machine is such a loss, however short it was.
    */
   #ruleIfContactWasLost(): boolean {
-    if (this.patienceSeconds === Number.POSITIVE_INFINITY) return false;
-    const isOtherBoot = this.start.received.bootId !== bootId();
-    if (!isOtherBoot && uptime() < this.#heardSeconds() + this.patienceSeconds) return false;
+    if (!this.#hasLostContact()) return false;
     this.#rule('disconnected', 'contact with the control plane was lost before it started');
     return true;
+  }
+
+  #hasLostContact(): boolean {
+    if (this.patienceSeconds === Number.POSITIVE_INFINITY) return false;
+    const isOtherBoot = this.start.received.bootId !== bootId();
+    return isOtherBoot || uptime() >= this.#heardSeconds() + this.patienceSeconds;
   }
 
   /**

@@ -36,7 +36,7 @@ export async function runAgent(options: AgentOptions): Promise<'stopped' | 'revo
   const lock = lockHome(options.dataDir);
   const ending = new Ending(options.signal);
   try {
-    const isolation = await offerIsolation(options.nodeBinary ?? process.execPath, options.isolation);
+    const isolation = await offerIsolation(options.nodeBinary ?? process.execPath, options);
     if (!isolation.offered.includes('sandbox')) {
       options.logger.warn({ missing: isolation.missing }, 'this node cannot isolate jobs in a sandbox');
     }

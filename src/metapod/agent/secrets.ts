@@ -2,6 +2,7 @@
 import { SolyxError } from '../../common/errors/index.ts';
 import type { RankStart } from './attempt-folder.ts';
 import type { ControlPlane } from './control-plane.ts';
+import type { RegistryCredentials } from './images/source.ts';
 import type { JobSecrets } from './supervisor/index.ts';
 
 /**
@@ -17,6 +18,22 @@ export async function fetchSecrets(controlPlane: ControlPlane, start: RankStart)
     if (file !== null) files.push({ name: file, content });
   }
   return { env, files };
+}
+
+/**
+ * What the registry of the rank's image is shown; null when the job names nothing.
+ * @throws ControlPlaneAway; SolyxError when there is no such secret, or it has another form
+ */
+export async function fetchImageCredentials(
+  controlPlane: ControlPlane,
+  { attemptId, rank, token, payload }: RankStart,
+): Promise<RegistryCredentials | null> {
+  if (!payload?.hasImageCredentials) return null;
+  const text = (await controlPlane.imageCredentials({ attemptId, rank, token }))?.trim() ?? '';
+  const colon = text.indexOf(':');
+  if (colon < 1)
+    throw new SolyxError('job_spec_invalid', 'The secret of `imageCredentials` is no "username:password".');
+  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 /** A variable holds text without NUL; bytes that are none would arrive changed. */

@@ -29,6 +29,7 @@ import { ackCommands, type CommandMessage, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
 import { reportVanishedRanks } from './reports.ts';
 import {
+import { recordProgress } from './progress.ts';
   defaultTimings,
   type Hello,
   hardFrameBytes,
@@ -212,6 +213,11 @@ export class Gateway {
     });
     failpoint('gateway.after-heartbeats');
     for (const nodeId of refused) this.#sessions.get(nodeId)?.close('revoked', 'key_revoked');
+        return;
+      case 'progress':
+        withSystem(this.#deps.db, (tx) => recordProgress(tx, session.nodeId, message)).catch((error) =>
+          this.#logger.debug({ err: error, node: session.nodeId }, 'how far a start is was not recorded'),
+        );
     if (recovered.length === 0) return;
     this.#deps.wake.wake('scheduler');
     this.#deps.wake.wake('orchestrator');

@@ -50,7 +50,12 @@ async function handOver(
   tx: Transaction,
   store: SecretStore,
   node: NodeIdentity,
-  { attemptId, rank, token }: { readonly attemptId: string; readonly rank: number; readonly token: string },
+  {
+    attemptId,
+    rank,
+    token,
+    image,
+  }: { readonly attemptId: string; readonly rank: number; readonly token: string; readonly image: boolean },
 ): Promise<SecretsAnswer> {
   // An attempt of unknown state is one whose node was silent: it may be starting.
   const { rows } = await tx.query<StartingRow>(
@@ -63,8 +68,9 @@ async function handOver(
   );
   const row = rows[0];
   if (!row) throw new SolyxError('not_found', 'No rank of this attempt is to be started on this node.');
-  const wanted = row.spec.secrets;
-  const names = [...new Set(wanted.map(({ name }) => name))];
+  const wanted = image ? [] : row.spec.secrets;
+  const forImage = image ? row.spec.imageCredentials?.secret : undefined;
+  const names = forImage === undefined ? [...new Set(wanted.map(({ name }) => name))] : [forImage];
   const values = await store.open(tx, row.tenant, row.project, names, row.job_id);
   const total = wanted.reduce((sum, { name }) => sum + values.get(name)!.length, 0);
   if (total > mostBytes) {
@@ -86,5 +92,6 @@ async function handOver(
       file: file ?? null,
       value: values.get(name)!.toString('base64'),
     })),
+    imageCredentials: forImage === undefined ? null : values.get(forImage)!.toString('base64'),
   };
 }

@@ -1,67 +1,72 @@
 /**
  * Takes a job in: checked, durable, answered, and the scheduler woken, in that order.
  *
- * Job rows, labels, event, dirty key and the remembered answer are one transaction; a 201 means that all of it survives
- * any crash. The remembered answer is written last: of many equal requests at once all but one wait there for the
- * first, find its answer, and throw their own rows away. That costs repeats more and the usual case nothing.
+ * Job rows, labels, event, dirty key and the remembered answer are one statement, which requests of the same moment share
+ * (`cmo/jobs/intake.ts`); a 201 means that all of it survives any crash. What must be looked up before, for specs that name
+ * a bundle, a secret or another project, is looked up in a transaction of its own.
  */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { holdBlobs } from '../../../common/blobs/index.ts';
+import { parseImage } from '../../../common/contract/image.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { Routes } from '../../../common/contract/routes/index.ts';
 import { findUnsupported } from '../../../common/contract/unsupported-features.ts';
 import { type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
-import { failpoint } from '../../../common/failpoints.ts';
 import type { Call, Principal } from '../../../common/http/index.ts';
-import { insertJob } from '../../jobs/index.ts';
+import { JobIntake, newJobRequest } from '../../jobs/index.ts';
 import type { ApiDeps, Preview } from '../deps.ts';
-import { recall, remember } from './idempotency.ts';
+import { recall } from './idempotency.ts';
 
 type SubmitRoute = Routes['submitJob'];
 type Submitted = z.output<SubmitRoute['response']>;
 
 /** Makes the handler of POST /v1/jobs. */
 export function submitJob(deps: ApiDeps) {
+  const intake = new JobIntake(deps.db);
   return async (call: Call<SubmitRoute>): Promise<Submitted> => {
     const { principal, body: spec, query, request, reply } = call;
     const unsupported = findUnsupported(spec);
     if (unsupported.length > 0) throw new SolyxError('job_feature_unsupported', { issues: unsupported });
     const tenant = principal.tenant.id;
     if (query.dryRun) {
-      // Not read-only: a bundle that somebody asks about is about to be used, and collection must spare it meanwhile.
-      const project = await withTenant(deps.db, tenant, (tx) => settle(tx, deps, principal, spec), { idempotent: true });
+      const project = await settled(deps, principal, spec);
       return { ...answer(spec, project), dryRun: true, verdict: toVerdict(await deps.preview(spec)) };
     }
+    const project = await settled(deps, principal, spec);
+    const job = newJobRequest({ tenant, project: project.id, spec, submittedBy: principal.keyId });
+    const made = {
+      ...answer(spec, project),
+      id: job.ids[0] as Submitted['id'],
+      arrayId: job.arrayId as Submitted['arrayId'],
+    };
     const key = request.headers['idempotency-key'] as string | undefined;
-    const hash = requestHash(principal, spec);
-    try {
-      return await withTenant(
-        deps.db,
-        tenant,
-        async (tx) => {
-          const project = await settle(tx, deps, principal, spec);
-          const jobs = await insertJob(tx, { tenant, project: project.id, spec, submittedBy: principal.keyId });
-          const made = { ...answer(spec, project), id: jobs[0]!.id, arrayId: jobs[0]!.arrayId };
-          if (key !== undefined) await remember(tx, { tenant, key, hash, response: made });
-          tx.afterCommit(() => {
-            failpoint('api.after-commit');
-            deps.wake.wake('scheduler');
-          });
-          failpoint('api.before-commit');
-          return made;
-        },
-        // With a key a second run finds the first one's answer; without one it would make a second job.
-        { idempotent: key !== undefined },
-      );
-    } catch (error) {
-      if (key === undefined) throw error;
-      const earlier = await recall<Submitted>(error, deps.db, { tenant, key, hash });
-      reply.header('idempotency-replayed', 'true');
-      return earlier;
+    const remembered = key === undefined ? undefined : { key, hash: requestHash(principal, spec), response: made };
+    if (await intake.submit({ ...job, ...(remembered && { remembered }) })) {
+      deps.wake.wake('scheduler');
+      return made;
     }
+    const earlier = await recall<Submitted>(deps.db, { tenant, ...remembered! });
+    // A repeat of our own after a broken connection finds what it made itself.
+    if (earlier.id === made.id) deps.wake.wake('scheduler');
+    else reply.header('idempotency-replayed', 'true');
+    return earlier;
   };
+}
+
+/**
+ * Settles a spec; most need nothing of the database. Not read-only, also in a dry run: a bundle that somebody asks about is about to
+ * be used, and collection must spare it meanwhile.
+ */
+async function settled(deps: ApiDeps, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
+  const isPlain =
+    spec.workingDirectory === undefined &&
+    spec.image === undefined &&
+    spec.secrets.length === 0 &&
+    (spec.project === undefined || spec.project === principal.project.name);
+  if (isPlain) return principal.project;
+  return withTenant(deps.db, principal.tenant.id, (tx) => settle(tx, deps, principal, spec), { idempotent: true });
 }
 
 /** What the database must say before a job may be: project and secrets exist, the bundle was uploaded by this tenant. */
@@ -93,6 +98,7 @@ async function requireBundle(tx: Tx, principal: Principal, spec: JobSpec): Promi
         issues: [{ at: '/workingDirectory/bundle', message: 'was not uploaded' }],
       });
   }
+  await requireImage(tx, principal, spec);
 }
 
 async function findProject(tx: Tx, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
@@ -104,6 +110,18 @@ async function findProject(tx: Tx, principal: Principal, spec: JobSpec): Promise
   if (!rows[0])
     throw new SolyxError('job_spec_invalid', { issues: [{ at: '/project', message: 'there is no such project' }] });
   return rows[0];
+}
+
+/** An archive must have been uploaded by this tenant; other images are for nodes to find. */
+async function requireImage(tx: Tx, principal: Principal, spec: JobSpec): Promise<void> {
+  const image = spec.image === undefined ? undefined : parseImage(spec.image);
+  if (image?.kind === 'archive-to-upload') {
+    const message = 'a file of your machine; upload it and send oci-archive:sha256:<hash>';
+    throw new SolyxError('bundle_missing', { issues: [{ at: '/image', message }] });
+  }
+  if (image?.kind === 'upload' && (await holdBlobs(tx, principal.tenant.id, [image.sha256])).length > 0) {
+    throw new SolyxError('bundle_missing', { issues: [{ at: '/image', message: 'was not uploaded' }] });
+  }
 }
 
 function answer(spec: JobSpec, project: Principal['project']): Submitted {

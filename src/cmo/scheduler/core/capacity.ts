@@ -76,7 +76,7 @@ export function fitsIdleFleet(fleet: Fleet, request: NodeRequest): boolean {
 function offers(fleet: Fleet, request: NodeRequest, row: number): boolean {
   const { nodes } = fleet.snapshot;
   return (
-    nodes.isolation[row]! >= request.isolationBit &&
+    (nodes.isolation[row]! & request.isolationMask) >= request.isolationBit &&
     (!request.hostNetwork || (nodes.flags[row]! & nodeFlag.hostNetwork) !== 0)
   );
 }

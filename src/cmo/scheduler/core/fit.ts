@@ -55,7 +55,7 @@ export function refusedFor(fleet: Fleet, request: NodeRequest, row: number): num
   if ((flags & nodeFlag.ready) === 0) return index.presence;
   if ((flags & nodeFlag.open) === 0) return index.cordoned;
   if ((flags & nodeFlag.healthy) === 0) return index.unhealthy;
-  if (nodes.isolation[row]! < request.isolationBit) return index.isolation;
+  if ((nodes.isolation[row]! & request.isolationMask) < request.isolationBit) return index.isolation;
   if (request.hostNetwork && (flags & nodeFlag.hostNetwork) === 0) return index.network;
   // Also refuses a node whose site is unknown.
   return request.siteAllowed[nodes.site[row]!] === 1 ? -1 : index.price;

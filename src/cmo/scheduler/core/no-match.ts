@@ -4,7 +4,7 @@ import type { Capacity } from './capacity.ts';
 import { countFitting } from './devices.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
-import { isolationBit, nodeFlag } from './snapshot.ts';
+import { nodeFlag } from './snapshot.ts';
 import { coresOf, countOf, devicesOf } from './words.ts';
 
 /** The most that any node has of each thing, and how many nodes offer what was asked for. */
@@ -66,7 +66,7 @@ function largestOf(fleet: Fleet, request: NodeRequest): Largest {
   for (let row = 0; row < nodes.length; row += 1) {
     if ((nodes.flags[row]! & nodeFlag.live) === 0) continue;
     largest.nodes += 1;
-    if (nodes.isolation[row]! >= isolationBit[request.shape.isolation]) largest.isolated += 1;
+    if ((nodes.isolation[row]! & request.isolationMask) >= request.isolationBit) largest.isolated += 1;
     if (nodes.flags[row]! & nodeFlag.hostNetwork) largest.networked += 1;
     largest.cpuMilli = Math.max(largest.cpuMilli, nodes.cpuMilli[row]!);
     largest.memoryBytes = Math.max(largest.memoryBytes, nodes.memoryBytes[row]!);

@@ -9,7 +9,7 @@ import type { Want } from '../../../drm/allocator/packing/index.ts';
 import { mismatch } from './devices.ts';
 import { StateMemo } from './node-states.ts';
 import { versionAtLeast } from './shape.ts';
-import { deviceKindCode, isolationBit, type Shape, type Snapshot } from './snapshot.ts';
+import { deviceKindCode, isolationBit, isolationMask, type Shape, type Snapshot } from './snapshot.ts';
 
 export interface CompiledDevice {
   readonly kind: number;
@@ -39,6 +39,7 @@ export interface NodeRequest {
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
   readonly isolationBit: number;
+  readonly isolationMask: number;
   readonly hostNetwork: boolean;
   /** By site row: micro-dollars an hour of the whole job; NaN where the site has no valid price. */
   readonly sitePrice: Float64Array;
@@ -68,6 +69,7 @@ export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
       costs: new StateMemo(),
       ranks: resources.nodes,
       isolationBit: isolationBit[shape.isolation],
+      isolationMask: isolationMask(shape.isolation),
       hostNetwork: shape.network === 'host',
       ...priceSites(shape, devices, snapshot),
     };

@@ -3,13 +3,15 @@
  *
  * The key is a canonical text (fixed order of fields, models sorted), so equal keys mean equal shapes whoever made them.
  */
+import { isolationOf } from '../../../common/contract/image.ts';
 import { type DeviceRequest, deviceKinds, type JobSpec } from '../../../common/contract/job-spec.ts';
 import { isolationLevels } from '../../../common/contract/states/node.ts';
-import { isolationBit, type Shape } from './snapshot.ts';
+import { isolationBit, isolationMask, type Shape } from './snapshot.ts';
 
 /** The shape of a normalised spec. */
-export function shapeOf(spec: Pick<JobSpec, 'resources' | 'isolation' | 'network' | 'pricing'>): Shape {
-  const { resources, isolation, network } = spec;
+export function shapeOf(spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' | 'network' | 'pricing'>): Shape {
+  const { resources, network } = spec;
+  const isolation = isolationOf(spec);
   const limit = spec.pricing.maxPricePerHour;
   const maxUsdPerHour = limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
   const key = JSON.stringify([
@@ -66,7 +68,8 @@ function faultOfRequest(request: DeviceRequest): string | undefined {
  * @returns undefined when the node offers neither that level nor a stronger one
  */
 export function isolationUsed(offered: number, asked: Shape['isolation']): Shape['isolation'] | undefined {
-  return isolationLevels.find((level) => isolationBit[level] >= isolationBit[asked] && offered & isolationBit[level]);
+  const usable = offered & isolationMask(asked);
+  return isolationLevels.find((level) => isolationBit[level] >= isolationBit[asked] && usable & isolationBit[level]);
 }
 
 /** Compares versions number by number ("535.104" < "550"); a missing part counts as 0. Unreadable parts make it false. */

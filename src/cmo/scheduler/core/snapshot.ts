@@ -13,6 +13,13 @@ import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 export const nodeFlag = { live: 1, ready: 2, open: 4, healthy: 8, hostNetwork: 16 } as const;
 /** Bits of `NodeColumns.isolation`, by strength: 1 process, 2 sandbox, 4 container, 8 vm, 16 node. */
 export const isolationBit = { process: 1, sandbox: 2, container: 4, vm: 8, node: 16 } as const;
+
+/**
+ * What of a node's levels can serve who asks for one: a container needs an image, so who asks for less, having none, cannot
+ * be put into one however strong it is.
+ */
+export const isolationMask = (asked: keyof typeof isolationBit): number =>
+  isolationBit[asked] < isolationBit.container ? ~isolationBit.container : ~0;
 /** Values of `DeviceColumns.kind`. */
 export const deviceKindCode = { gpu: 1, tpu: 2, fpga: 3 } as const;
 

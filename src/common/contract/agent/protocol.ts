@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { metricsAck, metricsFrame } from './metrics.ts';
 import { attemptId, finite, rank, short, token } from './parts.ts';
 import { secretTarget } from './secrets.ts';
+import { progressFrame } from './progress.ts';
 
 /** Newest version; the server also speaks the one before. 2: metrics. */
 export const protocolVersion = 2;
@@ -127,6 +128,7 @@ export const agentMessage = z.discriminatedUnion('type', [
   }),
   metricsFrame,
   z.object({
+  progressFrame,
     type: z.literal('commandAck'),
     id: z.string().regex(/^\d+$/),
     result: z.enum(['done', 'refused']),
@@ -145,8 +147,14 @@ export const startPayload = z.object({
   arrayIndex: z.int().nullable(),
   /** Names of the nodes by rank. */
   nodeNames: z.array(z.string()),
-  /** Words to run; a shell text was turned into `/bin/sh -c`. */
-  command: z.array(z.string()).min(1),
+  /** Words to run; a shell text was turned into `/bin/sh -c`. Empty: what the image says. */
+  command: z.array(z.string()),
+  /** Null: no container. Only nodes that offer containers get one, and those know these fields. */
+  image: z.string().nullable().default(null),
+  /** Arguments for the image's own entrypoint instead of the image's; null: the image's. */
+  args: z.array(z.string()).nullable().default(null),
+  /** Whether there are credentials for the image's registry to ask for. */
+  hasImageCredentials: z.boolean().default(false),
   env: z.record(z.string(), z.string()),
   bundle: z.string().nullable(),
   isolation: z.enum(['process', 'sandbox', 'container', 'vm', 'node']),

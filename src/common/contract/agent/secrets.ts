@@ -17,9 +17,12 @@ export const secretTarget = z.object({
   file: z.string().nullable(),
 });
 
-export const secretsRequest = z.strictObject({ token, rank });
+/** `image`: what the registry of the job's image is shown, instead of the job's own secrets. */
+export const secretsRequest = z.strictObject({ token, rank, image: z.boolean().default(false) });
 
 export const secretsAnswer = z.object({
   secrets: z.array(secretTarget.omit({ name: true }).extend({ value: z.base64().describe('The value.') })).max(64),
+  /** `username:password` for the image's registry; asked for by `image`. */
+  imageCredentials: z.base64().nullable().default(null),
 });
 export type SecretsAnswer = z.infer<typeof secretsAnswer>;

@@ -40,6 +40,16 @@ export function jobEnvironment(launch: Launch, paths: JobPaths): Record<string, 
     LOGNAME: 'job',
     ...deviceEnvironment(launch.devices),
     ...launch.env,
+    ...solyxEnvironment(launch, paths),
+  };
+}
+
+/** The names that Solyx tells every job, at whatever level it runs. */
+export function solyxEnvironment(
+  launch: Launch,
+  paths: Pick<JobPaths, 'artifacts' | 'metricsFile' | 'checkpoint' | 'previousCheckpoint'>,
+): Record<string, string> {
+  return {
     SOLYX_JOB_ID: launch.jobId,
     SOLYX_ATTEMPT_ID: launch.attemptId,
     SOLYX_RANK: String(launch.rank),

@@ -3,12 +3,14 @@
  *
  * A level turns a launch into one program to start (`Prepared`); the supervisor does the rest alike for all.
  * The wrapped program speaks on file descriptor 3, a line at a time: `solyx:init <pid>` (pid 1 of the sandbox,
- * as the host numbers it), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
+ * as the host numbers it), `solyx:created <pid>` (the process of a container, as pid 1 numbers it, waits to be
+ * entered), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
  * anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
 import { type JobSecrets, noSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';
+import { prepareContainer } from './container/prepare.ts';
 import { prepareProcess } from './process.ts';
 import { prepareSandbox } from './sandbox.ts';
 import type { ProcessSet } from './watchdog.ts';
@@ -31,6 +33,11 @@ export interface Prepared {
   enforcement: Enforcement;
   /** Directories that count against the disk limit. */
   writable: string[];
+  /**
+   * Takes over a process that was made and waits, before the command runs: puts it into its cgroup. Absent: nothing waits.
+   * @throws Error when it is gone
+   */
+  enter?(hostPid: number, insidePid: number, initPid: number): void;
   /** The job's processes. @param mainPid the job's main process @param initPid pid 1 of the sandbox, if any */
   processes(mainPid: number, initPid: number | null): ProcessSet;
   /** Removes what `prepare` made, except the directories that hold results. */
@@ -44,9 +51,14 @@ export interface Prepared {
 export function prepare(dir: string, launch: Launch, secrets: JobSecrets = noSecrets): Prepared {
   const cgroup = launch.enforcement === 'watchdog' ? null : createCgroup(dir, launch);
   try {
-    return launch.isolation === 'sandbox'
-      ? prepareSandbox(dir, launch, cgroup, secrets)
-      : prepareProcess(dir, launch, cgroup, secrets);
+    switch (launch.isolation) {
+      case 'sandbox':
+        return prepareSandbox(dir, launch, cgroup, secrets);
+      case 'container':
+        return prepareContainer(dir, launch, cgroup, secrets);
+      case 'process':
+        return prepareProcess(dir, launch, cgroup, secrets);
+    }
   } catch (error) {
     if (cgroup !== null) removeCgroup(cgroup);
     throw error;

@@ -32,10 +32,23 @@ export async function probeIsolation(nodeBinary: string): Promise<IsolationProbe
   };
 }
 
-async function probeLevel(level: Launch['isolation'], nodeBinary: string): Promise<LevelProbe> {
+function probeLevel(level: Launch['isolation'], nodeBinary: string): Promise<LevelProbe> {
+  return tryLaunch(() => probeLaunch(level, nodeBinary), cureFor);
+}
+
+/**
+ * Runs a trial to its end in a folder of its own, which is deleted.
+ * @param launch of a program that ends with 0; made when the folder exists
+ */
+export async function tryLaunch(
+  launchIn: (dir: string) => Launch,
+  cureOf: (why: string) => string,
+): Promise<LevelProbe> {
   const dir = mkdtempSync(join(tmpdir(), 'solyx-probe-'));
+  const launch = launchIn(dir);
+  const level = launch.isolation;
   try {
-    const prepared = prepare(dir, probeLaunch(level, nodeBinary));
+    const prepared = prepare(dir, launch);
     const job = startJob(dir, prepared);
     job.out.resume();
     job.err.resume();
@@ -47,20 +60,21 @@ async function probeLevel(level: Launch['isolation'], nodeBinary: string): Promi
     prepared.cleanup();
     if (started.kind === 'failed' || exit.code !== 0) {
       const why = started.kind === 'failed' ? started.message : `a trial run ended with code ${exit.code}`;
-      return { level, offered: false, why, cure: cureFor(why) };
+      return { level, offered: false, why, cure: cureOf(why) };
     }
     const warnings = warningsFor(level, prepared.enforcement);
     if (!job.hasLoopback()) warnings.push('a job without network has no loopback either: install iproute2');
     return { level, offered: true, enforcement: prepared.enforcement, warnings };
   } catch (error) {
     const why = (error as Error).message;
-    return { level, offered: false, why, cure: cureFor(why) };
+    return { level, offered: false, why, cure: cureOf(why) };
   } finally {
     removeTree(dir);
   }
 }
 
-function probeLaunch(level: Launch['isolation'], nodeBinary: string): Launch {
+/** A launch of `true` under small limits. */
+export function probeLaunch(level: Launch['isolation'], nodeBinary: string): Launch {
   return {
     attemptId: `probe-${process.pid}-${level}`,
     jobId: 'probe',
@@ -93,7 +107,8 @@ function warningsFor(level: Launch['isolation'], enforcement: Enforcement): stri
   return warnings;
 }
 
-function cureFor(why: string): string {
+/** What would let this machine make namespaces. */
+export function cureFor(why: string): string {
   const sysctl = (name: string) => {
     try {
       return readFileSync(`/proc/sys/${name}`, 'utf8').trim();

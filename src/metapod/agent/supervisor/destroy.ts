@@ -31,7 +31,7 @@ export async function killAttempt(attemptDir: string): Promise<void> {
   const cgroup = recordedCgroup(attemptDir);
   const processes = status.kind === 'ok' ? status.value.processes : [];
   const known = [...(claim.kind === 'ok' ? [claim.value] : []), ...processes];
-  const launcher = launch.kind === 'ok' && launch.value.isolation === 'sandbox' ? processes.at(-1) : undefined;
+  const launcher = launch.kind === 'ok' && launch.value.isolation !== 'process' ? processes.at(-1) : undefined;
   const strays = () =>
     launch.kind === 'ok' && launch.value.isolation === 'process'
       ? processesOf(launch.value.attemptId, 0, null).pids()

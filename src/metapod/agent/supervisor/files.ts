@@ -9,6 +9,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { DeviceEdits } from '../isolation/container/edits.ts';
 import { bootId, type ProcessIdentity } from './process-identity.ts';
 
 /** Names inside the attempt's directory. */
@@ -43,6 +44,33 @@ export interface LaunchDevice {
   nodes: string[];
 }
 
+/** Which program runs containers here, as it was found when the agent started. */
+export interface ContainerDriverChoice {
+  kind: 'runtime' | 'podman' | 'docker';
+  /** Absolute path. */
+  program: string;
+  /** Words before every command of an engine, such as its cgroup manager. */
+  flags: string[];
+}
+
+/** A job's image as this node has it, and what of it is run. */
+export interface LaunchContainer {
+  driver: ContainerDriverChoice;
+  /** The installation that containers are labelled with: no agent touches those of another. */
+  installation: string;
+  /** Name of the image in this node's store. */
+  imageKey: string;
+  rootfs: string;
+  /** Program and arguments, never empty. */
+  words: string[];
+  /** The image's environment. */
+  env: Record<string, string>;
+  cwd: string;
+  /** As the image numbers them. */
+  user: { uid: number; gid: number; groups: number[] };
+  edits?: DeviceEdits;
+}
+
 /** What the agent asks a supervisor to run. */
 export interface Launch {
   attemptId: string;
@@ -58,7 +86,9 @@ export interface Launch {
   env: Record<string, string>;
   /** Directory with the unpacked bundle; copied to work/, never written to. Null: an empty work directory. */
   workdir: string | null;
-  isolation: 'process' | 'sandbox';
+  isolation: 'process' | 'sandbox' | 'container';
+  /** With isolation `container`. */
+  container?: LaunchContainer;
   network: 'none' | 'host';
   limits: {
     /** Thousandths of a core, >0. */

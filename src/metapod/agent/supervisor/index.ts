@@ -1,10 +1,12 @@
 /** What the agent uses of the supervisor. */
 export { destroyAttempt, killAttempt } from './destroy.ts';
 export {
+  type ContainerDriverChoice,
   type EndReason,
   type Enforcement,
   FILES,
   type Launch,
+  type LaunchContainer,
   type LaunchDevice,
   type Lease,
   readLaunch,

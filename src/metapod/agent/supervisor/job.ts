@@ -5,13 +5,14 @@
  * /dev/stderr gets an error from a socket.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chownSync, closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, constants, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { failpoint } from '../../../common/failpoints.ts';
 import { cgroupPids, killCgroup } from '../isolation/cgroup.ts';
 import { TRUSTED_ENVIRONMENT } from '../isolation/environment.ts';
 import type { Prepared } from '../isolation/isolation.ts';
-import type { ProcessSet } from '../isolation/watchdog.ts';
+import { listPids, type ProcessSet } from '../isolation/watchdog.ts';
 import { identify, isAlive, type ProcessIdentity, readStat, signalProcess } from './process-identity.ts';
 
 export interface JobExit {
@@ -59,7 +60,23 @@ export function startJob(dir: string, prepared: Prepared): Job {
   let mainPid = child.pid ?? 0;
   let init: ProcessIdentity | null = null;
   let ready = false;
+  let entered = false;
   let loopback = true;
+  let refusal = '';
+  /** Takes a waiting container over and lets it go on; one that cannot be taken over never does. */
+  const enter = (insidePid: number, initOf: ProcessIdentity) => {
+    try {
+      const hostPid = hostPidOf(initOf.pid, insidePid);
+      failpoint('container.before-enter');
+      prepared.enter?.(hostPid, insidePid, initOf.pid);
+      mainPid = hostPid;
+      failpoint('container.after-enter');
+      (child.stdio[3] as Socket).write('go\n');
+    } catch (error) {
+      refusal = (error as Error).message;
+      kill();
+    }
+  };
   const started = new Promise<Awaited<Job['started']>>((resolve) => {
     let text = '';
     const control = child.stdio[3] as Socket;
@@ -69,13 +86,19 @@ export function startJob(dir: string, prepared: Prepared): Job {
       const pid = /^solyx:init (\d+)$/m.exec(text)?.[1];
       if (pid !== undefined && init === null) init = identify(Number(pid));
       if (/^solyx:no-loopback$/m.test(text)) loopback = false;
+      const created = /^solyx:created (\d+)$/m.exec(text)?.[1];
+      if (created !== undefined && !entered && init !== null) {
+        entered = true;
+        enter(Number(created), init);
+      }
       if (ready || !/^solyx:ready$/m.test(text)) return;
       ready = true;
-      if (!prepared.direct) mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
+      if (!prepared.direct && prepared.enter === undefined)
+        mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
       resolve({ kind: 'running', pid: mainPid });
     });
     const failed = (fallback: string) => {
-      const message = text.replace(/^solyx:.*\n?/gm, '').trim();
+      const message = refusal || text.replace(/^solyx:.*\n?/gm, '').trim();
       resolve({ kind: 'failed', message: message === '' ? fallback : message });
     };
     child.once('error', (error) => failed(error.message));
@@ -136,6 +159,23 @@ function childOf(launcher: number, init: number): number | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * The host's number of a process that another pid namespace numbers. @param init pid 1 of that namespace, as the host numbers it
+ * @throws Error when it is gone
+ */
+function hostPidOf(init: number, insidePid: number): number {
+  const namespace = readlinkSync(`/proc/${init}/ns/pid`);
+  for (const pid of listPids('/proc')) {
+    try {
+      const inside = /^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      if (Number(inside) === insidePid && readlinkSync(`/proc/${pid}/ns/pid`) === namespace) return pid;
+    } catch {
+      // Ended in between, or not ours to look at.
+    }
+  }
+  throw new Error('the process of the container ended before it was taken over');
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

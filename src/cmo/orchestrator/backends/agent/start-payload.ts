@@ -1,5 +1,6 @@
 /** Turns an attempt into the start command of each of its ranks (contract/agent/protocol.ts). */
 import type { StartPayload } from '../../../../common/contract/agent/protocol.ts';
+import { isolationOf } from '../../../../common/contract/image.ts';
 import type { AttemptToRun } from '../backend.ts';
 
 /** Names that a start command needs and an attempt holds only as ids. */
@@ -8,10 +9,10 @@ export interface Names {
   readonly deviceUuid: ReadonlyMap<string, string>;
 }
 
-/** Words to execute: a text is a whole shell command, a list is run as it is. */
+/** Words to execute: a text is a whole shell command, a list is run as it is. Empty when the image's own is wanted. */
 function words(spec: AttemptToRun['spec']): string[] {
   if (typeof spec.command === 'string') return ['/bin/sh', '-c', spec.command];
-  return [...(spec.command ?? []), ...spec.args];
+  return spec.command === undefined ? [] : [...spec.command, ...spec.args];
 }
 
 /** Builds the payload of one rank. */
@@ -28,7 +29,10 @@ export function startPayloadOf(attempt: AttemptToRun, rank: AttemptToRun['ranks'
     command: words(spec),
     env: spec.env,
     bundle: typeof spec.workingDirectory === 'object' ? spec.workingDirectory.bundle : null,
-    isolation: spec.isolation,
+    image: spec.image ?? null,
+    args: spec.command === undefined && spec.args.length > 0 ? spec.args : null,
+    hasImageCredentials: spec.imageCredentials !== undefined,
+    isolation: isolationOf(spec),
     network: spec.network,
     cpuMilli: rank.cpuMilli,
     memoryBytes: rank.memoryBytes,

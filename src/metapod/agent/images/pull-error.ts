@@ -1,0 +1,33 @@
+/**
+ * Why an image is not to be had, in words for the one who submitted the job and a code for programs.
+ *
+ * A node that cannot have an image now (registry away, disk full) and an image that cannot be had at all (no such name,
+ * not authorised, damaged) are told apart: the first is worth another try, also elsewhere.
+ */
+export const pullErrorCodes = [
+  'image_not_found',
+  'image_unauthorised',
+  'image_no_space',
+  'image_timeout',
+  'image_unreachable',
+  'image_invalid',
+  'image_not_allowed',
+  'image_too_large',
+] as const;
+export type PullErrorCode = (typeof pullErrorCodes)[number];
+
+export class PullError extends Error {
+  readonly code: PullErrorCode;
+
+  /** @param detail what was wrong and where, without credentials */
+  constructor(code: PullErrorCode, detail: string, options?: { cause?: unknown }) {
+    super(`${code}: ${detail}`, options);
+    this.name = 'PullError';
+    this.code = code;
+  }
+
+  /** Another try, here or elsewhere, may end otherwise. */
+  get isPassing(): boolean {
+    return this.code === 'image_timeout' || this.code === 'image_unreachable' || this.code === 'image_no_space';
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Which driver runs containers on this machine, found by running one.
+ *
+ * Each candidate makes a real container of the smallest program there is. What its version says is not asked: crun of
+ * Debian 12 fails on one kernel and works on the next, podman wants cgroupfs here and systemd there. What worked is
+ * remembered, because trying an engine takes a second, for as long as nothing that it hangs on has changed; a failure is
+ * tried again at every start, for somebody may have cured it.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { type ContainerDriverChoice, type Launch, readJson, writeAtomic } from '../../supervisor/files.ts';
+import { cureFor, type LevelProbe, probeLaunch, tryLaunch } from '../probe.ts';
+import { writeStillProgram } from './still-program.ts';
+
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/libexec/docker'];
+
+export type ContainerProbe = { probe: LevelProbe; driver: ContainerDriverChoice | null };
+
+/** Absolute path of a program in the system's own places; null when it is not installed. */
+export function findProgram(name: string): string | null {
+  return FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+}
+
+/** Everything worth trying, best first. */
+export function candidates(find: (name: string) => string | null = findProgram): ContainerDriverChoice[] {
+  const found: ContainerDriverChoice[] = [];
+  const runtimes = ['runc', 'crun'].flatMap((name) => find(name) ?? []);
+  for (const program of runtimes) found.push({ kind: 'runtime', program, flags: [] });
+  const podman = find('podman');
+  if (podman !== null) {
+    found.push({ kind: 'podman', program: podman, flags: [] });
+    for (const runtime of runtimes) {
+      found.push({ kind: 'podman', program: podman, flags: [`--runtime=${runtime}`, '--cgroup-manager=cgroupfs'] });
+    }
+  }
+  const docker = find('docker');
+  if (docker !== null) found.push({ kind: 'docker', program: docker, flags: [] });
+  return found;
+}
+
+/**
+ * @param folder where the answer is remembered
+ * @param wanted drivers that the operator allows, in his order; default all, in ours
+ */
+export async function probeContainer(
+  nodeBinary: string,
+  folder: string,
+  wanted?: readonly ContainerDriverChoice['kind'][],
+): Promise<ContainerProbe> {
+  const all = candidates();
+  const allowed = wanted === undefined ? all : wanted.flatMap((kind) => all.filter((one) => one.kind === kind));
+  if (allowed.length === 0) {
+    const why =
+      wanted === undefined ? 'neither runc, crun, podman nor docker is installed' : `no ${wanted.join(' or ')} here`;
+    const cure = 'install runc (Debian, Ubuntu and RHEL: package runc)';
+    return { probe: { level: 'container', offered: false, why, cure }, driver: null };
+  }
+  const file = join(folder, 'container-probe.json');
+  const fingerprint = fingerprintOf(allowed);
+  const known = readJson<{ fingerprint: string; answer: ContainerProbe }>(file);
+  if (known.kind === 'ok' && known.value.fingerprint === fingerprint) return known.value.answer;
+  const failures: string[] = [];
+  let first: LevelProbe | undefined;
+  for (const driver of allowed) {
+    const probe = await tryDriver(driver, nodeBinary);
+    if (probe.offered) {
+      const answer = { probe, driver };
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      writeAtomic(file, JSON.stringify({ fingerprint, answer }), false);
+      return answer;
+    }
+    first ??= probe;
+    failures.push(`${driver.kind} (${[driver.program, ...driver.flags].join(' ')}): ${probe.why}`);
+  }
+  const cure = first?.offered === false ? first.cure : '';
+  return { probe: { level: 'container', offered: false, why: failures.join('; '), cure }, driver: null };
+}
+
+/** Runs one container with the driver. */
+export function tryDriver(driver: ContainerDriverChoice, nodeBinary: string): Promise<LevelProbe> {
+  return tryLaunch((dir) => trialLaunch(dir, driver, nodeBinary), cureOf);
+}
+
+/** Whatever the agent's umask: the ids of a container must see its root. */
+function trialLaunch(dir: string, driver: ContainerDriverChoice, nodeBinary: string): Launch {
+  const umask = process.umask(0o022);
+  try {
+    return makeTrial(dir, driver, nodeBinary);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+function makeTrial(dir: string, driver: ContainerDriverChoice, nodeBinary: string): Launch {
+  const rootfs = join(dir, 'image');
+  for (const path of ['proc', 'sys', 'dev', 'tmp', 'etc', 'work', 'run/secrets', 'solyx/artifacts', 'solyx/metrics']) {
+    mkdirSync(join(rootfs, path), { recursive: true, mode: 0o755 });
+  }
+  for (const name of ['hosts', 'resolv.conf']) writeFileSync(join(rootfs, 'etc', name), '');
+  writeStillProgram(join(rootfs, 'still'));
+  return {
+    ...probeLaunch('container', nodeBinary),
+    container: {
+      driver,
+      installation: 'probe',
+      imageKey: 'probe',
+      rootfs,
+      words: ['/still'],
+      env: {},
+      cwd: '/',
+      user: { uid: 0, gid: 0, groups: [] },
+    },
+  };
+}
+
+function cureOf(why: string): string {
+  if (/seccomp/i.test(why)) return 'install a runtime that is built with seccomp (the runc of your distribution is)';
+  if (/cannot connect to the docker daemon|docker\.sock/i.test(why)) {
+    return 'start the docker daemon, and let the user of the agent use it (group docker)';
+  }
+  if (/cgroup/i.test(why)) return 'delegate a cgroup to the agent (systemd: Delegate=yes), or run it as root';
+  return cureFor(why);
+}
+
+/** Of what decides whether a driver works: programs, kernel, user, and what the kernel allows him. */
+function fingerprintOf(drivers: readonly ContainerDriverChoice[]): string {
+  const hash = createHash('sha256').update(`1 ${release()} ${process.getuid?.()} ${process.execPath}`);
+  for (const { program, flags } of drivers) {
+    const { size, mtimeMs, ino } = statSync(program);
+    hash.update(`${program} ${flags.join(' ')} ${size} ${mtimeMs} ${ino}`);
+  }
+  for (const name of ['user/max_user_namespaces', 'kernel/apparmor_restrict_unprivileged_userns']) {
+    try {
+      hash.update(readFileSync(`/proc/sys/${name}`));
+    } catch {
+      hash.update('-');
+    }
+  }
+  return hash.digest('hex');
+}
