@@ -21,15 +21,15 @@ import { Fences } from './fences.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { NodeIdentity } from './identity.ts';
 import { ReportJournal } from './journal.ts';
-import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.ts';
 import { openContainers } from './node-containers.ts';
+import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.ts';
 import { type AgentOptions, agentVersion } from './options.ts';
-import type { RankDependencies } from './rank.ts';
 import type { ContainerDependencies } from './prepare-container.ts';
+import type { RankDependencies } from './rank.ts';
 import { RankSet } from './rank-set.ts';
 import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
-import { bootId } from './supervisor/index.ts';
 import { startProgress } from './start-progress.ts';
+import { bootId } from './supervisor/index.ts';
 import { Uplink } from './uplink.ts';
 
 const stepMs = 250;
@@ -53,9 +53,9 @@ export class Agent {
   readonly #uplink: Uplink;
   readonly #sampler: NodeSampler;
   readonly #isolation: OfferedIsolation;
+  readonly #containers: ContainerDependencies | null;
   readonly #name: string;
   #facts: NodeFacts;
-  readonly #containers: ContainerDependencies | null;
   #timers: NodeJS.Timeout[] = [];
   #sample: NodeSample | undefined;
   #revoked = false;
@@ -76,14 +76,14 @@ export class Agent {
     this.#facts = parts.facts;
     this.#isolation = parts.isolation;
     this.#sampler = new NodeSampler({ outside: systemOutside(), devices: parts.facts.devices });
-    const contact = new Contact(options.dataDir);
-    this.#ranks = new RankSet(this.#attemptsFolder, this.#rankDependencies(controlPlane, contact));
     this.#containers = openContainers(options, {
       driver: parts.isolation.driver,
       controlPlane,
       attemptsFolder: this.#attemptsFolder,
       logger: this.#logger,
     });
+    const contact = new Contact(options.dataDir);
+    this.#ranks = new RankSet(this.#attemptsFolder, this.#rankDependencies(controlPlane, contact));
     this.#connection = new Connection({
       address: options.server,
       token: identity.token,
@@ -179,7 +179,9 @@ export class Agent {
       journal: this.#journal,
       logger: this.#logger,
       onReport: () => this.#uplink.sendReports(),
+      onProgress: (start) => startProgress(start, (frame) => this.#connection.send(frame)),
       contact,
+      containers: this.#containers,
     };
   }
 
@@ -190,9 +192,7 @@ export class Agent {
     this.#uplink.sendMetrics();
   }
 
-      onProgress: (start) => startProgress(start, (frame) => this.#connection.send(frame)),
   async #hello(): Promise<Extract<AgentMessage, { type: 'hello' }>> {
-      containers: this.#containers,
     const attempts = this.#ranks.all.map(({ start, state }) => ({
       attemptId: start.attemptId,
       rank: start.rank,

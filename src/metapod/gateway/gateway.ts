@@ -27,9 +27,9 @@ import { recordHeartbeats, registerNode } from '../../drm/tracker/index.ts';
 import { authenticateNode } from './authenticate.ts';
 import { ackCommands, type CommandMessage, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
+import { recordProgress } from './progress.ts';
 import { reportVanishedRanks } from './reports.ts';
 import {
-import { recordProgress } from './progress.ts';
   defaultTimings,
   type Hello,
   hardFrameBytes,
@@ -76,7 +76,6 @@ export class Gateway {
         ...common,
         name: 'gateway commands',
         wakeOn: ['gateway'],
-        resyncSeconds: 5,
         run: () => this.#sendCommands([...this.#sessions.keys()]),
       }),
       runLoop({
@@ -204,6 +203,11 @@ export class Gateway {
         withSystem(this.#deps.db, (tx) => registerNode(tx, nodeOf(session, message.inventory))).catch((error) =>
           this.#logger.warn({ err: error, node: session.nodeId }, 'an inventory was not recorded'),
         );
+        return;
+      case 'progress':
+        withSystem(this.#deps.db, (tx) => recordProgress(tx, session.nodeId, message)).catch((error) =>
+          this.#logger.debug({ err: error, node: session.nodeId }, 'how far a start is was not recorded'),
+        );
     }
   }
 
@@ -213,11 +217,6 @@ export class Gateway {
     });
     failpoint('gateway.after-heartbeats');
     for (const nodeId of refused) this.#sessions.get(nodeId)?.close('revoked', 'key_revoked');
-        return;
-      case 'progress':
-        withSystem(this.#deps.db, (tx) => recordProgress(tx, session.nodeId, message)).catch((error) =>
-          this.#logger.debug({ err: error, node: session.nodeId }, 'how far a start is was not recorded'),
-        );
     if (recovered.length === 0) return;
     this.#deps.wake.wake('scheduler');
     this.#deps.wake.wake('orchestrator');

@@ -9,8 +9,8 @@
 import { z } from 'zod';
 import { metricsAck, metricsFrame } from './metrics.ts';
 import { attemptId, finite, rank, short, token } from './parts.ts';
-import { secretTarget } from './secrets.ts';
 import { progressFrame } from './progress.ts';
+import { secretTarget } from './secrets.ts';
 
 /** Newest version; the server also speaks the one before. 2: metrics. */
 export const protocolVersion = 2;
@@ -127,8 +127,8 @@ export const agentMessage = z.discriminatedUnion('type', [
     complete: z.boolean(),
   }),
   metricsFrame,
-  z.object({
   progressFrame,
+  z.object({
     type: z.literal('commandAck'),
     id: z.string().regex(/^\d+$/),
     result: z.enum(['done', 'refused']),
