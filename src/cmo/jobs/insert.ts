@@ -1,10 +1,9 @@
 /**
- * Takes jobs in. One statement however many, since arrays of 10,000 tasks come in one request; the caller's transaction
- * makes the jobs, their labels, events and dirty keys durable together or not at all.
+ * Takes jobs in. One statement however many (arrays of 10,000 tasks come in one request, and requests come by the hundred a
+ * second): jobs, labels, events, dirty keys and remembered answers are durable together or not at all.
  */
 import type { JobSpec } from '../../common/contract/job-spec.ts';
-import type { Transaction } from '../../common/database/queryable.ts';
-import { appendEvents, writeDirty } from '../../common/events/index.ts';
+import type { Queryable } from '../../common/database/queryable.ts';
 import { newId } from '../../common/ids.ts';
 
 export interface NewJob {
@@ -22,57 +21,71 @@ export interface InsertedJob {
   readonly arrayIndex: number | null;
 }
 
+/** A job, or an array of them, with the ids that it will have. */
+export interface JobRequest extends NewJob {
+  readonly arrayId: string | null;
+  /** In array order; never empty. */
+  readonly ids: readonly string[];
+  /** For requests with an Idempotency-Key: what a repeat is answered with. */
+  readonly remembered?: {
+    readonly key: string;
+    /** SHA-256 of what was asked. */
+    readonly hash: Buffer;
+    /** Its `id` is the first of `ids`. */
+    readonly response: { readonly id: string | null };
+  };
+}
+
+/** Gives a new job, or the tasks of its array, their ids. */
+export function newJobRequest(job: NewJob): JobRequest {
+  const { spec, tenant, project, submittedBy } = job;
+  return {
+    tenant,
+    project,
+    spec,
+    submittedBy,
+    arrayId: spec.array ? newId('array') : null,
+    ids: Array.from({ length: spec.array?.count ?? 1 }, () => newId('job') as string),
+  };
+}
+
 /**
- * Inserts a job, or one per task of an array, as `queued` with reason `new`.
- * @returns the new ids, in array order
+ * Makes the jobs of requests, of any tenants, as `queued` with reason `new`: all or, when it fails, none.
+ * @param db a pool of the app (its own transaction), or a transaction
+ * @returns for each request whether it made its jobs; false: its key was taken by an earlier request
  */
-export async function insertJob(tx: Transaction, job: NewJob): Promise<InsertedJob[]> {
-  const { spec, tenant } = job;
-  const arrayId = spec.array ? newId('array') : null;
-  const jobs = Array.from({ length: spec.array?.count ?? 1 }, (_, index) => ({
-    id: newId('job') as string,
+export async function insertJobs(db: Queryable, requests: readonly JobRequest[]): Promise<boolean[]> {
+  const { rows } = await db.query<{ position: number }>('select cmo_submit_jobs($1) as position', [
+    JSON.stringify(requests.map(toRow)),
+  ]);
+  const made = new Set(rows.map(({ position }) => position));
+  return requests.map((_, position) => made.has(position));
+}
+
+function toRow({ tenant, project, spec, submittedBy, arrayId, ids, remembered }: JobRequest) {
+  return {
+    tenant,
+    project,
+    name: spec.name,
+    priority: spec.priority,
+    spec,
     arrayId,
-    arrayIndex: arrayId === null ? null : index,
-  }));
-  const ids = jobs.map(({ id }) => id);
-  await tx.query(
-    `insert into cmo_jobs (id, tenant, project, name, pending_reason, priority, spec, array_id, array_index,
-                           deferred_until, queue_deadline, submitted_by)
-     select id, $3, $4, $5, 'new', $6, $7, $8, index, $9, now() + make_interval(secs => $10), $11
-     from unnest($1::text[], $2::int[]) as new (id, index)`,
-    [
-      ids,
-      jobs.map(({ arrayIndex }) => arrayIndex),
-      tenant,
-      job.project,
-      spec.name,
-      spec.priority,
-      JSON.stringify(spec),
-      arrayId,
-      spec.earliestStart ?? null,
-      spec.timeouts.queue ?? null,
-      job.submittedBy,
-    ],
-  );
-  const labels = Object.entries(spec.labels);
-  if (labels.length > 0) {
-    await tx.query(
-      `insert into cmo_job_labels (tenant, key, value, job_id)
-       select $1, label.key, label.value, job.id
-       from unnest($2::text[], $3::text[]) as label (key, value), unnest($4::text[]) as job (id)`,
-      [tenant, labels.map(([key]) => key), labels.map(([, value]) => value), ids],
-    );
-  }
-  await appendEvents(
-    tx,
-    ids.map((id) => ({
-      tenant,
-      kind: 'job.queued',
-      subject: id,
-      revision: 1n,
-      data: { from: null, to: 'queued', who: job.submittedBy },
-    })),
-  );
-  await writeDirty(tx, 'job', ids);
-  return jobs;
+    deferredUntil: spec.earliestStart ?? null,
+    queueSeconds: spec.timeouts.queue ?? null,
+    by: submittedBy,
+    jobs: ids,
+    ...(remembered && {
+      key: remembered.key,
+      hash: remembered.hash.toString('hex'),
+      response: remembered.response,
+    }),
+  };
+}
+
+/** Makes one job, or one per task of an array. @returns in array order */
+export async function insertJob(db: Queryable, job: NewJob): Promise<InsertedJob[]> {
+  const request = newJobRequest(job);
+  await insertJobs(db, [request]);
+  const { arrayId, ids } = request;
+  return ids.map((id, index) => ({ id, arrayId, arrayIndex: arrayId === null ? null : index }));
 }

@@ -34,7 +34,7 @@ const readStatement = `
   ) as state
   left join lateral (
     select tenant, subject, max(revision) as revision, extract(epoch from min(at))::float8 * 1000 as "atMs", null as kind
-    from feed_events where not state.reset and ${unseenBy('$1')} group by tenant, subject
+    from feed_events where not state.reset and tenant = any($3::text[]) and ${unseenBy('$1')} group by tenant, subject
     union all
     select null, key, 0, 0, kind from feed_dirty
     where not state.reset and kind = any($2::text[]) and ${unseenBy('$1')} group by kind, key
@@ -50,9 +50,14 @@ interface ReadRow {
   kind: string | null;
 }
 
-/** Reads which rows changed since the cursor, of all tenants, whole. For system loops. */
-export async function readChanges(db: Database, dirtyKinds: readonly string[], cursor: Cursor): Promise<ChangeBatch> {
-  const { rows } = await db.system.query<ReadRow>(readStatement, [cursor, [...dirtyKinds]]);
+/** Reads which rows of tenants changed since the cursor, whole. For system loops. */
+export async function readChanges(
+  db: Database,
+  tenants: readonly string[],
+  dirtyKinds: readonly string[],
+  cursor: Cursor,
+): Promise<ChangeBatch> {
+  const { rows } = await db.system.query<ReadRow>(readStatement, [cursor, [...dirtyKinds], [...tenants]]);
   const first = rows[0]!;
   if (first.reset) return { kind: 'reset', cursor: first.cursor };
   const changes: Change[] = [];

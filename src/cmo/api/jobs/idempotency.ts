@@ -1,10 +1,11 @@
 /**
- * Answers that are remembered by the client's Idempotency-Key, in the transaction that they are about.
+ * Answers that are remembered by the client's Idempotency-Key, written by the statement that they are about
+ * (`cmo_submit_jobs`).
  *
  * A key belongs to a tenant and to one body. The unique key of the table decides between requests that come at once:
- * the second waits for the first to commit and then fails with `AlreadyAnswered`, or goes on if the first rolled back.
+ * the second waits for the first to commit and then makes nothing, or goes on if the first rolled back.
  */
-import { type Database, type Tx, withSystem, withTenant } from '../../../common/database/index.ts';
+import { type Database, withSystem, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 
 export interface AnsweredRequest {
@@ -14,25 +15,11 @@ export interface AnsweredRequest {
   readonly hash: Buffer;
 }
 
-/** Somebody with the same key was first; the transaction is to be rolled back. */
-class AlreadyAnswered extends Error {}
-
-/** Remembers an answer. @throws AlreadyAnswered, which `recall` turns into the earlier answer */
-export async function remember(tx: Tx, request: AnsweredRequest & { readonly response: unknown }): Promise<void> {
-  const { rowCount } = await tx.query(
-    `insert into cmo_idempotency (tenant, key, request_hash, response) values ($1, $2, $3, $4)
-     on conflict (tenant, key) do nothing`,
-    [request.tenant, request.key, request.hash, JSON.stringify(request.response)],
-  );
-  if (rowCount === 0) throw new AlreadyAnswered();
-}
-
 /**
- * The earlier answer, when `error` says that there is one; throws any other error again.
+ * The answer that an earlier request with the key was given.
  * @throws idempotency_key_reused when the key was used for another body
  */
-export async function recall<T>(error: unknown, db: Database, request: AnsweredRequest): Promise<T> {
-  if (!(error instanceof AlreadyAnswered)) throw error;
+export async function recall<T>(db: Database, request: AnsweredRequest): Promise<T> {
   const { rows } = await withTenant(
     db,
     request.tenant,

@@ -10,7 +10,7 @@
  * added gets every tick that is read after that; the snapshot that it takes then joins on without a gap.
  */
 import type { Database } from '../../../common/database/index.ts';
-import { type Change, readChanges } from '../../../common/events/changes.ts';
+import { type Change, type ChangeBatch, readChanges } from '../../../common/events/changes.ts';
 import { type Cursor, currentCursor, type Loop, runLoop, type Wake } from '../../../common/events/index.ts';
 import type { Logger } from '../../../common/logger.ts';
 import { type LiveJob, readLiveJobs } from './live-jobs.ts';
@@ -71,6 +71,7 @@ export class LiveFeed {
   readonly #again = new Map<string, string>();
   #cursor: Cursor | undefined;
   #ready = Promise.withResolvers<void>();
+  #reading: Promise<ChangeBatch> | undefined;
   #loop: Loop | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #lastRead = 0;
@@ -82,6 +83,8 @@ export class LiveFeed {
   /** Resolves when every change from now on will be told: a picture that is taken afterwards joins on without a gap. */
   async ready(): Promise<void> {
     while (this.#cursor === undefined) await this.#ready.promise;
+    // A reading under way asks only for tenants that were listened to when it began, and its moment is not known yet.
+    await this.#reading?.catch(() => {});
   }
 
   /** Listens to a tenant. @returns how to stop */
@@ -167,7 +170,10 @@ export class LiveFeed {
       return;
     }
     const again = new Map(this.#again);
-    const batch = await readChanges(db, dirtyKinds, this.#cursor);
+    this.#reading = readChanges(db, [...this.#listeners.keys()], dirtyKinds, this.#cursor);
+    const batch = await this.#reading.finally(() => {
+      this.#reading = undefined;
+    });
     if (batch.kind === 'reset') {
       this.#cursor = batch.cursor;
       this.#reset();

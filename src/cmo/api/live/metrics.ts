@@ -11,9 +11,14 @@ export interface LiveMetrics {
   readonly sendSeconds: Histogram;
 }
 
+const made = new WeakMap<Registry, LiveMetrics>();
+
+/** The metrics of a registry; servers of one process share them. */
 export function makeLiveMetrics(registry: Registry): LiveMetrics {
+  const known = made.get(registry);
+  if (known) return known;
   const registers = [registry];
-  return {
+  const metrics: LiveMetrics = {
     connections: new Gauge({
       name: 'solyx_live_connections',
       help: 'Open live sockets of this process.',
@@ -54,4 +59,6 @@ export function makeLiveMetrics(registry: Registry): LiveMetrics {
       registers,
     }),
   };
+  made.set(registry, metrics);
+  return metrics;
 }

@@ -10,7 +10,15 @@ const about = z.strictObject({
   attempt: z.int().min(1).max(1_000_000).optional(),
   rank: z.int().min(0).max(4096).optional(),
   port: z.int().min(1).max(65_535).optional(),
-  command: z.array(z.string().max(4096)).max(64).optional(),
+  command: z
+    .array(
+      z
+        .string()
+        .max(4096)
+        .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must not contain NUL or half characters'),
+    )
+    .max(64)
+    .optional(),
 });
 
 export type TicketAbout = z.output<typeof about>;

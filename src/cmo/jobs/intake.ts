@@ -1,0 +1,154 @@
+/**
+ * The intake of a process: requests that come at the same time share a statement, and so a round trip and a commit.
+ *
+ * A transaction a request costs seven round trips and a flush of the log each; waiting to gather would cost every request that wait.
+ * So nobody waits on purpose: a request goes out at once while a place is free, and what comes while the places are taken goes
+ * out together with the next. Each request is answered for itself, after the commit. When a statement fails for what one
+ * of its requests asked, they are tried one by one.
+ */
+import pg from 'pg';
+import { classify, type Database, toSolyxError } from '../../common/database/index.ts';
+import { backoff } from '../../common/database/retry.ts';
+import { SolyxError } from '../../common/errors/index.ts';
+import { failpoint } from '../../common/failpoints.ts';
+import { insertJobs, type JobRequest } from './insert.ts';
+
+/** Statements at a time; more would only be smaller. */
+const mostAtOnce = 2;
+const mostRequests = 100;
+/** A request with more jobs goes alone, and keeps nobody waiting. */
+const mostJobsTogether = 50;
+/** Bytes of specs in one statement, about. */
+const mostBytes = 2 * 1_048_576;
+const mostTries = 7;
+
+/** No connection was had, so nothing was changed. */
+class NothingSent extends Error {
+  constructor(cause: unknown) {
+    super('no connection', { cause });
+  }
+}
+
+interface Waiting {
+  readonly request: JobRequest;
+  readonly bytes: number;
+  readonly settle: (outcome: boolean) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+export class JobIntake {
+  readonly #db: Database;
+  #waiting: Waiting[] = [];
+  #running = 0;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /**
+   * Makes the jobs of a request; resolves when they are durable.
+   * @returns false when its Idempotency-Key was taken by an earlier request
+   * @throws database_unavailable when nobody knows whether they were made (requests without a key), and what the database refuses
+   */
+  submit(request: JobRequest): Promise<boolean> {
+    return new Promise((settle, fail) => {
+      const bytes = JSON.stringify(request.spec).length;
+      const item = { request, bytes, settle, fail };
+      if (request.ids.length > mostJobsTogether) {
+        void this.#run([item]);
+        return;
+      }
+      this.#waiting.push(item);
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    while (this.#running < mostAtOnce && this.#waiting.length > 0) {
+      const batch = this.#take();
+      this.#running += 1;
+      void this.#run(batch).finally(() => {
+        this.#running -= 1;
+        this.#send();
+      });
+    }
+  }
+
+  #take(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const item of this.#waiting) {
+      bytes += item.bytes;
+      if (count > 0 && (count >= mostRequests || bytes > mostBytes)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Never fails: every request is told its own outcome. */
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    let items = batch;
+    for (let attempt = 1; items.length > 0; attempt += 1) {
+      try {
+        const made = await this.#insert(items.map(({ request }) => request));
+        for (const [index, item] of items.entries()) item.settle(made[index]!);
+        return;
+      } catch (error) {
+        const again = await this.#afterFailure(items, error, attempt);
+        if (again === undefined) return;
+        items = again;
+      }
+    }
+  }
+
+  async #insert(requests: readonly JobRequest[]): Promise<boolean[]> {
+    const client = await this.#db.app.connect().catch((error) => {
+      throw new NothingSent(error);
+    });
+    let broken = true;
+    try {
+      failpoint('api.before-commit');
+      const made = await insertJobs(client, requests);
+      failpoint('api.after-commit');
+      broken = false;
+      return made;
+    } catch (error) {
+      broken = !(error instanceof pg.DatabaseError);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** @returns the requests that may be sent again; undefined when all have been told */
+  async #afterFailure(
+    items: readonly Waiting[],
+    thrown: unknown,
+    attempt: number,
+  ): Promise<readonly Waiting[] | undefined> {
+    const error = thrown instanceof NothingSent ? thrown.cause : thrown;
+    const failure = classify(error);
+    if (failure === 'other' && items.length > 1) {
+      // One of them is at fault: the others shall not suffer for it.
+      for (const item of items) await this.#run([item]);
+      return undefined;
+    }
+    // Whether a statement whose connection broke was carried out, nobody knows; only with a key may it be sent twice.
+    const isUnknown = failure === 'connection' && !(thrown instanceof NothingSent || error instanceof pg.DatabaseError);
+    const passes = failure === 'conflict' || failure === 'connection';
+    const repeatable = passes ? items.filter(({ request }) => !isUnknown || request.remembered) : [];
+    const given = attempt < mostTries ? repeatable : [];
+    for (const item of items)
+      if (!given.includes(item)) item.fail(isUnknown ? unknownOutcome(error) : toSolyxError(error));
+    if (given.length > 0) await backoff(attempt);
+    return given;
+  }
+}
+
+function unknownOutcome(cause: unknown): SolyxError {
+  return new SolyxError('database_unavailable', {
+    detail: 'The connection was lost during the commit, so the job may or may not have been made.',
+    cause,
+    retryAfterSeconds: 1,
+  });
+}
