@@ -60,5 +60,8 @@ export const cssVariables: CSSVariablesResolver = () => {
     '--mantine-color-default-color': 'var(--text)',
     '--mantine-color-default-border': 'var(--border)',
   };
-  return { variables: {}, light: ours, dark: ours };
+  // Filled red carries white text in every scheme; the pale shade of dark would not.
+  const filled = 'var(--mantine-color-red-9)';
+  const dark = { ...ours, '--mantine-color-red-filled': filled, '--mantine-color-red-filled-hover': filled };
+  return { variables: {}, light: ours, dark };
 };

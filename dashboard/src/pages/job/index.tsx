@@ -5,10 +5,11 @@
  */
 import { Tabs } from '@mantine/core';
 import '@mantine/core/styles/Tabs.layer.css';
-import { useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { Link, useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense } from 'react';
 import type { JobDetail } from '../../api/contract.ts';
 import { type Search, textOf } from '../../app/search.ts';
+import { CopyId } from '../../ui/copy-id.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import classes from './job.module.css';
 import { JobHeader } from './job-header.tsx';
@@ -22,6 +23,14 @@ export function Page() {
   const query = useJob(id);
   return (
     <div className={classes.page}>
+      {query.data === undefined && (
+        <header>
+          <p className={classes.crumbs}>
+            <Link to="/jobs">Jobs</Link> / <CopyId id={id} />
+          </p>
+          <h1>Job</h1>
+        </header>
+      )}
       <Panel bare query={query} skeleton={8}>
         {(job) => <JobPage key={job.id} job={job} />}
       </Panel>

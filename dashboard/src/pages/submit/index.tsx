@@ -6,7 +6,6 @@
  */
 import { useQuery } from '@tanstack/react-query';
 import { Link, useSearch } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import { read } from '../../api/queries.ts';
 import { type Search, textOf } from '../../app/search.ts';
 import { CopyId } from '../../ui/copy-id.tsx';
@@ -25,12 +24,12 @@ export function Page() {
   const yaml = useQuery(yamlQuery);
   return (
     <div className={classes.page}>
+      <h1>{from === undefined ? 'Submit a job' : 'Clone and edit'}</h1>
       {from === undefined ? (
-        <Panel bare query={yaml} skeleton={10}>
-          {(parser) => (
-            <>
-              <Title>Submit a job</Title>
-              <Templates chosen={template.id} />
+        <>
+          <Templates chosen={template.id} />
+          <Panel bare query={yaml} skeleton={10}>
+            {(parser) => (
               <Composer
                 key={template.id}
                 yaml={parser}
@@ -38,9 +37,9 @@ export function Page() {
                 folder={template.folder}
                 name={template.id}
               />
-            </>
-          )}
-        </Panel>
+            )}
+          </Panel>
+        </>
       ) : (
         <Clone id={from} />
       )}
@@ -57,7 +56,6 @@ function Clone({ id }: { readonly id: string }) {
         <Panel bare query={yaml} skeleton={10}>
           {(parser) => (
             <>
-              <Title>Clone and edit</Title>
               <p className={classes.lead}>
                 From{' '}
                 <Link to="/jobs/$id" params={{ id }}>
@@ -74,8 +72,6 @@ function Clone({ id }: { readonly id: string }) {
     </Panel>
   );
 }
-
-const Title = ({ children }: { readonly children: ReactNode }) => <h1>{children}</h1>;
 
 function Templates({ chosen }: { readonly chosen: string }) {
   return (

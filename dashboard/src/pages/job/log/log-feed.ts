@@ -31,6 +31,11 @@ export type FeedState =
 const tellEveryMs = 100;
 /** Between two looks at the end while there is no live connection, milliseconds. */
 const lookMs = 2_000;
+/**
+ * The server counts a log as whole some seconds after the end of its attempt, though a node under load may still be sending. So it is
+ * looked at again after these pauses, milliseconds.
+ */
+const afterlooksMs = [4_000, 12_000, 40_000];
 
 export class LogFeed {
   readonly buffer = new LogBuffer();
@@ -136,6 +141,12 @@ export class LogFeed {
         failures += 1;
       }
       await pause(Math.min(5, 1 + failures) * lookMs * (0.5 + Math.random() / 2), signal);
+    }
+    for (const ms of afterlooksMs) {
+      await pause(ms, signal);
+      if (signal.aborted || this.#state.kind !== 'complete') return;
+      // The state stays; what came meanwhile is there.
+      await this.#look().catch(() => {});
     }
   }
 
