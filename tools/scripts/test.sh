@@ -32,6 +32,7 @@ check() {
 check lock node tools/scripts/complete-lock.mjs --check
 check tsc tsc -p .
 check tsc-dashboard tsc -p dashboard
+check tsc-browser-tests tsc -p tests/tsconfig.browser.json
 check biome biome check .
 
 summary="$(mktemp)"

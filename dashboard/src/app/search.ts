@@ -26,7 +26,7 @@ export function stringifySearch(search: Record<string, unknown>): string {
 
 /** All values of a parameter. */
 export function listOf(search: Search, name: string): string[] {
-  const value = search[name];
+  const value = Object.hasOwn(search, name) ? search[name] : undefined;
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : [...value];
 }

@@ -6,6 +6,7 @@ import { useContext, useEffect, useState } from 'react';
 import { LiveContext } from '../live/hooks.ts';
 import { pageLoader } from './nouns.ts';
 import { Rail } from './rail.tsx';
+import { useRecovery } from './recover.ts';
 import { useSession } from './session.ts';
 import classes from './shell.module.css';
 import { SignedOut } from './signed-out.tsx';
@@ -27,6 +28,7 @@ export function Shell() {
     if (signedOut && hasLogin && !isOpen) void navigate({ to: '/login', search: { next: href }, replace: true });
   }, [signedOut, hasLogin, isOpen, href, navigate]);
   const signedIn = me !== undefined;
+  useRecovery();
   useEffect(() => {
     if (!signedIn) return;
     live?.start();

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BrowserContextOptions, Page, Route } from 'playwright-core';
+import type { BrowserContext, BrowserContextOptions, Page, Route, WebSocketRoute } from 'playwright-core';
 import { expect } from 'vitest';
 import { Product, type ProductOptions } from '../../support/product.ts';
 import { openWindow } from './chromium.ts';
@@ -18,6 +18,8 @@ export interface Console {
   readonly adminKey: string;
   /** Opens a page in a new window that is signed in by a key; default: the admin's. null: signed out. */
   open(path: string, options?: BrowserContextOptions & { readonly key?: string | null }): Promise<Page>;
+  /** Signs a page's window in; for pages that set something up before they are opened. */
+  signIn(page: Page, key?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,16 +36,44 @@ export async function startConsole(
     adminKey,
     async open(path, { key = adminKey, ...rest } = {}) {
       const context = await openWindow({ baseURL: url, reducedMotion: 'reduce', ...rest });
-      if (key !== null) {
-        const answer = await context.request.post('/v1/sessions', { data: { key }, headers: { origin: url } });
-        expect(answer.status()).toBe(201);
-      }
+      if (key !== null) await signIn(context, url, key);
       const page = await context.newPage();
       listen(page);
       await page.goto(path);
       return page;
     },
+    signIn: (page, key = adminKey) => signIn(page.context(), url, key),
     close: () => product.dispose(),
+  };
+}
+
+async function signIn(context: BrowserContext, url: string, key: string): Promise<void> {
+  const answer = await context.request.post('/v1/sessions', { data: { key }, headers: { origin: url } });
+  expect(answer.status()).toBe(201);
+}
+
+/**
+ * A network that can be cut and mended, sockets included; call it before the page is opened. (What the browser itself calls
+ * "offline" leaves open sockets as they are.)
+ */
+export async function cutNetwork(page: Page): Promise<{ cut(): void; mend(): void }> {
+  let isUp = true;
+  const sockets = new Set<WebSocketRoute>();
+  await page.route('**/v1/**', (route) => (isUp ? route.continue() : route.abort('connectionrefused')));
+  await page.routeWebSocket('**/v1/live', (socket) => {
+    if (!isUp) return void socket.close();
+    sockets.add(socket);
+    socket.connectToServer();
+  });
+  return {
+    cut() {
+      isUp = false;
+      for (const socket of sockets) void socket.close();
+      sockets.clear();
+    },
+    mend() {
+      isUp = true;
+    },
   };
 }
 

@@ -16,7 +16,7 @@ export function Figures({ figures }: { readonly figures: Overview }) {
   const measured = figures.energySource === 'measured' ? 'measured' : 'modelled from CPU time and device power';
   const ended = `${count(figures.succeededToday)} succeeded, ${count(figures.cancelledToday)} cancelled`;
   return (
-    <div className={classes.figures}>
+    <dl className={classes.figures}>
       <Figure
         label={<StateMark tone="running">Running</StateMark>}
         value={count(figures.running)}
@@ -54,7 +54,7 @@ export function Figures({ figures }: { readonly figures: Overview }) {
         }
       />
       <FleetUse figures={figures} />
-    </div>
+    </dl>
   );
 }
 
@@ -70,8 +70,8 @@ interface FigureProps {
 function Figure({ label, value, detail, title, search }: FigureProps) {
   return (
     <div className={classes.figure}>
-      <div className={classes.label}>{label}</div>
-      <div className={classes.value} title={title ?? value}>
+      <dt className={classes.label}>{label}</dt>
+      <dd className={classes.value} title={title ?? value}>
         {search === undefined ? (
           value
         ) : (
@@ -80,8 +80,8 @@ function Figure({ label, value, detail, title, search }: FigureProps) {
             <span className={classes.hidden}> jobs: show them</span>
           </Link>
         )}
-      </div>
-      <div className={classes.detail}>{detail}</div>
+      </dd>
+      <dd className={classes.detail}>{detail}</dd>
     </div>
   );
 }
@@ -97,19 +97,19 @@ function FleetUse({ figures }: { readonly figures: Overview }) {
   const what = devices ? 'devices' : 'cores';
   return (
     <div className={classes.figure}>
-      <div className={classes.label}>Fleet in use</div>
-      <div
+      <dt className={classes.label}>Fleet in use</dt>
+      <dd
         className={classes.value}
         title={`${used / 1000} of ${total / 1000} ${what} of ready nodes are given to jobs`}
       >
         {percent === null ? '–' : formatQuantity(percent, '%')}
-      </div>
-      <div className={classes.bar} aria-hidden="true">
+      </dd>
+      <dd className={classes.bar} aria-hidden="true">
         <span style={{ width: `${percent ?? 0}%` }} />
-      </div>
-      <div className={classes.detail}>
+      </dd>
+      <dd className={classes.detail}>
         {formatNumber(used / 1000)} of {formatNumber(total / 1000)} {what}, {nodes}
-      </div>
+      </dd>
     </div>
   );
 }

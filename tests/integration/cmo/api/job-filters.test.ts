@@ -26,7 +26,7 @@ const names = async (key: string, query: string): Promise<string[]> => {
 /** An instant that is later than everything before and not later than everything after: ids carry milliseconds. */
 const nextMillisecond = async (): Promise<string> => {
   const now = Date.now();
-  return until('a millisecond has passed', () => Date.now() > now && new Date().toISOString());
+  return until('a millisecond has passed', () => (Date.now() > now ? new Date().toISOString() : null));
 };
 
 describe('lists of jobs', () => {

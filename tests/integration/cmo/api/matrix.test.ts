@@ -44,6 +44,7 @@ const samples: Record<RouteId, Sample> = {
   getNodeTelemetry: { of: 'node' },
   createLiveTicket: { body: () => ({}) },
   getUsage: {},
+  getOverview: {},
   createTenant: { body: () => ({ name: unique('tenant') }) },
   listTenants: {},
   createProject: { body: () => ({ name: unique('project') }) },
