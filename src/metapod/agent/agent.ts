@@ -221,7 +221,7 @@ export class Agent {
         this.#journal.acknowledge(message.journal, message.next);
         return;
       case 'logsAck':
-        this.#ranks.find(message.attemptId, message.rank)?.logs.acknowledge(message.nextLine, message.refused === true);
+        this.#uplink.logsAcknowledged(message.attemptId, message.rank, message.nextLine, message.refused === true);
         this.#uplink.sendLogs();
         return;
       case 'metricsAck':

@@ -27,6 +27,7 @@ interface SentFrame {
   readonly firstLine: number;
   readonly bytes: number;
   readonly complete: boolean;
+  readonly sentAt: number;
   /** Sent before the server asked for an earlier line: its answer says nothing any more. */
   stale: boolean;
 }
@@ -75,10 +76,11 @@ export class LogStream {
   /**
    * The next frame, or undefined when there is nothing to send now.
    * @param hasEnded nothing will be written to the log any more
+   * @param wantedBytes about how large it may be; one record may be larger
    */
-  next(hasEnded: boolean): LogsMessage | undefined {
+  next(hasEnded: boolean, wantedBytes = pageBytes): LogsMessage | undefined {
     if (this.#isDone || this.#flying.some((frame) => frame.complete && !frame.stale)) return undefined;
-    const page = readLog(this.#dir, this.#sent.offset, pageBytes);
+    const page = readLog(this.#dir, this.#sent.offset, pageBytes, wantedBytes);
     const size = statSync(join(this.#dir, FILES.log), { throwIfNoEntry: false })?.size ?? 0;
     // A torn end is what a crash left of a record; nobody will finish it.
     const complete = hasEnded && page.nextOffset + page.unfinishedBytes >= size;
@@ -87,28 +89,32 @@ export class LogStream {
     const firstLine = this.#sent.line;
     const end = { offset: page.nextOffset, line: firstLine + lines.length };
     const text = lines.map((line) => `${line}\n`).join('');
-    this.#flying.push({ end, firstLine, bytes: text.length, complete, stale: false });
+    this.#flying.push({ end, firstLine, bytes: text.length, complete, sentAt: performance.now(), stale: false });
     this.#sent = end;
     return { type: 'logs', ...this.#id, firstLine, lineCount: lines.length, lines: text, complete };
   }
 
-  /** Takes the server's answer to the oldest unanswered frame. */
-  acknowledge(nextLine: number, refused: boolean): void {
+  /**
+   * Takes the server's answer to the oldest unanswered frame.
+   * @returns milliseconds that it took; undefined where the answer says nothing of the network
+   */
+  acknowledge(nextLine: number, refused: boolean): number | undefined {
     const frame = this.#flying.shift();
-    if (this.#isDone) return;
+    if (this.#isDone) return undefined;
     if (refused) {
       this.#isDone = true;
-      return;
+      return undefined;
     }
-    if (frame === undefined || frame.stale) return;
+    if (frame === undefined || frame.stale) return undefined;
     if (nextLine < frame.end.line) {
       this.#rewind(nextLine);
-      return;
+      return undefined;
     }
     this.#acked = frame.end;
     writeAtomic(join(this.#dir, positionName), JSON.stringify(this.#acked), false);
     writeShipped(this.#dir, this.#acked.offset);
     if (frame.complete) this.#isDone = true;
+    return performance.now() - frame.sentAt;
   }
 
   #rewind(line: number): void {

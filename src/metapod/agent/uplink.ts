@@ -3,10 +3,11 @@
  *
  * Both are read from disk and numbered there; what a socket that was lost had carried without an answer is sent again
  * on the next one. Log bytes flow only against the server's credit, round by round over the ranks, so that a chatty job
- * does not silence the others.
+ * does not silence the others; and against a window that follows the network, so that heartbeats are never long behind them.
  */
 import type { AgentMessage, RankReport } from '../../common/contract/agent/protocol.ts';
 import type { ReportJournal } from './journal.ts';
+import { LogWindow } from './log-window.ts';
 import type { RankSet } from './rank-set.ts';
 
 /** Of a frame of reports; a message of 4,096 characters may take 24 KiB. */
@@ -21,8 +22,8 @@ export interface UplinkDependencies {
 
 export class Uplink {
   readonly #deps: UplinkDependencies;
-  /** Bytes of log lines that may be on the way; 0 while the socket is closed. */
-  #creditBytes = 0;
+  /** Bytes of log lines that may be on the way. */
+  #window = new LogWindow(0);
   #isOpen = false;
   /** Next report to send on this socket. */
   #reportSeq = 0;
@@ -33,7 +34,7 @@ export class Uplink {
 
   /** A new socket was welcomed: everything that is not acknowledged is sent again. */
   open(creditBytes: number): void {
-    this.#creditBytes = creditBytes;
+    this.#window = new LogWindow(creditBytes);
     this.#reportSeq = 0;
     for (const rank of this.#deps.ranks.all) {
       rank.logs.reset();
@@ -43,7 +44,7 @@ export class Uplink {
   }
 
   close(): void {
-    this.#creditBytes = 0;
+    this.#window = new LogWindow(0);
     this.#isOpen = false;
   }
 
@@ -73,14 +74,20 @@ export class Uplink {
     }
   }
 
+  /** The server answered a frame of a log. */
+  logsAcknowledged(attemptId: string, rank: number, nextLine: number, refused: boolean): void {
+    const tookMs = this.#deps.ranks.find(attemptId, rank)?.logs.acknowledge(nextLine, refused);
+    if (tookMs !== undefined) this.#window.took(tookMs);
+  }
+
   sendLogs(): void {
     const ranks = this.#deps.ranks.all;
     let flying = ranks.reduce((sum, rank) => sum + rank.logs.flyingBytes, 0);
     for (let progress = true; progress; ) {
       progress = false;
       for (const rank of ranks) {
-        if (flying >= this.#creditBytes) return;
-        const frame = rank.logs.next(rank.hasEnded);
+        if (flying >= this.#window.bytes) return;
+        const frame = rank.logs.next(rank.hasEnded, this.#window.frameBytes);
         if (frame === undefined) continue;
         flying += frame.lines.length;
         this.#deps.send(frame);

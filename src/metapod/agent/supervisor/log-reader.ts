@@ -17,8 +17,9 @@ export interface LogPage {
 /**
  * @param offset a `nextOffset` of before, or 0
  * @param maxBytes read at most this much, ≥ 256 KiB so that the longest record fits
+ * @param enoughBytes stop behind the record with which there is this much
  */
-export function readLog(dir: string, offset: number, maxBytes = 1024 * 1024): LogPage {
+export function readLog(dir: string, offset: number, maxBytes = 1024 * 1024, enoughBytes = maxBytes): LogPage {
   const page: LogPage = { records: [], nextOffset: offset, unfinishedBytes: 0, corruptLines: 0 };
   let file: number;
   try {
@@ -31,9 +32,11 @@ export function readLog(dir: string, offset: number, maxBytes = 1024 * 1024): Lo
     const length = Math.min(Math.max(fstatSync(file).size - offset, 0), Math.max(maxBytes, 256 * 1024));
     const bytes = Buffer.alloc(length);
     const got = bytes.subarray(0, readSync(file, bytes, 0, length, offset));
-    const end = got.lastIndexOf(0x0a) + 1;
+    const whole = got.lastIndexOf(0x0a) + 1;
+    const enough = got.indexOf(0x0a, Math.max(0, enoughBytes - 1)) + 1;
+    const end = enough > 0 ? Math.min(enough, whole) : whole;
     page.nextOffset = offset + end;
-    page.unfinishedBytes = got.length - end;
+    page.unfinishedBytes = got.length - whole;
     for (const line of got.toString('utf8', 0, end).split('\n')) {
       if (line === '') continue;
       try {
