@@ -41,15 +41,35 @@ const silentStatement = `
     and not coalesce(s.lease_until between clock_timestamp() - make_interval(secs => $1) and clock_timestamp(), false)
   order by n.id`;
 
+/** Most of the time nobody is silent, and this is all that is asked. */
+const agesStatement = `
+  select clock_timestamp() as now, max(age)::float8 as oldest, min(age)::float8 as newest
+  from (
+    select extract(epoch from clock_timestamp() - coalesce(h.last_acked_at, n.updated_at)) as age
+    from drm_nodes n left join drm_heartbeats h on h.node_id = n.id
+    where n.presence = 'ready' and n.backend = 'agent'
+  ) as node`;
+
 /** One look; `watch` remembers the looks of this process. Returns the nodes that became lost. */
 export async function lookForLostNodes(
-  { db, wake, clock, logger }: Omit<PresenceOptions, 'signal'>,
+  options: Omit<PresenceOptions, 'signal'>,
   watch: PresenceWatch,
 ): Promise<string[]> {
-  const { rows } = await db.system.query<{ now: Date }>('select clock_timestamp() as now');
-  if (!watch.look(clock.monotonicMs(), rows[0]!.now.getTime())) return [];
+  return (await look(options, watch)).lost;
+}
+
+/** @returns the nodes that became lost, and the age of the oldest heartbeat of the others, seconds */
+async function look(
+  { db, wake, clock, logger }: Omit<PresenceOptions, 'signal'>,
+  watch: PresenceWatch,
+): Promise<{ lost: string[]; oldestSeconds: number }> {
+  const { rows } = await db.system.query<{ now: Date; oldest: number | null; newest: number | null }>(agesStatement);
+  const { now, oldest, newest } = rows[0]!;
+  const oldestSeconds = oldest ?? 0;
+  if (!watch.look(clock.monotonicMs(), now.getTime())) return { lost: [], oldestSeconds };
+  if (oldestSeconds <= lostAfterSeconds && (newest ?? 0) >= -lostAfterSeconds) return { lost: [], oldestSeconds };
   const silent = await db.system.query<{ id: string }>(silentStatement, [lostAfterSeconds]);
-  if (silent.rows.length === 0) return [];
+  if (silent.rows.length === 0) return { lost: [], oldestSeconds };
   const lost = await withSystem(db, async (tx) => {
     // Again under the locks of the nodes: a heartbeat may have come meanwhile.
     const ids = silent.rows.map(({ id }) => id);
@@ -60,21 +80,29 @@ export async function lookForLostNodes(
   });
   for (const nodeId of lost) logger.warn({ nodeId }, 'node lost');
   if (lost.length > 0) for (const topic of ['orchestrator', 'scheduler']) wake.wake(topic);
-  return lost;
+  return { lost, oldestSeconds };
 }
 
-/** Starts the loop; it looks every second. */
+/** Between looks while every heartbeat is young, and while one is late, seconds. */
+const calmSeconds = 4;
+const alertSeconds = 1;
+/** Younger than this none can become lost before the next calm look. */
+const youngSeconds = lostAfterSeconds - calmSeconds - alertSeconds;
+
+/** Starts the loop; it looks every few seconds, and every second while a node may be silent. */
 export function startPresenceLoop(options: PresenceOptions): Loop {
   const watch = new PresenceWatch(defaults);
-  return runLoop({
+  const loop = runLoop({
     name: 'tracker.presence',
     wakeOn: ['tracker'],
     wake: options.wake,
-    resyncSeconds: 1,
+    resyncSeconds: calmSeconds,
     logger: options.logger,
     ...(options.signal && { signal: options.signal }),
     run: async () => {
-      await lookForLostNodes(options, watch);
+      const { oldestSeconds } = await look(options, watch);
+      if (oldestSeconds > youngSeconds) setTimeout(() => loop.wake(), alertSeconds * 1000).unref();
     },
   });
+  return loop;
 }

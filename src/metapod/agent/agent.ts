@@ -9,7 +9,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BlobStore, openDirectoryStore } from '../../common/blobs/index.ts';
-import { type AgentMessage, type GatewayMessage, protocolVersion } from '../../common/contract/agent/protocol.ts';
+import {
+  type AgentMessage,
+  type GatewayMessage,
+  heartbeatSeconds,
+  protocolVersion,
+} from '../../common/contract/agent/protocol.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { type Command, obey } from './commands.ts';
@@ -35,6 +40,8 @@ import { Uplink } from './uplink.ts';
 const stepMs = 250;
 /** With the batching of the gateway, what people see is at most 2 s old. */
 const sampleMs = 1_000;
+/** Nothing runs here and there are no devices: as often as heartbeats ask for it, a little less than their period. */
+const quietSampleMs = heartbeatSeconds * 1000 - sampleMs;
 const rediscoverMs = 60_000;
 const cacheKeptMs = 86_400_000;
 /** A step that is under way when the agent ends may finish for so long; uploads are taken up again by the next agent. */
@@ -58,6 +65,7 @@ export class Agent {
   #facts: NodeFacts;
   #timers: NodeJS.Timeout[] = [];
   #sample: NodeSample | undefined;
+  #sampledAtMs = Number.NEGATIVE_INFINITY;
   #revoked = false;
 
   private constructor(
@@ -245,6 +253,9 @@ export class Agent {
   }
 
   async #takeSample(): Promise<void> {
+    const isQuiet = this.#ranks.all.length === 0 && this.#facts.devices.length === 0;
+    if (isQuiet && performance.now() - this.#sampledAtMs < quietSampleMs) return;
+    this.#sampledAtMs = performance.now();
     const before = this.#sample;
     const after = await this.#sampler.sampleNode();
     this.#sample = after;
