@@ -4,7 +4,7 @@
  * Part of the composition root, because it knows what every component wants to be rid of, and nothing else.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { pruneIdempotency, pruneIdentity } from './cmo/api/index.ts';
+import { endAbandonedChannels, pruneIdempotency, pruneIdentity } from './cmo/api/index.ts';
 import { type BlobStore, collectBlobs, collectStray } from './common/blobs/index.ts';
 import type { Clock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
@@ -55,6 +55,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
       await emptied(() => pruneIdempotency(db, idempotencyHours));
       await emptied(() => pruneIdentity(db, retention.eventDays));
     }),
+    loop('channels', minute / 2, () => emptied(() => endAbandonedChannels(db))),
     loop('logs', 15 * minute, () => emptied(() => pruneLogs(db, retention.logDays, clock.now()))),
     loop('blobs', 60 * minute, async () => {
       const gone = await collectBlobs({ db, store: blobs, uses: blobUses, keptDays: retention.blobDays, stopping });

@@ -36,7 +36,7 @@ import { openSecretStore, type SecretStore } from './common/secrets/index.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
 import { ensureSite, startPresenceLoop } from './drm/tracker/index.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { agentRoutes, Gateway } from './metapod/gateway/index.ts';
+import { addressForServers, agentRoutes, ChannelHub, Gateway, serveAgentChannels } from './metapod/gateway/index.ts';
 
 /** What components are built from. */
 export interface Services {
@@ -49,6 +49,8 @@ export interface Services {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** Where clients of running jobs and agents' sockets meet in this process. */
+  readonly channels: ChannelHub;
   /** Id of this process among replicas. */
   readonly processId: string;
   /** Where the api listens plainly on loopback beside TLS. */
@@ -69,8 +71,6 @@ interface Component {
   start(services: Services, app: FastifyInstance): Promise<Running>;
 }
 
-const always = { ready: () => true, stop: async () => {} } satisfies Running;
-
 /** Every component of this release, by name. */
 export const components = {
   api: {
@@ -90,18 +90,20 @@ export const components = {
         blobs,
         bundleBytes,
         identity,
+        channels: services.channels,
         preview,
       };
       await serveApi(app, deps);
       await serveDashboard(app, services.dashboard);
-      return always;
+      return { ready: () => true, stop: () => preview.stop() };
     },
   },
   tracker: {
     port: 8081,
-    async start({ db, wake, clock, logger, blobs, registry, secrets }, app) {
+    async start({ db, wake, clock, logger, blobs, registry, secrets, channels }, app) {
       const gateway = new Gateway({ db, wake, clock, logger });
       await agentRoutes(app, { db, blobs, secrets, gateway });
+      serveAgentChannels(app, { db, hub: channels, logger });
       // A node's socket is no request that ends: the server would wait for it for ever.
       app.addHook('preClose', () => gateway.stop());
       registerFleetMetrics(registry, db);
@@ -204,6 +206,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const registry = new Registry();
     // Each look at the loop's delay wakes the process; the usual 100 a second are most of what an idle server costs.
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
+    const processId = `${process.pid}-${randomUUID()}`;
     const services: Services = {
       config,
       home,
@@ -219,7 +222,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         logger,
         registry,
       }),
-      processId: `${process.pid}-${randomUUID()}`,
+      processId,
+      channels: new ChannelHub(processId),
       dashboard: (await options.dashboard) ?? null,
     };
     stops.push(startHousekeeping({ ...services, retention: config.retention }));
@@ -286,6 +290,7 @@ async function serve(
       local = await listenLocally(app);
       if (group.includes('api')) services.localUrl = local.url;
     }
+    if (group.includes('api')) services.channels.url = addressForServers(url);
   }
   return urls;
 }

@@ -20,6 +20,7 @@ const prefixes = {
   session: 'ses',
   usage: 'use',
   command: 'cmd',
+  channel: 'chn',
   request: 'req',
   secret: 'sec',
   notificationChannel: 'ntf',

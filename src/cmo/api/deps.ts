@@ -8,6 +8,8 @@ import type { Database } from '../../common/database/index.ts';
 import type { Wake } from '../../common/events/index.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { SecretStore } from '../../common/secrets/index.ts';
+import type { ChannelHub } from '../../metapod/gateway/index.ts';
+import type { ChannelTimings } from './channels/held.ts';
 import type { IdentitySettings } from './identity/settings.ts';
 
 /** What the scheduler would do with a job if it were submitted now, alone in the queue. */
@@ -30,6 +32,10 @@ export interface ApiDeps {
   /** Most bytes of one upload. */
   readonly bundleBytes: number;
   readonly identity: IdentitySettings;
+  /** Where clients and agents' sockets meet in this process. */
+  readonly channels: ChannelHub;
+  /** Limits of channels into jobs, when they are not the usual ones. */
+  readonly channelTimings?: Partial<ChannelTimings>;
   /** The scheduler's answer to a dry run. */
   readonly preview: (spec: JobSpec) => Promise<Preview>;
 }

@@ -1,5 +1,6 @@
 export { makeAuthenticator } from './access/authenticator.ts';
 export { type Bootstrapped, bootstrap } from './access/bootstrap.ts';
+export { type ChannelTimings, endAbandonedChannels } from './channels/index.ts';
 export { serveDashboard } from './dashboard.ts';
 export type { ApiDeps, Preview } from './deps.ts';
 export { pruneIdentity } from './identity/prune.ts';

@@ -7,23 +7,24 @@ import { tenantHandlers } from './access/tenants.ts';
 import { auditHandlers } from './audit/handlers.ts';
 import { sealWhileListening } from './audit/sealing.ts';
 import { blobHandlers } from './blobs.ts';
+import { channelHandlers, serveChannels } from './channels/index.ts';
 import type { ApiDeps } from './deps.ts';
-import { loginLinkHandlers } from './identity/login-links.ts';
 import { invitationHandlers } from './identity/invitations.ts';
-import { sessionHandlers } from './identity/sessions.ts';
+import { loginLinkHandlers } from './identity/login-links.ts';
 import { oidcHandlers } from './identity/oidc/handlers.ts';
 import { ownKeyHandlers } from './identity/own-keys.ts';
 import { ownTenantHandlers } from './identity/own-tenants.ts';
 import { serviceAccountHandlers } from './identity/service-accounts.ts';
-import { logHandlers } from './jobs/logs.ts';
+import { sessionHandlers } from './identity/sessions.ts';
 import { userHandlers } from './identity/users.ts';
+import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
 import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
 import { nodeHandlers } from './nodes.ts';
-import { overviewHandlers } from './overview.ts';
 import { notificationHandlers } from './notifications.ts';
+import { overviewHandlers } from './overview.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
@@ -36,10 +37,12 @@ type StatusRoute = 'getLiveness' | 'getReadiness' | 'getMetrics';
 /** Registers the API on a server made by `createHttpServer`; call it before `listen`. */
 export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await documentApi(app, apiVersion);
+  const channels = serveChannels(app, deps);
   const handlers: Handlers<Exclude<RouteId, StatusRoute>> = {
     submitJob: submitJob(deps),
     ...jobReads(deps),
     ...logHandlers(deps),
+    ...channelHandlers(deps, channels),
     ...metricHandlers(deps),
     ...telemetryHandlers(deps),
     ...usageHandlers(deps),
@@ -48,14 +51,14 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...keyHandlers(deps),
     ...sessionHandlers(deps),
     ...loginLinkHandlers(deps),
-    ...siteHandlers(deps),
-    ...nodeHandlers(deps),
     ...ownTenantHandlers(deps),
     ...oidcHandlers(deps),
     ...userHandlers(deps),
     ...invitationHandlers(deps),
     ...serviceAccountHandlers(deps),
     ...ownKeyHandlers(deps),
+    ...siteHandlers(deps),
+    ...nodeHandlers(deps),
     ...secretHandlers(deps),
     ...auditHandlers(deps),
     ...notificationHandlers(deps),

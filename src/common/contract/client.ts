@@ -177,7 +177,7 @@ function unreachable(error: unknown, base: string): unknown {
 }
 
 /** The error that an answer carries; an answer that is no problem of ours (a proxy's) is told by its status. */
-async function readProblem(response: Answer): Promise<SolyxError> {
+export async function readProblem(response: Answer): Promise<SolyxError> {
   const retryAfter = Number(response.headers.get('retry-after'));
   const retryAfterSeconds = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : undefined;
   const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | undefined;

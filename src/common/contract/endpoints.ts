@@ -19,6 +19,8 @@ export const endpoints = {
   cancelJob: { method: 'POST', path: '/v1/jobs/:id/cancel' },
   getJobLogs: { method: 'GET', path: '/v1/jobs/:id/logs' },
   listJobEvents: { method: 'GET', path: '/v1/jobs/:id/events' },
+  getJobFiles: { method: 'GET', path: '/v1/jobs/:id/files' },
+  putJobFiles: { method: 'PUT', path: '/v1/jobs/:id/files' },
   getJobMetrics: { method: 'GET', path: '/v1/jobs/:id/metrics' },
   compareMetrics: { method: 'GET', path: '/v1/metrics/compare' },
   getJobTelemetry: { method: 'GET', path: '/v1/jobs/:id/telemetry' },
@@ -40,12 +42,11 @@ export const endpoints = {
   endSession: { method: 'DELETE', path: '/v1/sessions/current' },
   revokeSession: { method: 'POST', path: '/v1/sessions/:id/revoke' },
   createLoginLink: { method: 'POST', path: '/v1/login-links' },
-
   mailLoginLink: { method: 'POST', path: '/v1/login-links/mail' },
   getSignInOptions: { method: 'GET', path: '/v1/sign-in' },
-  listOwnTenants: { method: 'GET', path: '/v1/sessions/tenants' },
   beginOidc: { method: 'POST', path: '/v1/oidc/begin' },
   finishOidc: { method: 'POST', path: '/v1/oidc/finish' },
+  listOwnTenants: { method: 'GET', path: '/v1/sessions/tenants' },
   switchTenant: { method: 'POST', path: '/v1/sessions/current/tenant' },
 
   listUsers: { method: 'GET', path: '/v1/users' },
@@ -62,6 +63,7 @@ export const endpoints = {
   listOwnKeys: { method: 'GET', path: '/v1/whoami/keys' },
   createOwnKey: { method: 'POST', path: '/v1/whoami/keys' },
   revokeOwnKey: { method: 'POST', path: '/v1/whoami/keys/:id/revoke' },
+
   createLiveTicket: { method: 'POST', path: '/v1/live/tickets' },
 
   createSite: { method: 'POST', path: '/v1/sites' },

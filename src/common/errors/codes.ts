@@ -115,7 +115,7 @@ export const errorCodes = {
   },
   sign_in_refused: {
     status: 403,
-    title: 'The OpenID provider’s answer lets you in nowhere here.',
+    title: 'The OpenID provider knows you, but nobody here lets you in.',
     remedy: 'Ask an admin for an invitation to the address that the provider knows you by.',
   },
   cross_origin: {
@@ -189,6 +189,54 @@ export const errorCodes = {
     status: 409,
     title: 'A newer attempt exists; writes of this one are refused.',
     remedy: 'Nothing to do: the newer attempt decides the outcome.',
+  },
+
+  // Channels into running jobs
+  job_not_running: {
+    status: 409,
+    title: 'No running part of the job can be entered.',
+    remedy: 'Wait until it runs (`solyx job <id>`); of a job that has ended, read the log and the artefacts.',
+  },
+  node_unreachable: {
+    status: 503,
+    title: 'The node of the job cannot be reached now.',
+    remedy: 'Try again in a moment; `solyx nodes` shows whether it is connected. The job goes on meanwhile.',
+  },
+  node_too_old: {
+    status: 409,
+    title: 'The agent of the node is too old for this.',
+    remedy: 'Upgrade the agent of that node; its jobs go on meanwhile.',
+  },
+  terminal_unavailable: {
+    status: 409,
+    title: 'The node cannot make terminals.',
+    remedy:
+      'Run the command without a terminal (without -t), or install the optional package @lydell/node-pty on the node.',
+  },
+  exec_failed: {
+    status: 422,
+    title: 'The command could not be started in the job.',
+    remedy: 'Mend what `detail` names; programs are looked for in the job, not on your machine.',
+  },
+  channel_timeout: {
+    status: 408,
+    title: 'The connection into the job was idle or open for too long.',
+    remedy: 'Open it again; the job goes on.',
+  },
+  channel_lost: {
+    status: 502,
+    title: 'The connection into the job broke off.',
+    remedy: 'Open it again; the job goes on, and what you started there may have ended.',
+  },
+  path_not_found: {
+    status: 404,
+    title: 'There is no such path in the job.',
+    remedy: 'Look with `solyx exec <id> -- ls -la`; relative paths begin at the working directory of the job.',
+  },
+  copy_refused: {
+    status: 422,
+    title: 'The copy was refused.',
+    remedy: 'Mend what `detail` names; nothing was changed at the target.',
   },
 
   // Capacity and nodes

@@ -75,6 +75,7 @@ function answers(route: Route) {
   const content = {
     json,
     text: { 'text/plain': { schema: route.response } },
+    bytes: { 'application/octet-stream': { schema: route.response } },
     'json-or-ndjson': { ...json, 'application/x-ndjson': { schema: logFrame } },
   }[route.answer];
   return { [route.status]: { description: route.summary, content } };

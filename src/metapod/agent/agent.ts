@@ -17,6 +17,7 @@ import {
 } from '../../common/contract/agent/protocol.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
+import { Channels } from './channels/channels.ts';
 import { type Command, obey } from './commands.ts';
 import { Connection } from './connection.ts';
 import { Contact } from './contact.ts';
@@ -58,6 +59,7 @@ export class Agent {
   readonly #connection: Connection;
   readonly #heartbeats: Heartbeats;
   readonly #uplink: Uplink;
+  readonly #channels: Channels;
   readonly #sampler: NodeSampler;
   readonly #isolation: OfferedIsolation;
   readonly #containers: ContainerDependencies | null;
@@ -107,6 +109,13 @@ export class Agent {
         );
       },
     });
+    this.#channels = new Channels({
+      address: options.server,
+      token: identity.token,
+      ranks: this.#ranks,
+      logger: options.logger,
+      nodeBinary: options.nodeBinary ?? process.execPath,
+    });
     const common = { ranks: this.#ranks, send: (message: AgentMessage) => this.#connection.send(message) };
     this.#uplink = new Uplink({ ...common, journal: this.#journal });
     this.#heartbeats = new Heartbeats({
@@ -134,6 +143,7 @@ export class Agent {
   start(): void {
     this.#sampler.start();
     this.#connection.start();
+    this.#channels.start();
     this.#timers = [
       setInterval(() => this.#tick(), stepMs),
       setInterval(() => void this.#takeSample(), sampleMs),
@@ -147,6 +157,7 @@ export class Agent {
   /** Stops talking and looking; supervisors and jobs go on. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#channels.stop();
     this.#connection.stop();
     await this.#sampler.stop();
     await Promise.race([this.#ranks.settled(), new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
@@ -234,6 +245,9 @@ export class Agent {
         return;
       case 'metricsAck':
         this.#ranks.find(message.attemptId, message.rank)?.metrics.acknowledge(message);
+        return;
+      case 'channel':
+        void this.#channels.come(message);
         return;
       case 'command': {
         const onTaken = (command: Command, refusal: string | undefined) => this.#answer(command, refusal);

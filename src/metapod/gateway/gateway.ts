@@ -11,6 +11,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Clock } from '../../common/clock.ts';
+import { channelProtocol } from '../../common/contract/agent/channels.ts';
 import {
   closeCodes,
   heartbeatSeconds,
@@ -25,6 +26,7 @@ import { bearerKey } from '../../common/keys.ts';
 import type { Logger } from '../../common/logger.ts';
 import { recordHeartbeats, registerNode } from '../../drm/tracker/index.ts';
 import { authenticateNode } from './authenticate.ts';
+import { wantedChannels } from './channels/rows.ts';
 import { ackCommands, type CommandMessage, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
 import { recordProgress } from './progress.ts';
@@ -77,6 +79,12 @@ export class Gateway {
         name: 'gateway commands',
         wakeOn: ['gateway'],
         run: () => this.#sendCommands([...this.#sessions.keys()]),
+      }),
+      runLoop({
+        ...common,
+        name: 'gateway channels',
+        wakeOn: ['channels'],
+        run: () => this.#announceChannels([...this.#sessions.keys()]),
       }),
       runLoop({
         ...common,
@@ -180,7 +188,7 @@ export class Gateway {
     this.#logger.info({ node: session.nodeId, vanished }, 'a node connected');
     for (const topic of ['tracker', 'scheduler', 'orchestrator']) this.#deps.wake.wake(topic);
     // The commands loop sends what is open; it runs alone, so none is sent twice or out of order.
-    this.#loops[0]?.wake();
+    for (const loop of this.#loops.slice(0, 2)) loop.wake();
   }
 
   #takeMessage(session: NodeSession, message: LightMessage): void {
@@ -233,6 +241,18 @@ export class Gateway {
     }
   }
 
+  /** Tells nodes which channels they should come for; those of protocol 1 would not understand. */
+  async #announceChannels(nodeIds: readonly string[]): Promise<void> {
+    if (nodeIds.length === 0) return;
+    for (const { nodeId, ...wanted } of await wantedChannels(this.#deps.db.system, nodeIds)) {
+      const session = this.#sessions.get(nodeId);
+      if (session === undefined || session.protocol < channelProtocol || session.sentChannels.has(wanted.channelId))
+        continue;
+      session.sentChannels.add(wanted.channelId);
+      session.send({ type: 'channel', ...wanted });
+    }
+  }
+
   async #renew(): Promise<void> {
     const sessions = [...this.#sessions.values()];
     if (sessions.length === 0) return;
@@ -261,7 +281,9 @@ const identityOf = ({ nodeId, sessionId, keyId }: NodeSession) => ({ nodeId, ses
 
 /** A node that cannot ask for secrets must refuse the start, not run the job without them: it does not know this payload. */
 const forProtocol = (message: CommandMessage, protocol: number): CommandMessage =>
-  protocol < 2 && message.kind === 'start' && isNonEmpty(message.payload.secrets) ? { ...message, payload: {} } : message;
+  protocol < 2 && message.kind === 'start' && isNonEmpty(message.payload.secrets)
+    ? { ...message, payload: {} }
+    : message;
 
 const isNonEmpty = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
 

@@ -1,3 +1,4 @@
+export * from './channels/index.ts';
 export { connectPath, Gateway, type GatewayDependencies } from './gateway.ts';
 export type { LogLine } from './log-lines.ts';
 export { type LogPage, logTopic, readLogLines } from './logs.ts';
@@ -11,7 +12,7 @@ export {
   readMetricProgress,
   readMetricTail,
 } from './metrics-read.ts';
-export { pruneLogs } from './prune-logs.ts';
 export { progressMarks } from './progress-marks.ts';
+export { pruneLogs } from './prune-logs.ts';
 export { agentRoutes, type RouteDependencies } from './routes.ts';
 export type { SessionTimings } from './session.ts';

@@ -55,6 +55,8 @@ export class NodeSession {
   readonly sessionId: string;
   /** Commands that were sent on this socket and need no repeating on it. */
   readonly sentCommands = new Set<string>();
+  /** Channels that were announced on this socket. */
+  readonly sentChannels = new Set<string>();
   /** From the hello; '' before. */
   bootId = '';
   agentVersion = '';

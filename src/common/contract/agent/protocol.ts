@@ -7,12 +7,13 @@
  * and are idempotent. Log bytes flow only against credit, so that a slow database slows the job's pipe, not the server's memory.
  */
 import { z } from 'zod';
+import { channelWanted } from './channels.ts';
 import { metricsAck, metricsFrame } from './metrics.ts';
 import { attemptId, finite, rank, short, token } from './parts.ts';
 import { progressFrame } from './progress.ts';
 import { secretTarget } from './secrets.ts';
 
-/** Newest version; the server also speaks the one before. 2: metrics. */
+/** Newest version; the server also speaks the one before. 2: metrics, secrets, channels. */
 export const protocolVersion = 2;
 /** Largest frame either side takes, bytes. */
 export const maxFrameBytes = 1_048_576;
@@ -201,6 +202,7 @@ export const gatewayMessage = z.discriminatedUnion('type', [
     refused: z.boolean().optional(),
   }),
   metricsAck,
+  channelWanted,
   z.object({
     type: z.literal('command'),
     id: z.string(),

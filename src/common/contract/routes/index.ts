@@ -1,13 +1,14 @@
 /** The contract table: every endpoint of the public API with its schemas, access and errors. */
 import { accessRoutes } from './access.ts';
 import { auditRoutes } from './audit.ts';
+import { fileRoutes } from './files.ts';
 import { fleetRoutes } from './fleet.ts';
 import { identityRoutes } from './identity.ts';
 import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
-import { overviewRoutes } from './overview.ts';
 import { notificationRoutes } from './notifications.ts';
+import { overviewRoutes } from './overview.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
@@ -18,6 +19,7 @@ export const routes = {
   ...accessRoutes,
   ...identityRoutes,
   ...userRoutes,
+  ...fileRoutes,
   ...fleetRoutes,
   ...metricRoutes,
   ...overviewRoutes,

@@ -14,7 +14,7 @@ export type Role = (typeof roles)[number];
 export type Access = 'public' | { readonly role: Role; readonly operator?: true };
 
 /** Media types of answers; JSON is checked against the schema, the others are written by the handler. */
-export type AnswerType = 'json' | 'none' | 'text' | 'json-or-ndjson';
+export type AnswerType = 'json' | 'none' | 'text' | 'bytes' | 'json-or-ndjson';
 
 export interface RouteSpec {
   readonly summary: string;

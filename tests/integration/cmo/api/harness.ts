@@ -14,6 +14,7 @@ import { newId } from '../../../../src/common/ids.ts';
 import { makeKey } from '../../../../src/common/keys.ts';
 import { silentLogger } from '../../../../src/common/logger.ts';
 import { openSecretStore } from '../../../../src/common/secrets/index.ts';
+import { ChannelHub } from '../../../../src/metapod/gateway/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 
 export interface TestApi {
@@ -72,6 +73,7 @@ export async function startApi(
       registry: new Registry(),
     }),
     identity: { sessions: { lastSeconds: 604_800, idleSeconds: 86_400 }, ...options.identity },
+    channels: new ChannelHub('test'),
     preview: async () => preview,
   };
   const app = await createHttpServer({

@@ -20,7 +20,18 @@ const blobHash = createHash('sha256').update(blob).digest('hex');
 
 interface Sample {
   /** What stands for the parameter, in the path or the query. */
-  readonly of?: 'notification' | 'secret' | 'job' | 'key' | 'site' | 'node' | 'blob' | 'session' | 'user' | 'service' | 'ownKey';
+  readonly of?:
+    | 'notification'
+    | 'secret'
+    | 'job'
+    | 'key'
+    | 'site'
+    | 'node'
+    | 'blob'
+    | 'session'
+    | 'user'
+    | 'service'
+    | 'ownKey';
   readonly query?: string;
   readonly body?: () => unknown;
   readonly headers?: Record<string, string>;
@@ -37,6 +48,15 @@ const samples: Record<RouteId, Sample> = {
   getJob: { of: 'job' },
   cancelJob: { of: 'job', also: [409] },
   getJobLogs: { of: 'job' },
+  // The job does not run, which whoever may ask is told.
+  getJobFiles: { of: 'job', query: '?path=x', also: [409] },
+  putJobFiles: {
+    of: 'job',
+    query: '?path=x&entry=file',
+    body: () => Buffer.from('x'),
+    headers: { 'content-type': 'application/octet-stream' },
+    also: [409],
+  },
   listJobEvents: { of: 'job' },
   getJobMetrics: { of: 'job' },
   compareMetrics: { of: 'job', query: '?job=:id&name=loss' },
