@@ -56,6 +56,19 @@ test('what holds jobs of all tenants in one table is closed to requests', async 
   expect(rows).toEqual([]);
 });
 
+test('what belongs to no tenant is not written by requests, but for dirty keys', async () => {
+  const { rows } = await withClient(database.admin, (client) =>
+    client.query<{ may: string }>(`
+      select c.relname || ' ' || p.privilege as may
+      from pg_class c, unnest(array['insert', 'update', 'delete', 'truncate']) as p (privilege)
+      where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+        and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant' and not a.attisdropped)
+        and has_table_privilege('solyx_app', c.oid, p.privilege)
+      order by 1`),
+  );
+  expect(rows.map(({ may }) => may)).toEqual(['feed_dirty insert']);
+});
+
 test('every row of a tenant table has a tenant', async () => {
   const { rows } = await withClient(database.admin, (client) =>
     client.query(`

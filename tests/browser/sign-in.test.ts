@@ -238,7 +238,7 @@ describe.skipIf(noBrowser)('getting in by an OpenID provider', () => {
 
   async function signIn(path: string, account: string): Promise<Page> {
     const page = await console.open(path, signedOut);
-    await page.getByRole('button', { name: /by Corp/ }).click();
+    await page.getByRole('button', { name: /with Corp/ }).click();
     await page.getByLabel('Account').fill(account);
     await page.keyboard.press('Enter');
     return page;
@@ -246,10 +246,10 @@ describe.skipIf(noBrowser)('getting in by an OpenID provider', () => {
 
   it('goes there and comes back to the page that was asked for', async () => {
     const page = await console.open('/jobs?state=failed', signedOut);
-    await page.getByRole('button', { name: 'Sign in by Corp' }).waitFor();
+    await page.getByRole('button', { name: 'Sign in with Corp' }).waitFor();
     await screenshot(page, 'login-oidc', { dark: true });
     await expectAccessible(page);
-    await page.getByRole('button', { name: 'Sign in by Corp' }).click();
+    await page.getByRole('button', { name: 'Sign in with Corp' }).click();
     await page.getByLabel('Account').fill('ada');
     await page.keyboard.press('Enter');
     await page.waitForURL(`${console.url}/jobs?state=failed`);

@@ -1,6 +1,7 @@
 /** Who is signed in, and the way out. */
 import { ActionIcon, Menu } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { request } from '../api/request.ts';
 import { useSession } from './session.ts';
 import classes from './top-bar.module.css';
@@ -33,6 +34,9 @@ export function UserMenu() {
           Role {me.role} in {me.tenant.name}
         </Menu.Label>
         <Menu.Divider />
+        <Menu.Item component={Link} to="/account">
+          Your account
+        </Menu.Item>
         <Menu.Item onClick={signOut}>Sign out</Menu.Item>
       </Menu.Dropdown>
     </Menu>

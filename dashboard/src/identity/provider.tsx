@@ -24,7 +24,7 @@ export function ProviderButton({ name, next, invitation }: ProviderButtonProps) 
   return (
     <>
       <Button variant="default" loading={begin.isPending || begin.isSuccess} onClick={() => begin.mutate()}>
-        {invitation === undefined ? 'Sign in' : 'Accept'} by {name}
+        {invitation === undefined ? 'Sign in' : 'Accept'} with {name}
       </Button>
       {begin.error && <Trouble error={begin.error} />}
     </>

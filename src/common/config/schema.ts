@@ -173,7 +173,7 @@ export const configSchema = z.strictObject({
       clientId: z.string().min(1).max(256).optional().describe('What the provider calls this server.'),
       clientSecret: z.string().min(1).optional().describe('Its secret. Better in a file.'),
       clientSecretFile: z.string().min(1).optional().describe('File with the secret; none for public clients.'),
-      name: z.string().min(1).max(40).default('single sign-on').describe('What the button says: "Sign in by …".'),
+      name: z.string().min(1).max(40).default('single sign-on').describe('What the button says: "Sign in with …".'),
       scopes: z.array(z.string().min(1)).default(['email', 'profile']).describe('Scopes beside `openid`.'),
       allowedDomains: z
         .array(z.string().regex(/^[^\s@]+\.[^\s@]+$/, 'expected a domain like example.com'))

@@ -3,6 +3,7 @@ import { useSession } from '../../app/session.ts';
 import classes from './account.module.css';
 import { KeysPanel } from './keys-panel.tsx';
 import { SessionsPanel } from './sessions-panel.tsx';
+import { TenantsPanel } from './tenants-panel.tsx';
 
 export function Page() {
   const { me } = useSession();
@@ -18,6 +19,7 @@ export function Page() {
           ; {me.role} in {me.tenant.name}
         </p>
       </header>
+      {me.session !== null && me.user !== null && <TenantsPanel />}
       <SessionsPanel />
       {me.user?.kind === 'person' && <KeysPanel role={me.role} />}
     </div>

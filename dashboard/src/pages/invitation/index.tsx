@@ -71,7 +71,7 @@ function Accept({ token, invitation }: { readonly token: string; readonly invita
         <dd>{invitation.role}</dd>
         <dt>For</dt>
         <dd>{invitation.email}</dd>
-        <dt>Until</dt>
+        <dt>Expires</dt>
         <dd>
           <Time at={invitation.expiresAt} />
         </dd>

@@ -28,7 +28,7 @@ export function ProviderReturn({ onSignedIn }: { readonly onSignedIn: (me: Whoam
     finish.mutate(Object.fromEntries(said));
   });
   return (
-    <Gate title="Signing in">
+    <Gate title={finish.error ? 'You were not signed in' : 'Signing in'}>
       {finish.error ? (
         <>
           <Trouble error={finish.error} />

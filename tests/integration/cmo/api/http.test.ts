@@ -264,7 +264,7 @@ describe('the OpenAPI document', () => {
       const inPath = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1]);
       const declared = (operation.parameters ?? []).filter((parameter: { in: string }) => parameter.in === 'path');
       expect(declared.map((parameter: { name: string }) => parameter.name)).toEqual(inPath);
-      expect(operation.security).toEqual(route.access === 'public' ? [] : [{ key: [] }]);
+      expect(operation.security).toEqual(route.access === 'public' ? [] : [{ key: [] }, { session: [] }]);
     }
     for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
       expect(document.components.schemas, name).toHaveProperty(name!);
