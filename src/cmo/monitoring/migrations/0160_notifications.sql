@@ -44,6 +44,7 @@ create table monitoring_deliveries (
   unique (channel_id, dedupe)
 );
 create index monitoring_deliveries_due on monitoring_deliveries (next_at) where state = 'pending';
+create index monitoring_deliveries_under_way on monitoring_deliveries (tenant) where state = 'pending' and lease_until is not null;
 create index monitoring_deliveries_by_tenant on monitoring_deliveries (tenant, id);
 create index monitoring_deliveries_by_age on monitoring_deliveries (created_at);
 select solyx_tenant_policies('monitoring_deliveries');

@@ -4,7 +4,7 @@
  * A delivery is claimed by a lease and its try counted before anything is sent; whoever is killed in between leaves a row that is
  * sent again when the lease is over, under the same id, by which a receiver knows it. Failed tries come again after a growing,
  * jittered pause, eight times over about six hours; then the delivery has failed, and can be replayed. One channel has at most two
- * tries under way, so a receiver that hangs holds up only itself.
+ * tries under way and one tenant six, so a receiver that hangs holds up only itself.
  */
 import { type Database, withSystem } from '../../../common/database/index.ts';
 import type { Transaction } from '../../../common/database/queryable.ts';
@@ -13,8 +13,9 @@ import type { Sent } from './webhook.ts';
 
 export const mostAttempts = 8;
 const leaseSeconds = 120;
+/** Tries under way at once, of one channel and of one tenant. */
 const perChannel = 2;
-const perRound = 16;
+const perTenant = 6;
 const mostLogged = 10;
 
 export interface Claimed {
@@ -31,24 +32,28 @@ export interface Claimed {
   readonly secret: Buffer | null;
 }
 
-/** Claims deliveries that are due. */
-export function claimDue(db: Database): Promise<Claimed[]> {
+/** Claims at most `limit` deliveries that are due. */
+export function claimDue(db: Database, limit: number): Promise<Claimed[]> {
   return withSystem(db, async (tx) => {
     const { rows } = await tx.query<Claimed>(
       `update monitoring_deliveries d set attempts = d.attempts + 1, lease_until = now() + make_interval(secs => $1)
        from (
          select id from (
-           select d.id, d.next_at, row_number() over (partition by d.channel_id order by d.next_at) as place
+           select d.id, d.next_at, row_number() over (partition by d.channel_id order by d.next_at) as place,
+                  row_number() over (partition by d.tenant order by d.next_at) as turn
            from monitoring_deliveries d join monitoring_channels c on c.id = d.channel_id and c.enabled
+           left join lateral (
+             select count(*) filter (where o.channel_id = d.channel_id) as channel, count(*) as tenant
+             from monitoring_deliveries o where o.tenant = d.tenant and o.state = 'pending' and o.lease_until > now()
+           ) as busy on true
            where d.state = 'pending' and d.next_at <= now() and (d.lease_until is null or d.lease_until < now())
-             and (select count(*) from monitoring_deliveries o where o.channel_id = d.channel_id and o.state = 'pending'
-                  and o.lease_until > now()) < $2
-         ) as waiting where place <= $2 order by next_at limit $3
+             and busy.channel < $2 and busy.tenant < $4
+         ) as waiting where place <= $2 and turn <= $4 order by next_at limit $3
        ) as due, monitoring_channels c
        where d.id = due.id and c.id = d.channel_id and d.state = 'pending'
          and (d.lease_until is null or d.lease_until < now())
        returning d.id, d.tenant, d.event, d.body, d.attempts, d.channel_id, c.kind, c.url, c.recipients, c.secret`,
-      [leaseSeconds, perChannel, perRound],
+      [leaseSeconds, perChannel, limit, perTenant],
     );
     return rows;
   });

@@ -1,6 +1,9 @@
 /**
  * The notifier: three loops that any number of servers may run at once. One moves events into the outbox, one looks for stuck jobs,
- * one sends what is due. Nothing is kept in memory; what they do to the database is in the files they call.
+ * one sends what is due. What they do to the database is in the files they call; nothing that matters is kept in memory.
+ *
+ * Tries run beside the loop that starts them, a bounded number at once: a receiver that hangs for its ten seconds must neither hold
+ * up the others nor the end of the server, which cuts tries off and leaves them to be made again.
  */
 import { Counter, type Registry } from 'prom-client';
 import { type Database, withSystem } from '../../../common/database/index.ts';
@@ -21,6 +24,8 @@ export const notificationsTopic = 'notifications';
 /** A round that looks for stuck jobs, seconds. */
 const stuckEverySeconds = 30;
 const keptDays = 30;
+/** Tries of this process at once. */
+const mostUnderWay = 16;
 const pruneEveryMs = 3_600_000;
 
 export interface NotifierOptions {
@@ -43,6 +48,8 @@ export class Notifier {
   readonly #logger: Logger;
   readonly #tries: Counter<'kind' | 'result'>;
   #loops: Loop[] = [];
+  readonly #stopping = new AbortController();
+  readonly #underWay = new Set<Promise<void>>();
   #alarm: NodeJS.Timeout | undefined;
   #prunedAt = Number.NEGATIVE_INFINITY;
 
@@ -69,13 +76,20 @@ export class Notifier {
         resyncSeconds: stuckEverySeconds,
         run: () => this.#look(),
       }),
-      runLoop({ ...common, name: 'notifications', wakeOn: [notificationsTopic], run: () => this.#deliver() }),
+      runLoop({
+        ...common,
+        name: 'notifications',
+        wakeOn: [notificationsTopic],
+        run: (signal) => this.#deliver(signal),
+      }),
     ];
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#alarm);
+    this.#stopping.abort();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
+    clearTimeout(this.#alarm);
+    await Promise.all(this.#underWay);
   }
 
   async #fill(): Promise<void> {
@@ -90,12 +104,12 @@ export class Notifier {
     if ((await withSystem(db, (tx) => findStuck(tx, publicUrl))) > 0) wake.wake(notificationsTopic);
   }
 
-  async #deliver(): Promise<void> {
+  async #deliver(signal: AbortSignal): Promise<void> {
     const { db } = this.#options;
-    for (;;) {
-      const claimed = await claimDue(db);
-      await Promise.all(claimed.map((one) => this.#try(one)));
+    while (!signal.aborted && this.#underWay.size < mostUnderWay) {
+      const claimed = await claimDue(db, mostUnderWay - this.#underWay.size);
       if (claimed.length === 0) break;
+      for (const one of claimed) this.#begin(one);
     }
     if (performance.now() - this.#prunedAt > pruneEveryMs) {
       this.#prunedAt = performance.now();
@@ -103,9 +117,20 @@ export class Notifier {
     }
     const seconds = await nextDueSeconds(db);
     clearTimeout(this.#alarm);
-    if (seconds === null) return;
+    if (seconds === null || signal.aborted) return;
     this.#alarm = setTimeout(() => this.#loops[2]?.wake(), Math.min(30, seconds) * 1000 + 50);
     this.#alarm.unref();
+  }
+
+  #begin(claimed: Claimed): void {
+    const work = this.#try(claimed)
+      // Not written down: the lease runs out, and it is sent again.
+      .catch((error) => this.#logger.warn({ err: error, delivery: claimed.id }, 'a try was not recorded'))
+      .finally(() => {
+        this.#underWay.delete(work);
+        this.#loops[2]?.wake();
+      });
+    this.#underWay.add(work);
   }
 
   async #try(claimed: Claimed): Promise<void> {
@@ -134,6 +159,6 @@ export class Notifier {
     const { tenant, channel_id, secret } = claimed;
     const key = await withSystem(db, (tx) => openChannelSecret(tx, secrets, { tenant, channel_id, secret: secret! }));
     const hook = { url: claimed.url!, secret: key, deliveryId: claimed.id, event: claimed.event, body: claimed.body };
-    return sendHook(hook, { allowNetworks, now: new Date() });
+    return sendHook(hook, { allowNetworks, now: new Date(), signal: this.#stopping.signal });
   }
 }

@@ -41,7 +41,7 @@ export async function findStuck(tx: Transaction, publicUrl: string | undefined):
     rows.map((row): NewDelivery => {
       const stuck = { since: row.since.toISOString(), why: row.why };
       const told = toldOf(row, { event: 'stuck', at: row.since.toISOString(), stuck }, publicUrl);
-      const dedupe = `${row.id} stuck ${Math.floor(row.since.getTime() / 1000)}`;
+      const dedupe = `${row.id} stuck ${row.since.getTime()}`;
       return { tenant: row.tenant, channelId: row.channel_id, dedupe, told };
     }),
   );

@@ -29,6 +29,8 @@ export interface HookOptions {
   readonly now: Date;
   /** Longest time for all of it, ms; default 10,000. */
   readonly timeoutMs?: number;
+  /** Cuts the try off. */
+  readonly signal?: AbortSignal;
 }
 
 /** Bytes of an answer that are read (and thrown away) so that the connection ends well. */
@@ -45,7 +47,8 @@ export async function sendHook(hook: Hook, options: HookOptions): Promise<Sent> 
   const url = new URL(hook.url);
   const target = await resolveTarget(url, options.allowNetworks);
   if (target.kind === 'refused') return { kind: 'refused', status: null, error: target.why };
-  const signal = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  const deadline = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
   const isSecure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const body = Buffer.from(hook.body);
@@ -82,7 +85,8 @@ export async function sendHook(hook: Hook, options: HookOptions): Promise<Sent> 
       response.once('close', () => resolve(verdict));
     });
     sent.once('error', (error: NodeJS.ErrnoException) => {
-      const why = signal.aborted ? 'no answer in time' : (error.code ?? error.message);
+      const late = options.signal?.aborted ? 'the server stopped' : 'no answer in time';
+      const why = signal.aborted ? late : (error.code ?? error.message);
       resolve({ kind: 'refused', status: null, error: String(why).slice(0, 200) });
     });
     sent.end(body);
