@@ -27,10 +27,9 @@ import { Fences } from './fences.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { NodeIdentity } from './identity.ts';
 import { ReportJournal } from './journal.ts';
-import { openContainers } from './node-containers.ts';
+import { type NodeContainers, openContainers } from './node-containers.ts';
 import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.ts';
 import { type AgentOptions, agentVersion } from './options.ts';
-import type { ContainerDependencies } from './prepare-container.ts';
 import type { RankDependencies } from './rank.ts';
 import { RankSet } from './rank-set.ts';
 import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
@@ -44,6 +43,8 @@ const sampleMs = 1_000;
 /** Nothing runs here and there are no devices: as often as heartbeats ask for it, a little less than their period. */
 const quietSampleMs = heartbeatSeconds * 1000 - sampleMs;
 const rediscoverMs = 60_000;
+/** How often leftovers of containers are looked for. */
+const tidyMs = 60_000;
 const cacheKeptMs = 86_400_000;
 /** A step that is under way when the agent ends may finish for so long; uploads are taken up again by the next agent. */
 const settleMs = 2_000;
@@ -62,7 +63,7 @@ export class Agent {
   readonly #channels: Channels;
   readonly #sampler: NodeSampler;
   readonly #isolation: OfferedIsolation;
-  readonly #containers: ContainerDependencies | null;
+  readonly #containers: NodeContainers | null;
   readonly #name: string;
   #facts: NodeFacts;
   #timers: NodeJS.Timeout[] = [];
@@ -150,7 +151,9 @@ export class Agent {
       setInterval(() => this.#heartbeats.beatWhenDue(), stepMs),
       setInterval(() => void this.#rediscover(), rediscoverMs),
       setInterval(() => void this.#cleanCache(), cacheKeptMs / 24),
+      setInterval(() => void this.#containers?.tidy(), tidyMs),
     ];
+    void this.#containers?.tidy();
     this.#tick();
   }
 

@@ -55,7 +55,7 @@ export const machineView = (): CgroupView => ({
 });
 
 /** Where a group path of /proc/self/cgroup appears below a mount; null when the mount shows another subtree. */
-function locate(mount: Mount, path: string): string | null {
+export function locate(mount: Mount, path: string): string | null {
   const root = mount.root === '/' ? '' : mount.root;
   // Inside a container without a cgroup namespace the mount shows our own group as its root.
   if (root !== '' && path !== root && !path.startsWith(`${root}/`)) return path === '/' ? mount.target : null;

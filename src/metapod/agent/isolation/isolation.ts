@@ -4,7 +4,8 @@
  * A level turns a launch into one program to start (`Prepared`); the supervisor does the rest alike for all.
  * The wrapped program speaks on file descriptor 3, a line at a time: `solyx:init <pid>` (pid 1 of the sandbox,
  * as the host numbers it), `solyx:created <pid>` (the process of a container, as pid 1 numbers it, waits to be
- * entered), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
+ * entered), `solyx:oom` (the
+ * engine says that memory ran out), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
  * anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
@@ -29,7 +30,8 @@ export interface Prepared {
   guardian: string | null;
   /** True when the job's main process is the started process itself rather than its child. */
   direct: boolean;
-  cgroup: Cgroup | null;
+  /** Of an engine's container: null until it runs. */
+  readonly cgroup: Cgroup | null;
   enforcement: Enforcement;
   /** Directories that count against the disk limit. */
   writable: string[];
@@ -38,6 +40,13 @@ export interface Prepared {
    * @throws Error when it is gone
    */
   enter?(hostPid: number, insidePid: number, initPid: number): void;
+  /** An engine holds the job, not we: what is done to it is asked of the engine. */
+  engine?: {
+    terminate(): void;
+    kill(): void;
+    /** @returns whether nothing of the container is left */
+    remove(): boolean;
+  };
   /** The job's processes. @param mainPid the job's main process @param initPid pid 1 of the sandbox, if any */
   processes(mainPid: number, initPid: number | null): ProcessSet;
   /** Removes what `prepare` made, except the directories that hold results. */
@@ -49,7 +58,9 @@ export interface Prepared {
  * @throws Error with a reason for the user when it cannot be started here
  */
 export function prepare(dir: string, launch: Launch, secrets: JobSecrets = noSecrets): Prepared {
-  const cgroup = launch.enforcement === 'watchdog' ? null : createCgroup(dir, launch);
+  // An engine makes a group of its own.
+  const isEngines = launch.container !== undefined && launch.container.driver.kind !== 'runtime';
+  const cgroup = launch.enforcement === 'watchdog' || isEngines ? null : createCgroup(dir, launch);
   try {
     switch (launch.isolation) {
       case 'sandbox':

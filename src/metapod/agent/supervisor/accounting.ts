@@ -32,6 +32,8 @@ export class Accounting {
     const { cgroup } = this.#prepared;
     if (cgroup !== null) {
       if (oomKills(cgroup) > 0) this.memoryExceeded = true;
+      // An engine removes its group with the container; ours is still there to be read at the end.
+      if (this.#prepared.engine !== undefined) this.#take(readAccount(cgroup));
       return;
     }
     const sample = sampleProcesses(processes, this.#limitBytes, this.unnamedBytes);
@@ -41,14 +43,18 @@ export class Accounting {
     this.#cpuSeconds = Math.max(this.#cpuSeconds, sample.cpuSeconds);
   }
 
+  #take(account: ReturnType<typeof readAccount>): void {
+    this.#memoryBytes = account.memoryBytes;
+    this.#peakBytes = Math.max(this.#peakBytes, account.peakBytes ?? account.memoryBytes);
+    this.#cpuSeconds = Math.max(this.#cpuSeconds, account.cpuSeconds ?? 0);
+  }
+
   /** @param final after the job's end, before its cgroup is removed */
   read(final: boolean): Usage {
     const { cgroup } = this.#prepared;
     const account = cgroup === null ? null : readAccount(cgroup);
     if (account !== null) {
-      this.#memoryBytes = account.memoryBytes;
-      this.#peakBytes = Math.max(this.#peakBytes, account.peakBytes ?? account.memoryBytes);
-      this.#cpuSeconds = Math.max(this.#cpuSeconds, account.cpuSeconds ?? 0);
+      this.#take(account);
     }
     if (final) {
       if (account?.cpuSeconds == null) {

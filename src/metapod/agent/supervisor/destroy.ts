@@ -1,5 +1,6 @@
 /** Ends whatever is left of an attempt and deletes its directory; safe to repeat and to interrupt. */
 import { cgroupPids, killCgroup, recordedCgroup, removeCgroup } from '../isolation/cgroup.ts';
+import { containerName, removeContainer } from '../isolation/container/engine.ts';
 import { processesOf } from '../isolation/process.ts';
 import { removeTree } from '../isolation/remove-tree.ts';
 import { removeSecretFiles, secretsDirectory } from '../isolation/secret-files.ts';
@@ -36,6 +37,8 @@ export async function killAttempt(attemptDir: string): Promise<void> {
     launch.kind === 'ok' && launch.value.isolation === 'process'
       ? processesOf(launch.value.attemptId, 0, null).pids()
       : [];
+  const container = launch.kind === 'ok' ? launch.value.container : undefined;
+  const engine = container !== undefined && container.driver.kind !== 'runtime' ? container.driver : undefined;
   const began = Date.now();
   for (;;) {
     const spared = Date.now() < began + LAUNCHER_MS ? launcher : undefined;
@@ -43,8 +46,12 @@ export async function killAttempt(attemptDir: string): Promise<void> {
     if (cgroup !== null && spared === undefined) killCgroup(cgroup);
     const left = strays();
     for (const pid of left) kill(pid);
+    const isHeld =
+      engine !== undefined &&
+      launch.kind === 'ok' &&
+      !removeContainer(engine, containerName(launch.value.attemptId, launch.value.rank));
     const inCgroup = cgroup === null ? 0 : cgroupPids(cgroup).length;
-    if (!known.some(isAlive) && left.length === 0 && inCgroup === 0) {
+    if (!known.some(isAlive) && left.length === 0 && inCgroup === 0 && !isHeld) {
       if (launch.kind === 'ok') removeSecretFiles(secretsDirectory(launch.value.attemptId, launch.value.rank));
       return;
     }

@@ -51,6 +51,8 @@ export interface ContainerDriverChoice {
   program: string;
   /** Words before every command of an engine, such as its cgroup manager. */
   flags: string[];
+  /** Words of an engine's `create`, such as limits that it would set wrongly by itself. */
+  createFlags: string[];
 }
 
 /** A job's image as this node has it, and what of it is run. */

@@ -29,6 +29,8 @@ export interface Job {
   exited: Promise<JobExit>;
   /** False when the sandbox's own loopback could not be brought up; known once started. */
   hasLoopback(): boolean;
+  /** An engine said that the kernel killed a process for want of memory; known once exited. */
+  ranOutOfMemory(): boolean;
   processes(): ProcessSet;
   /** Processes to write down for whoever finds the attempt without its supervisor. */
   identities(): ProcessIdentity[];
@@ -62,6 +64,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
   let ready = false;
   let entered = false;
   let loopback = true;
+  let memory = false;
   let refusal = '';
   /** Takes a waiting container over and lets it go on; one that cannot be taken over never does. */
   const enter = (insidePid: number, initOf: ProcessIdentity) => {
@@ -86,6 +89,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
       const pid = /^solyx:init (\d+)$/m.exec(text)?.[1];
       if (pid !== undefined && init === null) init = identify(Number(pid));
       if (/^solyx:no-loopback$/m.test(text)) loopback = false;
+      if (/^solyx:oom$/m.test(text)) memory = true;
       const created = /^solyx:created (\d+)$/m.exec(text)?.[1];
       if (created !== undefined && !entered && init !== null) {
         entered = true;
@@ -93,7 +97,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
       }
       if (ready || !/^solyx:ready$/m.test(text)) return;
       ready = true;
-      if (!prepared.direct && prepared.enter === undefined)
+      if (prepared.engine !== undefined) mainPid = init?.pid ?? mainPid;
+      else if (!prepared.direct && prepared.enter === undefined)
         mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
       resolve({ kind: 'running', pid: mainPid });
     });
@@ -117,6 +122,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
   const processes = () => prepared.processes(mainPid, init?.pid ?? null);
   const launcherRuns = () => child.exitCode === null && child.signalCode === null;
   const kill = () => {
+    prepared.engine?.kill();
     // The launcher is spared as long as it has the job to reap: its zombie would else wait for the host's init, and
     // pid 1 of the sandbox for the zombie.
     if (init !== null && ready && signalProcess(init, 'SIGKILL')) return;
@@ -131,10 +137,12 @@ export function startJob(dir: string, prepared: Prepared): Job {
     started,
     exited,
     hasLoopback: () => loopback,
+    ranOutOfMemory: () => memory,
     processes,
     identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
     terminate() {
-      if (launcherRuns()) signalGroup(mainPid, 'SIGTERM');
+      if (prepared.engine !== undefined) prepared.engine.terminate();
+      else if (launcherRuns()) signalGroup(mainPid, 'SIGTERM');
     },
     kill,
     async gone() {
@@ -142,7 +150,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
         kill();
         const cgroupEmpty = prepared.cgroup === null || cgroupPids(prepared.cgroup).length === 0;
         const strays = prepared.direct && processes().pids().length > 0;
-        if ((init === null || !isAlive(init)) && cgroupEmpty && !strays) break;
+        const isRemoved = prepared.engine === undefined || launcherRuns() || prepared.engine.remove();
+        if ((init === null || !isAlive(init)) && cgroupEmpty && !strays && isRemoved) break;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       if (guardian !== null) (guardian.stdio[3] as Socket).end('over\n');

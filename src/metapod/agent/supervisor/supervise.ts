@@ -121,6 +121,7 @@ export async function supervise(
   const exit = await job.exited;
   clearInterval(timer);
   accounting.sample(job.processes());
+  if (job.ranOutOfMemory()) accounting.memoryExceeded = true;
   await job.gone();
   const end = { endedAt: new Date().toISOString(), endedUptime: uptime() };
   await drained;

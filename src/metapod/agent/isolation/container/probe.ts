@@ -25,19 +25,42 @@ export function findProgram(name: string): string | null {
 
 /** Everything worth trying, best first. */
 export function candidates(find: (name: string) => string | null = findProgram): ContainerDriverChoice[] {
-  const found: ContainerDriverChoice[] = [];
-  const runtimes = ['runc', 'crun'].flatMap((name) => find(name) ?? []);
-  for (const program of runtimes) found.push({ kind: 'runtime', program, flags: [] });
-  const podman = find('podman');
-  if (podman !== null) {
-    found.push({ kind: 'podman', program: podman, flags: [] });
-    for (const runtime of runtimes) {
-      found.push({ kind: 'podman', program: podman, flags: [`--runtime=${runtime}`, '--cgroup-manager=cgroupfs'] });
-    }
+  const found: ContainerDriverChoice[] = ['runc', 'crun'].flatMap((name) => {
+    const program = find(name);
+    return program === null ? [] : [{ kind: 'runtime', program, flags: [], createFlags: [] }];
+  });
+  for (const kind of ['podman', 'docker'] as const) {
+    const program = find(kind);
+    if (program !== null) found.push({ kind, program, flags: [], createFlags: ['--init'] });
   }
-  const docker = find('docker');
-  if (docker !== null) found.push({ kind: 'docker', program: docker, flags: [] });
   return found;
+}
+
+/**
+ * What to try after a failure; null when nothing more is known to help.
+ *
+ * @param why what the engine said
+ * @param runtime a runtime that podman may use instead of its own
+ */
+export function adjusted(
+  driver: ContainerDriverChoice,
+  why: string,
+  runtime: string | null,
+): ContainerDriverChoice | null {
+  if (driver.kind === 'runtime') return null;
+  const { flags, createFlags } = driver;
+  const without = createFlags.filter((flag) => flag !== '--init');
+  // Without an init in it, a container of a program that ignores SIGTERM ends when its grace is over.
+  if (/init binary|docker-init/i.test(why) && without.length < createFlags.length) {
+    return { ...driver, createFlags: without };
+  }
+  if (/rlimit/i.test(why) && !createFlags.some((flag) => flag.startsWith('--ulimit=nofile'))) {
+    return { ...driver, createFlags: [...createFlags, '--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024'] };
+  }
+  if (driver.kind === 'podman' && runtime !== null && flags.length === 0) {
+    return { ...driver, flags: [`--runtime=${runtime}`, '--cgroup-manager=cgroupfs'] };
+  }
+  return null;
 }
 
 /**
@@ -63,8 +86,14 @@ export async function probeContainer(
   if (known.kind === 'ok' && known.value.fingerprint === fingerprint) return known.value.answer;
   const failures: string[] = [];
   let first: LevelProbe | undefined;
-  for (const driver of allowed) {
+  const open = [...allowed];
+  for (let driver = open.shift(); driver !== undefined; driver = open.shift()) {
     const probe = await tryDriver(driver, nodeBinary);
+    const next = probe.offered ? null : adjusted(driver, probe.why, findProgram('runc'));
+    if (next !== null) {
+      open.unshift(next);
+      continue;
+    }
     if (probe.offered) {
       const answer = { probe, driver };
       mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -72,7 +101,7 @@ export async function probeContainer(
       return answer;
     }
     first ??= probe;
-    failures.push(`${driver.kind} (${[driver.program, ...driver.flags].join(' ')}): ${probe.why}`);
+    failures.push(`${driver.kind} (${[driver.program, ...driver.flags].join(' ')}): ${probe.offered ? '' : probe.why}`);
   }
   const cure = first?.offered === false ? first.cure : '';
   return { probe: { level: 'container', offered: false, why: failures.join('; '), cure }, driver: null };

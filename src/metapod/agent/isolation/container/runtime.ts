@@ -4,7 +4,7 @@
  * It is the first choice, also where podman or docker are installed: a container starts in a tenth of the time, needs no
  * daemon and no state shared with others, and ends by the kernel's hand with its supervisor.
  */
-import { chownSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Launch } from '../../supervisor/files.ts';
 import type { JobSecrets } from '../../supervisor/secret-input.ts';
@@ -15,6 +15,7 @@ import type { Prepared } from '../isolation.ts';
 import { removeTree } from '../remove-tree.ts';
 import { listPids } from '../watchdog.ts';
 import { containerEnvironment } from './container-environment.ts';
+import { groupsOf } from './device-groups.ts';
 import { noEdits } from './edits.ts';
 import { hostId, idRange } from './id-range.ts';
 import { ociConfig } from './oci-config.ts';
@@ -112,11 +113,4 @@ export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | nul
       if (cgroup !== null) removeCgroup(cgroup);
     },
   };
-}
-
-/** Groups of the host without which the job could not open its devices (/dev/kfd belongs to `render`). */
-function groupsOf(launch: Launch): number[] {
-  const nodes = launch.devices.flatMap((device) => device.nodes).filter((node) => existsSync(node));
-  const closed = nodes.map((node) => statSync(node)).filter((stat) => (stat.mode & 0o006) !== 0o006 && stat.gid !== 0);
-  return [...new Set(closed.map((stat) => stat.gid))];
 }

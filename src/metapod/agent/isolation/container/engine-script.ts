@@ -1,0 +1,55 @@
+/**
+ * The shell scripts around `podman` and `docker`: one that starts a container and hands its output and status on, and one
+ * that ends it when the supervisor is gone.
+ */
+import { shellQuote as q } from '../shell-quote.ts';
+
+/** @param engine program and flags @param create words of `create` */
+export function launcherScript(
+  engine: readonly string[],
+  create: readonly string[],
+  name: string,
+  supervisorPid: number,
+): string {
+  const run = engine.map(q).join(' ');
+  const inspect = (format: string) => `${run} inspect --format ${q(format)} ${q(name)} 2>/dev/null`;
+  return [
+    // From here on errors are the supervisor's (3); the job's own stderr waits at 5.
+    'exec 5>&2 2>&3',
+    `[ "$PPID" = ${supervisorPid} ] || exit 125`,
+    'rm -f engine.begun engine.over',
+    `${run} ${create.map(q).join(' ')} >/dev/null 3>&- 5>&- || exit 125`,
+    '(while [ ! -e engine.over ]; do',
+    `  pid=$(${inspect('{{.State.Pid}}')})`,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
+    '  if [ "${pid:-0}" -gt 0 ]; then echo "solyx:init $pid"; : > engine.begun; echo solyx:ready; break; fi',
+    '  sleep 0.05',
+    'done) >&3 5>&- &',
+    `${run} start --attach ${q(name)} </dev/null 2>&5 3>&- 5>&-`,
+    'code=$?',
+    ': > engine.over',
+    'wait',
+    `state=$(${inspect('{{.State.Status}} {{.State.OOMKilled}} {{.State.Error}}')})`,
+    'case "$state" in *" true "*) echo solyx:oom >&3;; esac',
+    'case "$state" in',
+    // It was over before anybody could look.
+    '  exited*|stopped*) [ -e engine.begun ] || echo solyx:ready >&3;;',
+    // Podman keeps no word of why. Making it ready without starting it fails in the same way, and runs nothing.
+    `  *) [ -e engine.begun ] || { echo "the engine could not start the container: $state" >&3; ${run} init ${q(name)} 2>&3 >/dev/null; };;`,
+    'esac',
+    'exit $code',
+  ].join('\n');
+}
+
+/** Waits on descriptor 3 like every guardian: end of file instead of a second line means that the supervisor died. */
+export function guardianScript(engine: readonly string[], name: string, env: Readonly<Record<string, string>>): string {
+  const run = engine.map(q).join(' ');
+  return [
+    ...Object.entries(env).map(([key, value]) => `export ${key}=${q(value)}`),
+    'read -r job <&3; read -r over <&3 && exit 0',
+    'for round in 1 2 3; do',
+    `  ${run} rm --force ${q(name)} >/dev/null 2>&1 && exit 0`,
+    '  sleep 1',
+    'done',
+  ].join('\n');
+}
