@@ -6,7 +6,7 @@
 import { Tabs } from '@mantine/core';
 import '@mantine/core/styles/Tabs.layer.css';
 import { Link, useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { lazy, type ReactNode, Suspense } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
 import type { JobDetail } from '../../api/contract.ts';
 import { type Search, textOf } from '../../app/search.ts';
 import { CopyId } from '../../ui/copy-id.tsx';
@@ -53,11 +53,17 @@ function JobPage({ job }: { readonly job: JobDetail }) {
       replace: true,
       resetScroll: false,
     });
+  const list = useRef<HTMLDivElement>(null);
+  // On a narrow screen the tabs scroll, and the one that is shown must be seen.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when another tab is shown
+  useEffect(() => {
+    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [tab]);
   return (
     <>
       <JobHeader job={job} isWaitTold={tab === 'overview'} />
       <Tabs value={tab} onChange={show} keepMounted={false} className={classes.tabs}>
-        <Tabs.List aria-label="Parts of the job" className={classes.tabList}>
+        <Tabs.List ref={list} aria-label="Parts of the job" className={classes.tabList}>
           {shown.map(({ id, label }) => (
             <Tabs.Tab key={id} value={id}>
               {label}

@@ -5,8 +5,10 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useRef } from 'react';
 import type { JobDetail } from '../../api/contract.ts';
 import { request } from '../../api/request.ts';
+import { usePageActions } from '../../app/actions.ts';
 import { useSession } from '../../app/session.ts';
 import { ConfirmButton } from '../../ui/confirm-button.tsx';
+import { writeClipboard } from '../../ui/copy-id.tsx';
 import { specOfJob } from '../submit/spec/clone.ts';
 import classes from './job.module.css';
 import { isFinal, jobQuery } from './use-job.ts';
@@ -17,7 +19,26 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
   const navigate = useNavigate();
   // One key for one wish: pressing again after a lost answer gives the job that was made already.
   const retryKey = useRef<string>(undefined);
-  if (!can('member')) return null;
+  const host = useRef<HTMLDivElement>(null);
+  const isStopping = job.state === 'stopping' && job.stopReason === 'cancel';
+  const allowed = can('member');
+  // The palette presses the same button, so it asks in the same words.
+  const press = () => host.current?.querySelector('button')?.click();
+  usePageActions([
+    ...(allowed && isFinal(job) ? [{ id: 'retry', label: `Submit ${job.name} again`, run: press }] : []),
+    ...(allowed && !isFinal(job) && !isStopping ? [{ id: 'cancel', label: `Cancel job ${job.name}`, run: press }] : []),
+    ...(allowed
+      ? [
+          {
+            id: 'clone',
+            label: `Clone and edit ${job.name}`,
+            run: () => void navigate({ to: '/submit', search: { from: job.id } }),
+          },
+        ]
+      : []),
+    { id: 'copy', label: `Copy the id of ${job.name}`, run: () => void writeClipboard(job.id) },
+  ]);
+  if (!allowed) return null;
 
   const cancel = async () => {
     await request('POST /v1/jobs/:id/cancel', { params: { id: job.id } });
@@ -33,9 +54,8 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
     retryKey.current = undefined;
     if (made.id !== null) await navigate({ to: '/jobs/$id', params: { id: made.id } });
   };
-  const isStopping = job.state === 'stopping' && job.stopReason === 'cancel';
   return (
-    <div className={classes.actions}>
+    <div ref={host} className={classes.actions}>
       {isFinal(job) ? (
         <ConfirmButton
           size="xs"

@@ -46,8 +46,26 @@ export function useSiteNames(): ReadonlyMap<string, string> {
 
 const none: ReadonlyMap<string, string> = new Map();
 
-/** Who an id is, as far as this person may know: herself, or the id. */
+/**
+ * Who an id is, as far as this person may know: herself; for admins the name of a key or of whoever has it; else the id. A
+ * session of a browser has no name, only its person has.
+ */
 export function usePersonName(): (id: string) => string {
-  const { me } = useSession();
-  return (id) => (me !== undefined && (id === me.keyId || id === me.user?.id) ? 'you' : id);
+  const { me, can } = useSession();
+  const { data: keys } = useQuery({
+    ...read('GET /v1/keys', { query: { limit: 500 } }),
+    staleTime: 60_000,
+    enabled: can('admin'),
+    select: ({ items }) => new Map(items.map(({ id, name, user }) => [id as string, user?.name ?? `key ${name}`])),
+  });
+  const { data: people } = useQuery({
+    ...read('GET /v1/users', { query: { limit: 500 } }),
+    staleTime: 60_000,
+    enabled: can('admin'),
+    select: ({ items }) => new Map(items.map(({ id, name }) => [id as string, name])),
+  });
+  return (id) => {
+    if (me !== undefined && (id === me.keyId || id === me.user?.id)) return 'you';
+    return keys?.get(id) ?? people?.get(id) ?? id;
+  };
 }

@@ -90,7 +90,7 @@ function noteOf(event: Event): TimelineNote {
     id: event.id,
     at: event.at,
     title: titleOf(event),
-    detail: detailOf(event.data),
+    detail: detailOf(event.data, stateOf(event)),
     cause: causeOf(event.data.who),
   };
 }
@@ -122,8 +122,9 @@ const outcomeWords: Readonly<Record<string, string>> = {
   preempted: 'it made room for a job of higher priority',
 };
 
-function detailOf(data: Event['data']): string | null {
-  const outcome = textOf(data.outcome);
+/** @param state that the event is about; it need not be said again */
+function detailOf(data: Event['data'], state: string | undefined): string | null {
+  const outcome = data.outcome === state ? undefined : textOf(data.outcome);
   const why = textOf(data.why);
   const exit = numberOf(data.exitCode);
   const signal = textOf(data.signal);
