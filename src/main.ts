@@ -101,7 +101,7 @@ export const components = {
   tracker: {
     port: 8081,
     async start({ db, wake, clock, logger, blobs, registry, secrets, channels }, app) {
-      const gateway = new Gateway({ db, wake, clock, logger });
+      const gateway = new Gateway({ db, wake, clock, logger, registry });
       await agentRoutes(app, { db, blobs, secrets, gateway });
       serveAgentChannels(app, { db, hub: channels, logger });
       // A node's socket is no request that ends: the server would wait for it for ever.

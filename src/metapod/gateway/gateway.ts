@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Registry } from 'prom-client';
 import { WebSocketServer } from 'ws';
 import type { Clock } from '../../common/clock.ts';
 import { channelProtocol } from '../../common/contract/agent/channels.ts';
@@ -29,6 +30,7 @@ import { authenticateNode } from './authenticate.ts';
 import { wantedChannels } from './channels/rows.ts';
 import { ackCommands, type CommandMessage, openCommands } from './commands.ts';
 import { HeartbeatBatcher, type NodeHeartbeat } from './heartbeat-batcher.ts';
+import { createGatewayMeters, type GatewayMeters } from './meters.ts';
 import { recordProgress } from './progress.ts';
 import { reportVanishedRanks } from './reports.ts';
 import {
@@ -49,6 +51,7 @@ export interface GatewayDependencies {
   readonly wake: Wake;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly registry: Registry;
   /** Bytes of log lines a node may have on the way, 64 KiB..; default 1 MiB. */
   readonly logCreditBytes?: number;
   readonly timings?: SessionTimings;
@@ -58,6 +61,7 @@ export class Gateway {
   readonly id = `gateway ${randomUUID()}`;
   readonly #deps: GatewayDependencies;
   readonly #logger: Logger;
+  readonly #meters: GatewayMeters;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: hardFrameBytes, perMessageDeflate: false });
   readonly #heartbeats: HeartbeatBatcher;
@@ -67,6 +71,7 @@ export class Gateway {
   constructor(deps: GatewayDependencies) {
     this.#deps = deps;
     this.#logger = deps.logger.child({ component: 'gateway' });
+    this.#meters = createGatewayMeters(deps.registry, () => this.#sessions.size);
     this.#heartbeats = new HeartbeatBatcher((beats) => this.#recordHeartbeats(beats), this.#logger);
   }
 
@@ -140,12 +145,13 @@ export class Gateway {
             sessionId: newId('session'),
             handlers: {
               hello: (session, hello) => this.#greet(session, hello),
-              streams: (session, messages) => takeStreams(this.#deps, session, messages),
+              streams: (session, messages) => takeStreams({ ...this.#deps, meters: this.#meters }, session, messages),
               message: (session, message) => this.#takeMessage(session, message),
               closed: (session) => this.#forget(session),
             },
             logger: this.#logger,
             timings: this.#deps.timings ?? defaultTimings,
+            meters: this.#meters,
           });
         });
       },
@@ -194,18 +200,10 @@ export class Gateway {
   #takeMessage(session: NodeSession, message: LightMessage): void {
     switch (message.type) {
       case 'heartbeat':
-        this.#heartbeats.add({ nodeId: session.nodeId, bootId: session.bootId, samples: message.samples ?? [] }, () =>
-          session.send({ type: 'heartbeatAck', seq: message.seq }),
-        );
+        this.#takeHeartbeat(session, message);
         return;
       case 'commandAck':
-        ackCommands(this.#deps.db.system, session.nodeId, [message.id]).catch((error) =>
-          // It stays open and is sent again after the next reconnect; the agent answers it again.
-          this.#logger.warn({ err: error, command: message.id }, 'an acknowledged command was not recorded'),
-        );
-        if (message.result === 'refused') {
-          this.#logger.warn({ node: session.nodeId, command: message.id, detail: message.detail }, 'a node refused');
-        }
+        this.#takeCommandAck(session, message);
         return;
       case 'inventory':
         withSystem(this.#deps.db, (tx) => registerNode(tx, nodeOf(session, message.inventory))).catch((error) =>
@@ -217,6 +215,27 @@ export class Gateway {
           this.#logger.debug({ err: error, node: session.nodeId }, 'how far a start is was not recorded'),
         );
     }
+  }
+
+  #takeHeartbeat(session: NodeSession, { seq, samples = [] }: Extract<LightMessage, { type: 'heartbeat' }>): void {
+    const arrivedMs = performance.now();
+    this.#heartbeats.add({ nodeId: session.nodeId, bootId: session.bootId, samples }, () => {
+      session.send({ type: 'heartbeatAck', seq });
+      session.acknowledged('heartbeat', arrivedMs);
+    });
+  }
+
+  #takeCommandAck(session: NodeSession, { id, result, detail }: Extract<LightMessage, { type: 'commandAck' }>): void {
+    const sent = session.sentCommands.get(id);
+    if (sent !== undefined) {
+      this.#meters.commandSeconds.observe({ kind: sent.kind }, (performance.now() - sent.atMs) / 1000);
+    }
+    if (result === 'refused') this.#logger.warn({ node: session.nodeId, command: id, detail }, 'a node refused');
+    ackCommands(this.#deps.db.system, session.nodeId, [id]).then(
+      () => session.sentCommands.delete(id),
+      // It stays open and is sent again after the next reconnect; the agent answers it again.
+      (error) => this.#logger.warn({ err: error, command: id }, 'an acknowledged command was not recorded'),
+    );
   }
 
   async #recordHeartbeats(beats: readonly NodeHeartbeat[]): Promise<void> {
@@ -235,7 +254,7 @@ export class Gateway {
     for (const { nodeId, message } of await openCommands(this.#deps.db.system, nodeIds)) {
       const session = this.#sessions.get(nodeId);
       if (session === undefined || session.sentCommands.has(message.id)) continue;
-      session.sentCommands.add(message.id);
+      session.sentCommands.set(message.id, { kind: message.kind, atMs: performance.now() });
       failpoint('gateway.before-command');
       session.send(forProtocol(message, session.protocol));
     }

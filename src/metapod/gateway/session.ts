@@ -18,6 +18,7 @@ import {
 import type { Logger } from '../../common/logger.ts';
 import type { NodeIdentity } from './authenticate.ts';
 import { cleanText } from './clean-text.ts';
+import type { AckedStream, GatewayMeters } from './meters.ts';
 
 export type StreamMessage = Extract<AgentMessage, { type: 'reports' | 'logs' | 'metrics' }>;
 export type Hello = Extract<AgentMessage, { type: 'hello' }>;
@@ -53,8 +54,8 @@ export class NodeSession {
   readonly siteId: string;
   readonly keyId: string;
   readonly sessionId: string;
-  /** Commands that were sent on this socket and need no repeating on it. */
-  readonly sentCommands = new Set<string>();
+  /** Commands that were sent on this socket and need no repeating on it, until they are acknowledged: when, ms. */
+  readonly sentCommands = new Map<string, { readonly kind: string; readonly atMs: number }>();
   /** Channels that were announced on this socket. */
   readonly sentChannels = new Set<string>();
   /** From the hello; '' before. */
@@ -66,8 +67,9 @@ export class NodeSession {
   readonly #handlers: SessionHandlers;
   readonly #logger: Logger;
   readonly #timings: SessionTimings;
+  readonly #meters: GatewayMeters;
   #state: 'new' | 'greeting' | 'open' | 'closed' = 'new';
-  #queue: { message: StreamMessage; bytes: number }[] = [];
+  #queue: { message: StreamMessage; arrivedMs: number }[] = [];
   #queuedBytes = 0;
   #working: Promise<void> | undefined;
   #lastHeard = performance.now();
@@ -80,6 +82,7 @@ export class NodeSession {
     handlers: SessionHandlers;
     logger: Logger;
     timings: SessionTimings;
+    meters: GatewayMeters;
   }) {
     this.nodeId = options.identity.nodeId;
     this.siteId = options.identity.siteId;
@@ -88,6 +91,7 @@ export class NodeSession {
     this.#socket = options.socket;
     this.#handlers = options.handlers;
     this.#timings = options.timings;
+    this.#meters = options.meters;
     this.#logger = options.logger.child({ node: this.nodeId, session: options.sessionId });
     const opened = performance.now();
     this.#timer = setInterval(() => this.#watch(opened), Math.min(this.#timings.pingMs, this.#timings.helloMs) / 2);
@@ -103,17 +107,25 @@ export class NodeSession {
   }
 
   send(message: GatewayMessage): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#meters.framesSent.inc({ type: message.type });
+    this.#socket.send(JSON.stringify(message));
   }
 
   /** Says why and closes; a peer that does not answer is cut off. */
   close(why: CloseName, code?: string, detail = ''): void {
     if (this.#state === 'closed') return;
+    this.#meters.closed.inc({ why });
     if (code !== undefined) this.send({ type: 'error', code, detail: detail.slice(0, 1000) });
     this.#logger.info({ why, code, detail }, 'closing the socket of a node');
     this.#socket.close(closeCodes[why].code, why);
     setTimeout(() => this.#socket.terminate(), 2_000).unref();
     this.#ended();
+  }
+
+  /** A frame that came at `arrivedMs` was answered. */
+  acknowledged(stream: AckedStream, arrivedMs: number): void {
+    this.#meters.ackSeconds.observe({ stream }, (performance.now() - arrivedMs) / 1000);
   }
 
   /** Resolves when nothing of this session is being written. */
@@ -145,6 +157,8 @@ export class NodeSession {
       return;
     }
     const message = isBinary ? undefined : parseFrame(data);
+    this.#meters.receivedBytes.inc(data.length);
+    if (message !== undefined) this.#meters.framesReceived.inc({ type: message.type });
     if (message === undefined) this.close('protocol', 'bad_request', 'A frame does not match its schema.');
     else if (message.type === 'hello') this.#greet(message);
     else if (this.#state !== 'open') this.close('protocol', 'bad_request', 'The first frame must be hello.');
@@ -153,7 +167,7 @@ export class NodeSession {
   }
 
   #enqueue(message: StreamMessage, bytes: number): void {
-    this.#queue.push({ message, bytes });
+    this.#queue.push({ message, arrivedMs: performance.now() });
     this.#queuedBytes += bytes;
     if (this.#queuedBytes > pauseAtBytes) this.#socket.pause();
     this.#working ??= this.#work();
@@ -187,6 +201,7 @@ export class NodeSession {
           this,
           batch.map((item) => item.message),
         );
+        for (const { message, arrivedMs } of batch) this.acknowledged(message.type, arrivedMs);
       } catch (error) {
         this.#fail(error);
       }

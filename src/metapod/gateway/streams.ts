@@ -9,6 +9,7 @@ import type { Wake } from '../../common/events/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { appendLogs, logTopic } from './logs.ts';
+import type { GatewayMeters } from './meters.ts';
 import { appendMetrics } from './metrics.ts';
 import { metricsTopic } from './metrics-read.ts';
 import { insertReports } from './reports.ts';
@@ -18,6 +19,7 @@ export interface StreamDependencies {
   readonly db: Database;
   readonly wake: Wake;
   readonly logger: Logger;
+  readonly meters: GatewayMeters;
 }
 
 type Frames<T extends StreamMessage['type']> = readonly Extract<StreamMessage, { type: T }>[];
@@ -36,7 +38,11 @@ export async function takeStreams(
   if (metrics.length > 0) await takeMetrics(deps, session, metrics);
 }
 
-async function takeReports({ db, wake, logger }: StreamDependencies, session: NodeSession, reports: Frames<'reports'>) {
+async function takeReports(
+  { db, wake, logger, meters }: StreamDependencies,
+  session: NodeSession,
+  reports: Frames<'reports'>,
+) {
   const items = reports.flatMap(({ journal, seq, items }) =>
     items.map((report, index) => ({ journal, seq: seq + index, report })),
   );
@@ -44,16 +50,19 @@ async function takeReports({ db, wake, logger }: StreamDependencies, session: No
   const written = await withSystem(db, (tx) => insertReports(tx, session.nodeId, items), { idempotent: true });
   failpoint('gateway.after-reports');
   if (written.foreign > 0) logger.warn({ node: session.nodeId, ...written }, 'reports of foreign ranks');
+  meters.reports.inc(written.inserted);
   if (written.inserted > 0) wake.wake('orchestrator');
   for (const { journal, seq, items } of reports) {
     session.send({ type: 'reportsAck', journal, next: seq + items.length });
   }
 }
 
-async function takeLogs({ db, wake }: StreamDependencies, session: NodeSession, logs: Frames<'logs'>) {
+async function takeLogs({ db, wake, meters }: StreamDependencies, session: NodeSession, logs: Frames<'logs'>) {
   failpoint('gateway.before-logs');
   const verdicts = await withSystem(db, (tx) => appendLogs(tx, session.nodeId, logs), { idempotent: true });
   failpoint('gateway.after-logs');
+  meters.logBytes.inc(logs.reduce((sum, frame) => sum + Buffer.byteLength(frame.lines), 0));
+  meters.logLines.inc(logs.reduce((sum, frame) => sum + frame.lineCount, 0));
   for (const [index, { attemptId, rank, firstLine }] of logs.entries()) {
     const verdict = verdicts[index]!;
     if (verdict.kind === 'garbled') {
@@ -66,10 +75,12 @@ async function takeLogs({ db, wake }: StreamDependencies, session: NodeSession, 
   for (const attemptId of new Set(logs.map((frame) => frame.attemptId))) wake.wake(logTopic(attemptId));
 }
 
-async function takeMetrics({ db, wake }: StreamDependencies, session: NodeSession, frames: Frames<'metrics'>) {
+async function takeMetrics({ db, wake, meters }: StreamDependencies, session: NodeSession, frames: Frames<'metrics'>) {
   failpoint('gateway.before-metrics');
   const verdicts = await withSystem(db, (tx) => appendMetrics(tx, session.nodeId, frames), { idempotent: true });
   failpoint('gateway.after-metrics');
+  const points = frames.flatMap(({ batch }) => batch?.series.flatMap((series) => series.points) ?? []);
+  meters.metricValues.inc(points.reduce((sum, point) => sum + point[2] + point[3], 0));
   for (const [index, { attemptId, rank }] of frames.entries()) {
     const verdict = verdicts[index]!;
     const { next, position, complete } = verdict.kind === 'next' ? verdict : { next: 0, position: '', complete: true };

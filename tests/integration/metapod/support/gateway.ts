@@ -7,13 +7,14 @@ import { systemClock } from '../../../../src/common/clock.ts';
 import type { Database } from '../../../../src/common/database/index.ts';
 import { SolyxError } from '../../../../src/common/errors/index.ts';
 import { DatabaseWake } from '../../../../src/common/events/index.ts';
-import { openSecretStore } from '../../../../src/common/secrets/index.ts';
 import { closeServer, createHttpServer } from '../../../../src/common/http/index.ts';
 import { type Logger, silentLogger } from '../../../../src/common/logger.ts';
+import { openSecretStore } from '../../../../src/common/secrets/index.ts';
 import { agentRoutes, Gateway, type SessionTimings } from '../../../../src/metapod/gateway/index.ts';
 
 export interface StartedGateway {
   readonly gateway: Gateway;
+  readonly registry: Registry;
   readonly wake: DatabaseWake;
   readonly port: number;
   readonly url: string;
@@ -30,11 +31,13 @@ export async function startGateway(options: {
 }): Promise<StartedGateway> {
   const { db, logger = silentLogger } = options;
   const wake = await DatabaseWake.start(db, logger);
+  const registry = new Registry();
   const gateway = new Gateway({
     db,
     wake,
     clock: systemClock,
     logger,
+    registry,
     ...(options.timings !== undefined && { timings: options.timings }),
   });
   const app = await createHttpServer({
@@ -56,6 +59,7 @@ export async function startGateway(options: {
   const { port } = app.server.address() as AddressInfo;
   return {
     gateway,
+    registry,
     wake,
     port,
     url: `http://127.0.0.1:${port}`,
