@@ -21,6 +21,8 @@ const mostJobsTogether = 50;
 /** Bytes of specs in one statement, about. */
 const mostBytes = 2 * 1_048_576;
 const mostTries = 7;
+/** Requests that may wait; only a database that does not answer lets so many come together. */
+const mostWaiting = 5_000;
 
 /** No connection was had, so nothing was changed. */
 class NothingSent extends Error {
@@ -56,6 +58,11 @@ export class JobIntake {
       const item = { request, bytes, settle, fail };
       if (request.ids.length > mostJobsTogether) {
         void this.#run([item]);
+        return;
+      }
+      if (this.#waiting.length >= mostWaiting) {
+        const detail = `${mostWaiting} requests wait for the database already.`;
+        fail(new SolyxError('database_unavailable', { detail, retryAfterSeconds: 1 }));
         return;
       }
       this.#waiting.push(item);

@@ -3,12 +3,12 @@
  *
  * Answers on a copy of the fleet that is at most a few seconds old, so that a flood of dry runs does not read the fleet each time.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../common/clock.ts';
 import type { JobSpec } from '../../common/contract/job-spec.ts';
 import type { RejectionCode } from '../../common/contract/plan.ts';
 import type { PendingReason } from '../../common/contract/states/job.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
+import { CallThread } from '../../common/threads/call-thread.ts';
 import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { defaultPolicy } from './core/policy.ts';
 import { schedule } from './core/schedule.ts';
@@ -28,21 +28,42 @@ export interface PreviewAnswer {
 const pageSize = 200;
 const freshMs = 2_000;
 
+/** Answers dry runs in a thread of its own, with its own connection: reading and planning a large fleet takes a while. */
+export interface Preview {
+  (spec: JobSpec): Promise<PreviewAnswer>;
+  stop(): Promise<void>;
+}
+
+/** What the thread is given. */
+export interface PreviewCall {
+  readonly spec: JobSpec;
+  /** Now, ms since 1970. */
+  readonly now: number;
+}
+
 /** Makes the function that answers dry runs. */
-export function createPreview(db: Database, clock: Clock): (spec: JobSpec) => Promise<PreviewAnswer> {
-  let fleet: { readonly snapshot: Promise<Snapshot>; readonly at: number } | undefined;
-  return async (spec) => {
-    const at = clock.monotonicMs();
-    if (fleet === undefined || at - fleet.at >= freshMs) {
-      const snapshot = readSnapshot(db);
-      const reading = { snapshot, at };
-      fleet = reading;
-      // A failed reading must not be remembered.
-      snapshot.catch(() => {
-        if (fleet === reading) fleet = undefined;
-      });
+export function createPreview(db: Database, clock: Clock): Preview {
+  const thread = new CallThread({
+    name: 'preview',
+    module: new URL('./worker/preview-thread.ts', import.meta.url),
+    workerData: db.logins,
+    timeoutSeconds: 20,
+    mostWaiting: 500,
+  });
+  const ask = (spec: JobSpec): Promise<PreviewAnswer> =>
+    thread.call({ spec, now: clock.now().getTime() } satisfies PreviewCall);
+  return Object.assign(ask, { stop: () => thread.stop() });
+}
+
+/** The thread's end: keeps its copy of the fleet for two seconds. */
+export function previewHere(db: Database): (call: PreviewCall) => Promise<PreviewAnswer> {
+  let fleet: { readonly snapshot: Snapshot; readonly at: number } | undefined;
+  return async ({ spec, now }) => {
+    if (fleet === undefined || performance.now() - fleet.at >= freshMs) {
+      const at = performance.now();
+      fleet = { snapshot: await readSnapshot(db), at };
     }
-    return previewOf(await fleet.snapshot, spec, clock.now().getTime());
+    return previewOf(fleet.snapshot, spec, now);
   };
 }
 
@@ -90,7 +111,6 @@ async function readSnapshot(db: Database): Promise<Snapshot> {
         return page;
       });
       after = ids.at(-1);
-      await setImmediate();
     }
   }
   return store.snapshot;

@@ -20,22 +20,17 @@ export interface Asking {
 
 /**
  * Finds who asks. An API key in the header wins over a cookie.
- * @param address of who asks; those who fail too often are refused without a look
+ * @param address of who asks; see `stranger-gate.ts` for those who fail too often
  * @throws unauthenticated, key_revoked, session_ended, cross_origin, rate_limited, database_unavailable
  */
 export async function admit(app: FastifyInstance, asking: Asking, address: string): Promise<Principal> {
-  const { keys, strangers } = app.limits;
-  refuseFor(strangers.wait(address));
-  let principal: Principal;
-  try {
-    const { authorization } = asking.headers;
-    const session = authorization === undefined ? sessionKey(asking) : undefined;
-    if (session) requireOwnOrigin(asking, app.publicOrigin);
-    principal = await app.authenticate(authorization, session);
-  } catch (error) {
-    if (error instanceof SolyxError && error.status === 401) strangers.take(address);
-    throw error;
-  }
+  const { keys, gate } = app.limits;
+  const { authorization } = asking.headers;
+  const session = authorization === undefined ? sessionKey(asking) : undefined;
+  if (session) requireOwnOrigin(asking, app.publicOrigin);
+  const principal = await gate.pass(address, authorization ?? session?.hash.toString('base64'), () =>
+    app.authenticate(authorization, session),
+  );
   refuseFor(keys.take(principal.keyId));
   return principal;
 }

@@ -9,7 +9,7 @@ import { SolyxError } from '../errors/index.ts';
 import { admit } from './admission.ts';
 import { describeRoute } from './openapi.ts';
 import { type Principal, requireAccess } from './principal.ts';
-import { readYaml } from './yaml-body.ts';
+import { parseYaml } from './yaml-body.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -51,7 +51,7 @@ const idempotencyHeaders = z.looseObject({
     .describe('A key of your own; a repeat with the same key and body gets the first answer and makes nothing.'),
 });
 
-/** YAML costs a hundred times what JSON does, on the thread that serves everybody. */
+/** YAML costs a hundred times what JSON does. */
 const yamlLimitBytes = 262_144;
 
 /** Most bytes of an uploaded blob. */
@@ -64,7 +64,7 @@ export function bindRoute<R extends Route>(app: FastifyInstance, route: R, handl
       scope.addContentTypeParser(
         ['application/yaml', 'application/x-yaml', 'text/yaml'],
         { parseAs: 'string', bodyLimit: yamlLimitBytes },
-        async (_request: FastifyRequest, text: string) => readYaml(text),
+        (_request: FastifyRequest, text: string) => parseYaml(text),
       );
     }
     if (route.body === 'bytes') {

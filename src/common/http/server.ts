@@ -18,6 +18,7 @@ import { methodsOf, RouteShapes } from './not-found.ts';
 import type { Principal } from './principal.ts';
 import { asSolyxError, rawProblem, sendProblem } from './problems.ts';
 import { type RateLimit, TokenBuckets } from './rate-limit.ts';
+import { StrangerGate } from './stranger-gate.ts';
 import type { TlsMaterial } from './tls.ts';
 import { compileValidator } from './validation.ts';
 
@@ -28,7 +29,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted when the server begins to stop: streams end, new requests are refused. */
     stopping: AbortSignal;
-    limits: { readonly keys: TokenBuckets; readonly strangers: TokenBuckets };
+    limits: { readonly keys: TokenBuckets; readonly strangers: TokenBuckets; readonly gate: StrangerGate };
     authenticate: Authenticate;
     /** Origin that browsers know this server by when it is not the one they connect to (a proxy in front). */
     publicOrigin: string | undefined;
@@ -89,9 +90,11 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   app.decorate('stopping', stop.signal);
   app.decorate('authenticate', options.authenticate);
   app.decorate('publicOrigin', options.publicUrl === undefined ? undefined : new URL(options.publicUrl).origin);
+  const strangers = new TokenBuckets(options.strangerLimit ?? { perSecond: 20, burst: 200 }, () => clock.monotonicMs());
   app.decorate('limits', {
     keys: new TokenBuckets(options.rateLimit ?? { perSecond: 2_000, burst: 4_000 }, () => clock.monotonicMs()),
-    strangers: new TokenBuckets(options.strangerLimit ?? { perSecond: 20, burst: 200 }, () => clock.monotonicMs()),
+    strangers,
+    gate: new StrangerGate(strangers),
   });
   app.decorateRequest('principal', null);
   app.setValidatorCompiler(compileValidator);

@@ -7,6 +7,25 @@
  */
 import { isScalar, Lexer, LineCounter, parseAllDocuments, visit } from 'yaml';
 import { SolyxError } from '../errors/index.ts';
+import { CallThread } from '../threads/call-thread.ts';
+
+/** Longer ones are parsed off the main thread: YAML costs a millisecond a kilobyte, a hundred times what JSON does. */
+const mostHere = 2_048;
+
+const thread = new CallThread({
+  name: 'yaml',
+  module: new URL('./yaml-thread.ts', import.meta.url),
+  timeoutSeconds: 10,
+  mostWaiting: 200,
+});
+
+/**
+ * Parses one YAML 1.2 document without holding anybody up.
+ * @throws invalid_yaml, not_ready
+ */
+export async function parseYaml(text: string): Promise<unknown> {
+  return text.length <= mostHere ? readYaml(text) : thread.call(text);
+}
 
 const mostAliases = 100;
 /** Open brackets, or indicators in one line. */

@@ -122,12 +122,12 @@ async function admitTicket(
   text: string,
   address: string,
 ): Promise<{ principal: Principal; about: TicketAbout }> {
-  if (app.limits.strangers.wait(address) > 0) throw new SolyxError('rate_limited');
-  const ticket = text.length > 64 ? undefined : await takeTicket(db.system, text, route.purpose);
-  const principal = ticket && (await readPrincipals(db.system, [ticket.keyId])).get(ticket.keyId);
-  if (ticket && principal) return { principal, about: ticket.about };
-  app.limits.strangers.take(address);
-  throw new SolyxError('unauthenticated');
+  return app.limits.gate.pass(address, undefined, async () => {
+    const ticket = text.length > 64 ? undefined : await takeTicket(db.system, text, route.purpose);
+    const principal = ticket && (await readPrincipals(db.system, [ticket.keyId])).get(ticket.keyId);
+    if (!ticket || !principal) throw new SolyxError('unauthenticated');
+    return { principal, about: ticket.about };
+  });
 }
 
 const addressOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';

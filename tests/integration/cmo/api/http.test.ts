@@ -220,10 +220,16 @@ describe('limits', () => {
     expect((await api.ask(api.adminKey, 'HEAD', url)).status).toBe(404);
   });
 
-  it('answer an address that guesses keys with 429, also when it then has a right one', async () => {
-    const limited = await startApi({ http: { strangerLimit: { perSecond: 0.001, burst: 5 } } });
-    for (let i = 0; i < 5; i += 1) expect((await limited.ask('sx_api_wrong', 'GET', '/v1/whoami')).status).toBe(401);
-    expect((await limited.ask('sx_api_wrong', 'GET', '/v1/whoami')).status).toBe(429);
+  it('answer an address that guesses keys with 429, and right keys from the same address as ever', async () => {
+    const limited = await startApi({ http: { strangerLimit: { perSecond: 0.001, burst: 200 } } });
+    const wrong = (index: number) => `sx_api_wrong${index}`;
+    for (let i = 0; i < 200; i += 1) expect((await limited.ask(wrong(i), 'GET', '/v1/whoami')).status).toBe(401);
+    expect((await limited.ask(wrong(200), 'GET', '/v1/whoami')).status).toBe(429);
+    // One that was never seen here, while others go on guessing, and then again.
+    const guesses = Array.from({ length: 8 }, (_, index) => limited.ask(wrong(index), 'GET', '/v1/whoami'));
+    expect((await limited.ask(limited.adminKey, 'GET', '/v1/whoami')).status).toBe(200);
+    expect((await Promise.all(guesses)).map(({ status }) => status)).toEqual(guesses.map(() => 429));
+    expect((await limited.ask(limited.adminKey, 'GET', '/v1/whoami')).status).toBe(200);
     await limited.close();
   });
 });
