@@ -104,6 +104,7 @@ describe('hostile output', () => {
     expect(texts(' 10 %\r 20 %\r100 %\r')).toEqual(['100 %']);
     expect(styles('\x1b[32m1\r2')).toEqual([{ foreground: 2 }]);
     expect(texts('\r\rdone')).toEqual(['done']);
+    expect(texts('1\x1b[31m2\x1b[0m3\rdone')).toEqual(['done']);
   });
 
   it('never leaves anything but text, whatever the bytes', () => {
