@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { patchMetrics } from '../../../../../dashboard/src/pages/job/charts/patch-metrics.ts';
 import {
   chartOf,
   joinCurves,
@@ -6,7 +7,6 @@ import {
   powerCurve,
   telemetryCurve,
 } from '../../../../../dashboard/src/ui/curves.ts';
-import { patchMetrics } from '../../../../../dashboard/src/pages/job/charts/patch-metrics.ts';
 
 describe('curves on one axis', () => {
   it('are joined on all their x; a gap stays a gap, and where nothing was measured is none', () => {
