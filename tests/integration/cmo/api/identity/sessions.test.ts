@@ -1,7 +1,10 @@
 /** Browser sessions: how they begin and end, and that other pages, other tenants and old cookies get nowhere. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeAuthenticator } from '../../../../../src/cmo/api/index.ts';
+import { systemClock } from '../../../../../src/common/clock.ts';
 import { withSystem } from '../../../../../src/common/database/index.ts';
-import { makeKey } from '../../../../../src/common/keys.ts';
+import type { SolyxError } from '../../../../../src/common/errors/index.ts';
+import { makeKey, parseKey } from '../../../../../src/common/keys.ts';
 import { until } from '../../../../support/until.ts';
 import { startApi, type TestApi } from '../harness.ts';
 import { Browser, host, origin } from './browser.ts';
@@ -89,17 +92,15 @@ describe('signing in by an API key', () => {
 });
 
 describe('a session', () => {
-  it('ends by signing out, within a second, and the cookie goes with it', async () => {
+  it('ends by signing out, and the cookie goes with it', async () => {
     const browser = await signedIn();
     const cookie = browser.cookie;
     expect((await browser.ask('DELETE', '/v1/sessions/current')).status).toBe(204);
     expect(browser.cookie).toBeUndefined();
-    const started = performance.now();
     await until(
       'it is refused',
       async () => (await browser.ask('GET', '/v1/whoami', undefined, { cookie })).status === 401,
     );
-    expect(performance.now() - started).toBeLessThan(1_000);
   });
 
   it.each([
@@ -113,17 +114,15 @@ describe('a session', () => {
       'its key has expired',
       'update cmo_api_keys set expires_at = now() where id = (select made_by from cmo_api_keys where id = $1)',
     ],
-  ])('ends within a second when %s', async (_why, statement) => {
+  ])('ends when %s', async (_why, statement) => {
     const { key } = await someTenant(`ends-${makeKey('api').text.slice(7, 20)}`);
     const browser = await signedIn(key.text);
     const { keyId } = (await browser.ask('GET', '/v1/whoami')).json;
     await sql(statement, [keyId]);
-    const started = performance.now();
     const answer = await until('it is refused', async () => {
       const asked = await browser.ask('GET', '/v1/whoami');
       return asked.status === 401 ? asked : undefined;
     });
-    expect(performance.now() - started).toBeLessThan(1_000);
     expect(answer.json.code).toBe('session_ended');
     // The answer may come after that of a new sign-in, whose cookie it must not take away.
     expect(answer.headers['set-cookie']).toBeUndefined();
@@ -187,6 +186,29 @@ describe('a session', () => {
     expect((await api.ask(key.text, 'GET', '/v1/sessions?all=true')).text).toContain(id);
     expect((await api.ask(key.text, 'POST', `/v1/sessions/${id}/revoke`)).status).toBe(204);
     await until('it has ended', async () => (await mine.ask('GET', '/v1/whoami')).status === 401);
+  });
+});
+
+describe('what is remembered of a key or session', () => {
+  it('is forgotten within a second, so that whatever ends it counts by then', async () => {
+    const { key } = await someTenant('remembered');
+    const browser = await signedIn(key.text);
+    const session = parseKey([...browser.cookies.values()][0]!)!;
+    let now = 0;
+    const authenticate = makeAuthenticator(api.database.db, { ...systemClock, monotonicMs: () => now });
+    const both = () =>
+      Promise.all(
+        [authenticate(`Bearer ${key.text}`), authenticate(undefined, session)].map((asked) =>
+          asked.then(
+            () => 'in',
+            (error: SolyxError) => error.code,
+          ),
+        ),
+      );
+    expect(await both()).toEqual(['in', 'in']);
+    await sql('update cmo_api_keys set revoked_at = now() where id = $1', [key.id]);
+    now = 1_000;
+    expect(await both()).toEqual(['key_revoked', 'session_ended']);
   });
 });
 
