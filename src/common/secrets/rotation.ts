@@ -5,7 +5,7 @@
  *    data key is wrapped anew. Nobody else wraps meanwhile (a tenant's very first secret waits); opening and sealing go on.
  * 2. Once that is committed, and no row needs an old key, the old ones leave the file.
  * Killed anywhere, the file opens every row and the next rotation goes on. Values are not touched: their data keys stay the
- * same, only their wrapping is new. Measured: 10,000 tenants in about 3 s.
+ * same, only their wrapping is new. Measured: 10,000 tenants in 3.6 s.
  */
 import { randomBytes } from 'node:crypto';
 import { type Database, type Tx, withSystem } from '../database/index.ts';
