@@ -26,6 +26,7 @@ import { RankReports } from './rank-reports.ts';
 import { endSeconds, meterRank, usageOf } from './rank-usage.ts';
 import type { NodeSample } from './samples/index.ts';
 import { fetchImageCredentials, fetchSecrets } from './secrets.ts';
+import { StatusWatch } from './status-watch.ts';
 import { claimAttempt } from './supervisor/claim.ts';
 import {
   bootId,
@@ -69,6 +70,9 @@ export class Rank {
   readonly #remains: RankRemains;
   #inspection: Inspection;
   #stepping: Promise<void> | undefined;
+  #statusWatch: StatusWatch | undefined;
+  /** Something changed while a step was under way that may not have seen it. */
+  #isHurried = false;
   #gone = false;
   #spawns = 0;
   #spawnedAtMs = Number.NEGATIVE_INFINITY;
@@ -146,6 +150,7 @@ export class Rank {
 
   /** Resolves when no step is under way. */
   async settled(): Promise<void> {
+    this.#statusWatch?.close();
     await this.#stepping;
   }
 
@@ -160,6 +165,9 @@ export class Rank {
       })
       .finally(() => {
         this.#stepping = undefined;
+        if (!this.#isHurried) return;
+        this.#isHurried = false;
+        this.step();
       });
   }
 
@@ -183,15 +191,20 @@ export class Rank {
       case 'absent':
         return this.#begin();
       case 'running':
-        if (status?.state === 'running') this.#reports.report('running', status.startedAt);
+        if (status?.state === 'running') {
+          this.#statusWatch?.close();
+          this.#reports.report('running', status.startedAt);
+        }
         if (this.#progress.value.stop !== null && readStop(this.dir).kind === 'absent')
           writeStop(this.dir, this.#progress.value.stop);
         return this.#remains.collectNowAndThen();
       case 'ended':
+        this.#statusWatch?.close();
         if (status!.startedAt !== null) this.#reports.report('running', status!.startedAt);
         await this.#remains.settled();
         return this.#finish(endOf(status!), status);
       case 'dead':
+        this.#statusWatch?.close();
         await this.#remains.settled();
         await killAttempt(this.dir);
         return this.#finish(supervisorLost, status);
@@ -225,6 +238,7 @@ export class Rank {
     if (this.#progress.value.stop !== null || this.#ruleIfContactWasLost()) return;
     writeLease(this.dir, { uptimeSeconds: this.#heardSeconds() });
     failpoint('agent.before-supervisor');
+    this.#statusWatch ??= new StatusWatch(this.dir, () => this.#hurry());
     await startSupervisor(this.dir, { nodeBinary: this.#deps.nodeBinary, secrets });
     this.#spawns += 1;
     this.#spawnedAtMs = performance.now();
@@ -246,6 +260,11 @@ export class Rank {
     } finally {
       clearInterval(watch);
     }
+  }
+
+  #hurry(): void {
+    if (this.#stepping === undefined) this.step();
+    else this.#isHurried = true;
   }
 
   /** When the control plane last was heard of or knew of us, by the boot clock; 0 when that was before this boot. */
