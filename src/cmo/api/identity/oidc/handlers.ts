@@ -15,7 +15,7 @@ import type { OidcProvider } from './provider.ts';
 import { resolveUser } from './resolve.ts';
 
 export function oidcHandlers(deps: ApiDeps): Handlers<'beginOidc' | 'finishOidc'> {
-  const { db, identity } = deps;
+  const { db, identity, logger } = deps;
   return {
     beginOidc: ({ body, request, reply }) =>
       asStranger(request, async () => {
@@ -39,7 +39,16 @@ export function oidcHandlers(deps: ApiDeps): Handlers<'beginOidc' | 'finishOidc'
         const attempt = await withSystem(db, (tx) => takeAttempt(tx, attemptCookie(request, settings.redirectUri)));
         clearAttemptCookie(reply, settings.redirectUri);
         const answer = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-        const person = await provider.finish(answer as Record<string, string>, attempt);
+        const person = await provider.finish(answer as Record<string, string>, attempt).catch((error: unknown) => {
+          // Code and reason only: what came with them may hold tokens.
+          if (error instanceof SolyxError) {
+            logger.warn(
+              { code: error.code, detail: error.detail, requestId: request.id },
+              'a sign-in by OpenID failed',
+            );
+          }
+          throw error;
+        });
         return signIn(deps, request, reply, async (tx) => {
           const user = await resolveUser(tx, settings, person, attempt.inviteHash);
           return {
