@@ -112,6 +112,27 @@ describe('a server with a certificate', () => {
     await expect(fetch(`http://127.0.0.1:${port()}/healthz`)).rejects.toThrow();
   });
 
+  it('signs browsers in with a cookie that goes to it alone', async () => {
+    const body = JSON.stringify({ key: await adminKey() });
+    const origin = `https://localhost:${port()}`;
+    const asked = {
+      host: `localhost:${port()}`,
+      origin,
+      'sec-fetch-site': 'same-origin',
+      'content-type': 'application/json',
+    };
+    const cookie = await new Promise<string>((resolve, reject) => {
+      const to = { port: port(), host: '127.0.0.1', path: '/v1/sessions', method: 'POST', rejectUnauthorized: false };
+      request({ ...to, headers: asked }, (response) => {
+        response.resume();
+        resolve(String(response.headers['set-cookie']));
+      })
+        .once('error', reject)
+        .end(body);
+    });
+    expect(cookie).toMatch(/^__Host-solyx=sx_session_[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/);
+  });
+
   it('speaks no TLS older than 1.2', async () => {
     expect((await handshake({ maxVersion: 'TLSv1.2' })).subject.CN).toBe('first');
     await expect(handshake({ minVersion: undefined as never, maxVersion: 'TLSv1.1' })).rejects.toThrow();
