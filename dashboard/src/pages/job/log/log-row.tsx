@@ -59,6 +59,12 @@ export const Row = memo(function Row({ row, top, scheme, words, selected, times 
               // biome-ignore lint/suspicious/noArrayIndexKey: spans of a line never move
               <Span key={index} span={span} scheme={scheme} words={words} />
             ))}
+            {row.line.partial && (
+              <span className={classes.code} title="The line goes on in the next row">
+                {' '}
+                …
+              </span>
+            )}
             {row.line.text.length > mostDrawn && (
               <span className={classes.code}>
                 {' '}

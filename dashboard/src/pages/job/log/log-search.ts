@@ -33,7 +33,10 @@ export function beginSearch(words: string): SearchState | undefined {
 export function searchLines(state: SearchState, lines: readonly LogLine[], nextLine: number): SearchState {
   const room = mostMatches - state.matches.length;
   const found = lines
-    .filter(({ line, text }) => line >= state.searched && line < nextLine && matchesWords(text, state.words))
+    .filter(
+      ({ line }, index) =>
+        line >= state.searched && line < nextLine && matchesWords(wholeText(lines, index), state.words),
+    )
     .map(({ line }) => line);
   return {
     words: state.words,
@@ -41,6 +44,13 @@ export function searchLines(state: SearchState, lines: readonly LogLine[], nextL
     searched: Math.max(state.searched, nextLine),
     cut: state.cut || found.length > room,
   };
+}
+
+/** A line that goes on in the next record of its stream is searched with that, so that no word is cut in two. */
+function wholeText(lines: readonly LogLine[], index: number): string {
+  const { text, partial, stream } = lines[index]!;
+  const next = partial ? lines.slice(index + 1, index + 3).find((line) => line.stream === stream) : undefined;
+  return next === undefined ? text : text + next.text;
 }
 
 const matchesWords = (text: string, words: string): boolean => plainText(text).toLowerCase().includes(words);

@@ -27,6 +27,16 @@ describe('search in a log', () => {
     expect(state.matches).toEqual([0, 1, 2]);
   });
 
+  it('finds a word that is cut in two because its line came in two records', () => {
+    const [first, second, other] = lines(['the nee', 'dle', 'dle']) as [LogLine, LogLine, LogLine];
+    const cut = [
+      { ...first, partial: true },
+      { ...other, line: 1, stream: 'stderr' as const },
+      { ...second, line: 2 },
+    ];
+    expect(searchLines(beginSearch('needle')!, cut, 3).matches).toEqual([0]);
+  });
+
   it('says that there are more matches than it remembers', () => {
     const many = searchLines(beginSearch('e')!, lines(Array<string>(mostMatches + 1).fill('e')), mostMatches + 1);
     expect(many.matches).toHaveLength(mostMatches);
