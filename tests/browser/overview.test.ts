@@ -40,7 +40,7 @@ describe.skipIf(noBrowser)('the overview', () => {
     await rows.filter({ hasText: 'long' }).getByText('running').waitFor();
     await submit('third', 'exit 0');
     await rows.filter({ hasText: 'third' }).getByText('succeeded').waitFor();
-    await figure(page, 'Running').getByRole('link', { name: '1 jobs' }).waitFor();
+    await figure(page, 'Running').getByRole('link', { name: '1 job: show it' }).waitFor();
     await figure(page, 'Failed today').getByText('1 succeeded').waitFor();
     await expectAccessible(page);
     await screenshot(page, 'overview', { dark: true });

@@ -25,18 +25,12 @@ interface Command extends Entry {
 
 export default function Palette({ opened, onClose }: { readonly opened: boolean; readonly onClose: () => void }) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      withCloseButton={false}
-      size="lg"
-      padding={0}
-      yOffset="10vh"
-      title={null}
-      aria-label="Commands"
-    >
-      <PaletteBody onClose={onClose} />
-    </Modal>
+    <Modal.Root opened={opened} onClose={onClose} size="lg" yOffset="10vh">
+      <Modal.Overlay />
+      <Modal.Content aria-label="Commands">
+        <PaletteBody onClose={onClose} />
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 
@@ -138,7 +132,7 @@ function useJobCommands(typed: string): Command[] {
   const [text] = useDebouncedValue(typed.trim(), 150);
   const open = (jobId: string) => void navigate({ to: '/jobs/$id', params: { id: jobId } });
   const isId = /^job_[0-9a-z]{26}$/.test(text);
-  const isName = !isId && /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/.test(text);
+  const isName = !isId && /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/.test(text);
   const { data } = useQuery({
     ...read('GET /v1/jobs', { query: { namePrefix: text, limit: 8 } }),
     enabled: isName,

@@ -1,6 +1,5 @@
 /** How the person wants to see things: colour scheme, contrast, time zone. */
-import { ActionIcon, Menu, useMantineColorScheme } from '@mantine/core';
-import { Mark } from '../ui/mark.tsx';
+import { ActionIcon, type MantineColorScheme, Menu, useMantineColorScheme } from '@mantine/core';
 import { useContrast } from './contrast.ts';
 import { localZoneName, useZone } from './time-zone.tsx';
 import classes from './top-bar.module.css';
@@ -26,24 +25,24 @@ export function SettingsMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>Colours</Menu.Label>
-        {schemes.map(([value, label]) => (
-          <Choice key={value} label={label} checked={colorScheme === value} onClick={() => setColorScheme(value)} />
-        ))}
+        <Menu.RadioGroup value={colorScheme} onChange={(value) => setColorScheme(value as MantineColorScheme)}>
+          {schemes.map(([value, label]) => (
+            <Menu.RadioItem key={value} value={value}>
+              {label}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
         <Menu.Divider />
-        <Choice label="High contrast" checked={high} onClick={() => setContrast(high ? 'normal' : 'high')} />
+        <Menu.CheckboxItem checked={high} onChange={(on) => setContrast(on ? 'high' : 'normal')}>
+          High contrast
+        </Menu.CheckboxItem>
         <Menu.Divider />
         <Menu.Label>Times in</Menu.Label>
-        <Choice label={localZoneName()} checked={zone === 'local'} onClick={() => setZone('local')} />
-        <Choice label="UTC" checked={zone === 'utc'} onClick={() => setZone('utc')} />
+        <Menu.RadioGroup value={zone} onChange={(value) => setZone(value === 'utc' ? 'utc' : 'local')}>
+          <Menu.RadioItem value="local">{localZoneName()}</Menu.RadioItem>
+          <Menu.RadioItem value="utc">UTC</Menu.RadioItem>
+        </Menu.RadioGroup>
       </Menu.Dropdown>
     </Menu>
-  );
-}
-
-function Choice({ label, checked, onClick }: { label: string; checked: boolean; onClick: () => void }) {
-  return (
-    <Menu.Item role="menuitemcheckbox" aria-checked={checked} onClick={onClick} leftSection={<Mark on={checked} />}>
-      {label}
-    </Menu.Item>
   );
 }

@@ -38,6 +38,8 @@ export const theme = createTheme({
     return isPrimary ? { ...colors, color: 'var(--mantine-primary-color-contrast)' } : colors;
   },
   components: {
+    // In its place in the page, not behind everything: so it lies within a landmark and is read where it was opened.
+    Menu: { defaultProps: { withinPortal: false, withInitialFocusPlaceholder: false } },
     // A dialog's heading is no banner of the page, and its cross has a name.
     Modal: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' }, attributes: { header: { role: 'none' } } } },
   },

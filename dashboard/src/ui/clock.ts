@@ -1,4 +1,6 @@
-/** One clock for the whole page: relative times tick together, and only while the page is looked at. */
+/**
+ * One clock for the whole page: relative times tick together, and only while the page is looked at.
+ */
 import { useSyncExternalStore } from 'react';
 
 const listeners = new Set<() => void>();
@@ -23,13 +25,13 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/**
- * The present, milliseconds since 1970, rounded down so that a component renders no oftener than its text changes.
- * @param everyMs ≥ 1000
- */
-export function useNow(everyMs = 1_000): number {
+/** Something that follows the present, such as its words; the component renders only when that changes. */
+export function useClock<T extends string | number>(read: (nowMs: number) => T): T {
   return useSyncExternalStore(subscribe, () => {
     if (timer === undefined) now = Date.now();
-    return Math.floor(now / everyMs) * everyMs;
+    return read(now);
   });
 }
+
+/** The present, ms since 1970, in whole seconds. */
+export const useNow = (): number => useClock((nowMs) => Math.floor(nowMs / 1_000) * 1_000);

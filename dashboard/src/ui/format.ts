@@ -108,13 +108,6 @@ export function formatRelative(at: number, now: number): string {
   return seconds > 0 ? `${words} ago` : `in ${words}`;
 }
 
-/** Milliseconds until the text of `formatRelative` may change. */
-export function relativeChangesIn(at: number, now: number): number {
-  const size = Math.abs(now - at);
-  if (size < 60_000) return 1_000;
-  return size < 48 * 3_600_000 ? 15_000 : 600_000;
-}
-
 /** `local` is the zone of the browser. */
 export type Zone = 'local' | 'utc';
 

@@ -1,17 +1,14 @@
 /** Instants and durations: relative words, the exact instant on hover, in the zone that the person chose. */
 import { useZone } from '../app/time-zone.tsx';
-import { useNow } from './clock.ts';
-import { formatDuration, formatInstant, formatRelative, relativeChangesIn } from './format.ts';
+import { useClock } from './clock.ts';
+import { formatDuration, formatInstant, formatRelative } from './format.ts';
 
 /** `3 min ago`; the instant is in the tooltip. With `exact` the other way round. */
 export function Time({ at, exact = false }: { readonly at: string; readonly exact?: boolean }) {
   const instant = Date.parse(at);
   const { zone } = useZone();
-  const step = relativeChangesIn(instant, Date.now());
-  // Rounding the present down must not make what just happened lie in the future.
-  const now = Math.max(useNow(step), Math.min(instant, Date.now()));
   const full = formatInstant(instant, zone);
-  const relative = formatRelative(instant, now);
+  const relative = useClock((now) => formatRelative(instant, now));
   return (
     <time dateTime={at} title={exact ? relative : full}>
       {exact ? full : relative}
@@ -25,8 +22,8 @@ export function Duration({ from, to }: { readonly from: string; readonly to?: st
 }
 
 function Running({ from }: { readonly from: string }) {
-  const now = useNow();
-  return <Seconds value={Math.max(0, Math.floor((now - Date.parse(from)) / 1000))} />;
+  const began = Date.parse(from);
+  return <Seconds value={useClock((now) => Math.max(0, Math.floor((now - began) / 1000)))} />;
 }
 
 /** Seconds as a duration; the exact number is in the tooltip. */

@@ -40,11 +40,12 @@ export const noFilters: Filters = {
 };
 
 const name = /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/;
+const prefix = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
 const label = /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}:\P{Cc}{0,256}$/u;
 const id = (prefix: string) => new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`);
 
-/** Whether a text may be the beginning of a job's name. */
-export const isNamePrefix = (text: string): boolean => name.test(text);
+/** Whether a text may be the beginning of a job's name; it may end in a hyphen, where a name may not. */
+export const isNamePrefix = (text: string): boolean => prefix.test(text);
 /** Whether a text is a label with its value. */
 export const isLabel = (text: string): boolean => label.test(text);
 
@@ -58,7 +59,7 @@ export function parseFilters(search: Search): Filters {
   return {
     states: [...new Set(listOf(search, 'state'))].filter((state): state is JobState => Object.hasOwn(jobTones, state)),
     namePrefix: one('name', isNamePrefix),
-    project: one('project', isNamePrefix),
+    project: one('project', (text) => name.test(text)),
     labels: [...new Set(listOf(search, 'label'))].filter(isLabel).slice(0, 32),
     mine: textOf(search, 'mine') === 'true',
     submittedBy: one('submittedBy', (text) => id('key').test(text)),

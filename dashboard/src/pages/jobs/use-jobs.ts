@@ -45,13 +45,17 @@ export function useJobs(filters: Filters) {
   const { fresh } = useLiveJobs(liveParams(query), visible, (changed) =>
     cache.setQueryData<Pages>(queryKey, (held) => held && patchPages(held, changed)),
   );
+  // The connection counts on until its next snapshot; what was asked for is no news any more.
+  const [taken, setTaken] = useState(0);
+  if (fresh < taken) setTaken(fresh);
   /** Reads the list anew from its beginning. */
   const refresh = useCallback(() => {
+    setTaken(fresh);
     setOpenedAt(Date.now());
     cache.setQueryData<Pages>(queryKey, (held) => held && { pages: held.pages.slice(0, 1), pageParams: [null] });
     void refetch();
-  }, [cache, queryKey, refetch]);
-  return { jobs, query, rows, setVisible, fresh: countsFresh(filters) ? fresh : 0, refresh };
+  }, [cache, queryKey, refetch, fresh]);
+  return { jobs, query, rows, setVisible, fresh: countsFresh(filters) ? Math.max(0, fresh - taken) : 0, refresh };
 }
 
 /** What the live connection is told of the filter; it knows neither times nor whose jobs are mine. */

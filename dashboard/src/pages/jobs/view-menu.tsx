@@ -2,7 +2,6 @@
 import { Button, Menu } from '@mantine/core';
 import { oneOf, usePreference } from '../../app/preference.ts';
 import type { Density } from '../../ui/data-table.tsx';
-import { Mark } from '../../ui/mark.tsx';
 import { columnIds, columns, hiddenByDefault } from './columns.tsx';
 
 export interface Look {
@@ -36,25 +35,17 @@ export function ViewMenu({ look }: { readonly look: Look }) {
         {columns
           .filter(({ id }) => id !== 'name')
           .map(({ id, header }) => (
-            <Menu.Item
-              key={id}
-              role="menuitemcheckbox"
-              aria-checked={!hidden.has(id)}
-              leftSection={<Mark on={!hidden.has(id)} />}
-              onClick={() => toggle(id)}
-            >
+            <Menu.CheckboxItem key={id} checked={!hidden.has(id)} onChange={() => toggle(id)}>
               {header}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
         <Menu.Divider />
-        <Menu.Item
-          role="menuitemcheckbox"
-          aria-checked={density === 'compact'}
-          leftSection={<Mark on={density === 'compact'} />}
-          onClick={() => setDensity(density === 'compact' ? 'comfortable' : 'compact')}
+        <Menu.CheckboxItem
+          checked={density === 'compact'}
+          onChange={(dense) => setDensity(dense ? 'compact' : 'comfortable')}
         >
           Dense rows
-        </Menu.Item>
+        </Menu.CheckboxItem>
       </Menu.Dropdown>
     </Menu>
   );

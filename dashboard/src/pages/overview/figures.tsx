@@ -77,7 +77,7 @@ function Figure({ label, value, detail, title, search }: FigureProps) {
         ) : (
           <Link to="/jobs" search={search} className={classes.count}>
             {value}
-            <span className={classes.hidden}> jobs: show them</span>
+            <span className={classes.hidden}>{value === '1' ? ' job: show it' : ' jobs: show them'}</span>
           </Link>
         )}
       </dd>

@@ -187,7 +187,11 @@ export const jobRoutes = {
       ...page,
       state: repeated(z.enum(jobStates)).optional().describe('One state, or several by repeating it.'),
       project: name.optional().describe('Name of a project.'),
-      namePrefix: name.optional(),
+      namePrefix: z
+        .string()
+        .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'expected the beginning of a name')
+        .optional()
+        .describe('Beginning of the name, like `train-`.'),
       label: repeated(
         z
           .string()

@@ -63,6 +63,13 @@ describe('lists of jobs', () => {
     expect(await names(key, `mine=true&limit=2&cursor=${first.json.nextCursor}`)).toEqual(['one']);
   });
 
+  it('are those whose name begins so, also where a name could not end', async () => {
+    await submit(api.adminKey, 'prefix-a');
+    await submit(api.adminKey, 'prefixed');
+    expect(await names(api.adminKey, 'namePrefix=prefix-')).toEqual(['prefix-a']);
+    expect((await api.ask(api.adminKey, 'GET', '/v1/jobs?namePrefix=-x')).status).toBe(422);
+  });
+
   it('are cut to an interval of time', async () => {
     const before = await nextMillisecond();
     await submit(api.adminKey, 'within');
