@@ -123,7 +123,7 @@ describe.skipIf(noBrowser)('the job page', () => {
     await screenshot(page, 'job-hostile-log', { dark: true });
     await expectAccessible(page);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('scrolls, searches, links and saves a log of 200,000 lines', async () => {
     const lines = 200_000;
@@ -219,7 +219,7 @@ describe.skipIf(noBrowser)('the job page', () => {
     await page.getByText(/By you\. Cancellation was asked for/).waitFor();
     await page.getByRole('button', { name: 'Retry' }).waitFor();
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('gives a viewer the page without its actions', async () => {
     const { secret } = await console.product.json<{ secret: string }>([
@@ -236,7 +236,7 @@ describe.skipIf(noBrowser)('the job page', () => {
     await page.getByRole('tab', { name: 'Logs' }).waitFor();
     expect(await page.getByRole('button', { name: /^(Cancel|Retry|Clone and edit)$/ }).count()).toBe(0);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('has words for a job that is not there, for failures, refusals and a lost connection', async () => {
     const id = await submit({ name: 'quick', command: 'echo hello' });

@@ -81,7 +81,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     expect(job.spec.env).toEqual({ GREETING: 'good evening: <b>' });
     expect(job.spec.artifacts).toEqual(['out']);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('says at each field what is wrong with it, and elsewhere what has no field', async () => {
     const page = await console.open('/submit');
@@ -110,7 +110,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     await yaml(page).fill('name: mended\ncommand: "true"\n');
     await startsNow(page);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('asks while one types, seldom, and drops what was overtaken', async () => {
     const page = await console.open('/submit');
@@ -130,7 +130,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     expect(sent.length).toBeLessThanOrEqual(3);
     expect(sent.at(-1)).toBe('typed-by-hand');
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('says what a job would wait for, with models of the fleet to choose from', async () => {
     const page = await console.open('/submit');
@@ -144,7 +144,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     await screenshot(page, 'submit-would-wait', { dark: true });
     await expectAccessible(page);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('clones a job to be edited, and submits one again as it was', async () => {
     const id = await console.product.ok(['submit', `${examples}/retry.yaml`]);
@@ -186,7 +186,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     const { items } = await console.product.json<{ items: { name: string }[] }>(['jobs', '--limit', '50']);
     expect(items.filter(({ name }) => name === 'only-once')).toHaveLength(1);
     await page.context().close();
-  }, 60_000);
+  }, 120_000);
 
   it('is used by keyboard alone', async () => {
     const page = await console.open('/submit');
@@ -203,7 +203,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     await page.waitForURL(/\/jobs\/job_/);
     await page.getByRole('heading', { name: 'by-keyboard' }).waitFor();
     await close(page);
-  }, 60_000);
+  }, 120_000);
 
   it('lets a viewer write and tells which role submits; and has words for a server that is away', async () => {
     const { secret } = await console.product.json<{ secret: string }>([
@@ -241,7 +241,7 @@ describe.skipIf(noBrowser)('the submit page', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
     await expectAccessible(page);
     await close(page);
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Walks by Tab to an input by its label, or to a button by its text. */
