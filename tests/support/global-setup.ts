@@ -21,6 +21,7 @@ import {
   startEmbeddedDatabase,
 } from '../../src/common/database/index.ts';
 import { silentLogger } from '../../src/common/logger.ts';
+import { ensureDashboard } from '../../tools/scripts/build-dashboard.mjs';
 
 /** What the broker answers. */
 export interface TestServer {
@@ -36,6 +37,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Once here, or every product that a test starts would build it; when it does not build, the browser tests say so.
+  await ensureDashboard().catch((error: Error) => process.stderr.write(`${error.message}\n`));
   const directory = await mkdtemp(join(await realpath(tmpdir()), 'solyx-test-'));
   const socket = join(directory, 'broker');
   let embedded: EmbeddedDatabase | undefined;
