@@ -60,8 +60,8 @@ export function wrapAnew(
   );
 }
 
-/** The second half. Under the lock again, so that no other rotation is putting a key into the file. */
-function retireOldKeys(db: Database, keys: DataKeys, kekId: string): Promise<number> {
+/** The second half. Under the lock again, so that no other rotation is putting a key into the file. @returns how many left */
+export function retireOldKeys(db: Database, keys: DataKeys, kekId: string): Promise<number> {
   const { file } = keys;
   return withSystem(db, async (tx) => {
     await lockWrapping(tx);

@@ -147,7 +147,7 @@ test('a tenant neither reads nor writes the log of another', async () => {
 test('hostile texts become bounded entries that still verify', async () => {
   const deep = JSON.parse(`${'{"d":'.repeat(50)}1${'}'.repeat(50)}`);
   const hostile = [
-    { subject: 'a\nb\u0000c\u202e', data: { '\u0000': '\ud800', big: 'x'.repeat(1e6) } },
+    { subject: 'a\nb\u0000c\u202e', data: { '\u0000': '\ud800', big: 'x'.repeat(1e6), name: 'kept' } },
     { subject: '', data: { many: Array.from({ length: 1e5 }, () => 'y'.repeat(500)) } },
     { subject: 'x'.repeat(1e5), data: { deep, infinity: Number.POSITIVE_INFINITY, undef: undefined } },
   ];
@@ -163,6 +163,8 @@ test('hostile texts become bounded entries that still verify', async () => {
   }
   const rows = await entriesOf('hostile');
   expect(rows).toHaveLength(3);
+  // One long text takes no room from the others.
+  expect(JSON.parse(rows[0]!.data).name).toBe('kept');
   for (const row of rows) {
     expect(row.data.length).toBeLessThanOrEqual(8_192);
     expect(`${row.subject}${row.actor}${row.request_id}`).not.toMatch(/[^\x20-\x7e]/);

@@ -8,8 +8,9 @@ import { withSystem, withTenant } from '../../../../src/common/database/index.ts
 import { newId } from '../../../../src/common/ids.ts';
 import { silentLogger } from '../../../../src/common/logger.ts';
 import { KeyFile, openSecretStore, rotateKey, type SecretStore } from '../../../../src/common/secrets/index.ts';
-import { wrapAnew } from '../../../../src/common/secrets/rotation.ts';
+import { retireOldKeys, wrapAnew } from '../../../../src/common/secrets/rotation.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
+import { until } from '../../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'solyx-secrets-'));
 const keyFile = join(folder, 'secrets.key');
@@ -202,6 +203,52 @@ describe('a rotation of the key', () => {
     ]);
     const fresh = await another();
     for (const [n, { tenant }] of tenants.entries()) expect(await open(tenant, null, 'token', fresh)).toBe(`v${n}`);
+  });
+
+  it('waits for a tenant whose first secret is being set, and wraps its key, too', async () => {
+    const { tenant } = await makeTenant();
+    let finish = () => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const setting = withTenant(database.db, tenant, async (tx) => {
+      await store.set(tx, { tenant, project: null }, 'token', Buffer.from(plaintext), 'key_1');
+      await finished;
+    });
+    await until('the key is made', async () => {
+      const { rows } = await asOwner(`select from pg_locks l join pg_database d on d.oid = l.database
+         where d.datname = current_database() and locktype = 'advisory' and mode = 'ShareLock'`);
+      return rows.length > 0;
+    });
+    const rotation = rotateKey(database.db, store.keys, { makeKey: true });
+    await until('the rotation waits', async () => {
+      const { rows } = await asOwner(`select from pg_locks l join pg_database d on d.oid = l.database
+         where d.datname = current_database() and locktype = 'advisory' and not granted`);
+      return rows.length > 0;
+    });
+    finish();
+    await setting;
+    const { kekId } = await rotation;
+    const { rows } = await asOwner('select kek_id from secret_data_keys where tenant = $1', [tenant]);
+    expect(rows).toEqual([{ kek_id: kekId }]);
+    expect(await open(tenant, null, 'token', await another())).toBe(plaintext);
+  });
+
+  it('keeps old keys as long as a row needs one, or when another rotation has come first', async () => {
+    const { tenant } = await makeTenant();
+    const { kekId } = await wrapAnew(database.db, store.keys, { makeKey: true });
+    expect(await retireOldKeys(database.db, store.keys, 'f'.repeat(16))).toBe(0);
+    const old = { ...store.keys.wrap({ id: newId('dataKey'), tenant }, Buffer.alloc(32)), kek_id: 'e'.repeat(16) };
+    await asOwner('insert into secret_data_keys (id, tenant, kek_id, wrapped) values ($1, $2, $3, $4)', [
+      old.id,
+      tenant,
+      old.kek_id,
+      old.wrapped,
+    ]);
+    expect(await retireOldKeys(database.db, store.keys, kekId)).toBe(0);
+    expect(new KeyFile(keyFile).keys()).toHaveLength(2);
+    await asOwner('delete from secret_data_keys where tenant = $1', [tenant]);
+    expect(await retireOldKeys(database.db, store.keys, kekId)).toBe(1);
   });
 
   it('to a key that the operator put first leaves taking out the old one to the operator', async () => {
