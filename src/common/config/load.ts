@@ -32,6 +32,7 @@ const otherVariables = [
   'SOLYX_PREVIOUS_CHECKPOINT_DIR',
   'SOLYX_ARTIFACTS_DIR',
   'SOLYX_METRICS',
+  'SOLYX_TENSORBOARD',
 ];
 
 export interface LoadOptions {
