@@ -33,11 +33,10 @@ const readStatement = `
       ${beyondHorizon('$1', 'events')} or ${beyondHorizon('$1', 'dirty')} as reset
   ) as state
   left join lateral (
-    select tenant, subject, max(revision) as revision, extract(epoch from min(at))::float8 * 1000 as "atMs", null as kind
-    from feed_events where not state.reset and tenant = any($3::text[]) and ${unseenBy('$1')} group by tenant, subject
+    select tenant, subject, revision, at_ms as "atMs", null as kind
+    from feed_unseen_subjects($1::pg_snapshot, $3::text[]) where not state.reset
     union all
-    select null, key, 0, 0, kind from feed_dirty
-    where not state.reset and kind = any($2::text[]) and ${unseenBy('$1')} group by kind, key
+    select null, key, 0, 0, kind from feed_unseen_keys($1::pg_snapshot, $2::text[]) where not state.reset
   ) as item on true`;
 
 interface ReadRow {

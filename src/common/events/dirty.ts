@@ -6,7 +6,7 @@
  * six slots of ten minutes that are truncated in rotation; whoever was away longer reads all rows again (`reset`).
  */
 import { type Database, type Queryable, type Tx, withSystem } from '../database/index.ts';
-import { beyondHorizon, type Cursor, unseenBy } from './cursor.ts';
+import { beyondHorizon, type Cursor } from './cursor.ts';
 
 /** What readers get: keys by kind, each once; or the order to read everything again. The cursor is for the next read. */
 export type DirtyBatch =
@@ -32,9 +32,7 @@ const readStatement = `
   select pg_current_snapshot()::text as cursor, ${beyondHorizon('$1', 'dirty')} as reset,
     coalesce(jsonb_object_agg(kind, keys) filter (where kind is not null), '{}') as keys
   from (
-    select kind, array_agg(distinct key) as keys from feed_dirty
-    where kind = any($2::text[]) and ${unseenBy('$1')}
-    group by kind
+    select kind, array_agg(key) as keys from feed_unseen_keys($1::pg_snapshot, $2::text[]) group by kind
   ) as unseen`;
 
 /**

@@ -75,6 +75,7 @@ export class LiveFeed {
   #loop: Loop | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #lastRead = 0;
+  #lastTook = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -159,9 +160,16 @@ export class LiveFeed {
       this.#cursor = undefined;
       return;
     }
-    const wait = this.#lastRead + gatherMs - performance.now();
+    const wait = this.#lastRead + Math.max(gatherMs, this.#lastTook) - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    const began = performance.now();
+    await this.#readOn();
     this.#lastRead = performance.now();
+    // A round that took long found much, or a machine that has much to do.
+    this.#lastTook = this.#lastRead - began;
+  }
+
+  async #readOn(): Promise<void> {
     const { db } = this.#options;
     if (this.#cursor === undefined) {
       this.#cursor = await currentCursor(db.system);

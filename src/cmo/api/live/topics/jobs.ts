@@ -24,6 +24,8 @@ type Params = z.output<typeof params>;
 const mostMissed = 2_000;
 /** Counting further says nothing more. */
 const mostFresh = 1_000;
+/** The count is told at most so often, ms: a thousand submits a second must not become a frame each on every screen. */
+const freshMs = 500;
 
 export const jobsTopic = defineTopic<Params>({
   name: 'jobs',
@@ -55,6 +57,9 @@ class JobsWindow implements OpenTopic, FeedListener {
   readonly #stopListening: () => void;
   #window = new Set<string>();
   #fresh = new Set<string>();
+  #freshTold = 0;
+  #freshToldAt = 0;
+  #freshTimer: NodeJS.Timeout | undefined;
   /** Jobs below this id belong to later pages. */
   #lowest = '';
   /** Jobs that changed before the snapshot was sent; undefined afterwards. */
@@ -92,6 +97,7 @@ class JobsWindow implements OpenTopic, FeedListener {
   }
 
   close(): void {
+    clearTimeout(this.#freshTimer);
     this.#stopListening();
     this.#opening.services.feed.hide(this.#window);
     this.#window.clear();
@@ -114,7 +120,6 @@ class JobsWindow implements OpenTopic, FeedListener {
   /** What of changed jobs concerns this window. */
   #take(jobs: Iterable<LiveJob>, tick?: Tick): EntityChange[] {
     const changes: EntityChange[] = [];
-    const before = this.#fresh.size;
     for (const job of jobs) {
       const { id } = job.row;
       const atMs = tick?.changes.get(id)?.atMs;
@@ -124,8 +129,25 @@ class JobsWindow implements OpenTopic, FeedListener {
         if (this.#fresh.size < mostFresh) this.#fresh.add(id);
       } else this.#fresh.delete(id);
     }
-    if (this.#fresh.size !== before) changes.push({ part: 'fields', key: 'fresh', json: String(this.#fresh.size) });
+    if (this.#fresh.size !== this.#freshTold) this.#planFresh();
     return changes;
+  }
+
+  #planFresh(): void {
+    if (this.#freshTimer !== undefined) return;
+    const wait = Math.max(0, this.#freshToldAt + freshMs - performance.now());
+    this.#freshTimer = setTimeout(() => {
+      this.#opening.outlet.push(this.#takeFresh());
+    }, wait);
+  }
+
+  #takeFresh(): EntityChange[] {
+    clearTimeout(this.#freshTimer);
+    this.#freshTimer = undefined;
+    if (this.#fresh.size === this.#freshTold) return [];
+    this.#freshToldAt = performance.now();
+    this.#freshTold = this.#fresh.size;
+    return [{ part: 'fields', key: 'fresh', json: String(this.#freshTold) }];
   }
 
   /** @param hasMore whether rows below the last of these belong to other pages */
@@ -134,6 +156,7 @@ class JobsWindow implements OpenTopic, FeedListener {
     feed.hide(this.#window);
     this.#window = new Set(ids);
     for (const id of ids) this.#fresh.delete(id);
+    if (this.#fresh.size !== this.#freshTold) this.#planFresh();
     this.#lowest = hasMore ? ([...ids].sort()[0] ?? '') : '';
     feed.show(this.#window);
   }
@@ -180,7 +203,7 @@ class JobsWindow implements OpenTopic, FeedListener {
     if (!found) return false;
     this.#show(ids, true);
     const outbox = new Outbox();
-    outbox.add(this.#take(found.jobs), found.cursor);
+    outbox.add([...this.#take(found.jobs), ...this.#takeFresh()], found.cursor);
     outlet.send(outbox.take(), found.cursor);
     return true;
   }
