@@ -145,6 +145,7 @@ export class RootWriter {
     const place = resolveInside(this.#root, path, true);
     if (lstatSync(place, { throwIfNoEntry: false }) !== undefined) return;
     this.#makeParents(kind === 'directory' ? place : dirname(place));
+    if (path === '/tmp') chmodSync(place, 0o1777);
     if (kind === 'file') {
       closeSync(openSync(place, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644));
       this.#own(place, 0, 0);

@@ -86,7 +86,8 @@ export function enterJob(dir: string, launch: Launch, status: Status, options: E
     : '';
   const namespaces = ['--mount', '--ipc', '--uts', '--cgroup', '--pid'];
   if (launch.network === 'none') namespaces.push('--net');
-  if (!isRoot) namespaces.unshift('--user');
+  // Without root the namespaces belong to a user namespace of ours, in which we are root as we are.
+  if (!isRoot) namespaces.unshift('--user', '--preserve-credentials');
   return wrap(
     [
       ...outer,

@@ -59,12 +59,7 @@ export interface SandboxRoot {
  * Makes the skeleton and the table of mounts, in the order in which they are to be made.
  * @param secretsBytes size of the tmpfs for secrets; 0: none
  */
-export function makeRoot(
-  dir: string,
-  launch: Launch,
-  directories: JobDirectories,
-  secretsBytes = 0,
-): SandboxRoot {
+export function makeRoot(dir: string, launch: Launch, directories: JobDirectories, secretsBytes = 0): SandboxRoot {
   // The job is another user in there and must see its root, however private the agent keeps what it writes.
   const umask = process.umask(0o022);
   try {

@@ -41,6 +41,9 @@ export interface Job {
   gone(): Promise<void>;
 }
 
+/** How often a container without its main process is looked for, ms. */
+const matesMs = 100;
+
 /** @throws Error when the output pipes cannot be made or the launcher cannot be started */
 export function startJob(dir: string, prepared: Prepared): Job {
   const pipes = makePipes([join(dir, 'out.pipe'), join(dir, 'err.pipe')], prepared.ownerUid);
@@ -66,14 +69,31 @@ export function startJob(dir: string, prepared: Prepared): Job {
   let loopback = true;
   let memory = false;
   let refusal = '';
+  /**
+   * A runtime copies the output and goes on as long as anybody may write some. A job ends with its main process, though,
+   * and so does whatever that has left behind.
+   */
+  const endWithMain = (main: ProcessIdentity | null, initOf: ProcessIdentity) => {
+    const timer = setInterval(() => {
+      if (!ready || (main !== null && isAlive(main))) return;
+      if (prepared.cgroup !== null) return killCgroup(prepared.cgroup);
+      for (const pid of processes().pids()) {
+        const hostPid = hostPidOf(initOf.pid, pid);
+        if (hostPid !== null) signalOne(hostPid, 'SIGKILL');
+      }
+    }, matesMs);
+    child.once('exit', () => clearInterval(timer));
+  };
   /** Takes a waiting container over and lets it go on; one that cannot be taken over never does. */
   const enter = (insidePid: number, initOf: ProcessIdentity) => {
     try {
       const hostPid = hostPidOf(initOf.pid, insidePid);
+      if (hostPid === null) throw new Error('the process of the container ended before it was taken over');
       failpoint('container.before-enter');
       prepared.enter?.(hostPid, insidePid, initOf.pid);
       mainPid = hostPid;
       failpoint('container.after-enter');
+      endWithMain(identify(hostPid), initOf);
       (child.stdio[3] as Socket).write('go\n');
     } catch (error) {
       refusal = (error as Error).message;
@@ -128,7 +148,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
     if (init !== null && ready && signalProcess(init, 'SIGKILL')) return;
     if (init !== null) signalProcess(init, 'SIGKILL');
     if (launcherRuns()) signalGroup(child.pid ?? 0, 'SIGKILL');
-    if (prepared.cgroup !== null) killCgroup(prepared.cgroup);
+    // The group of an engine is the engine's.
+    if (prepared.cgroup !== null && prepared.engine === undefined) killCgroup(prepared.cgroup);
     else if (prepared.direct) for (const pid of processes().pids()) signalOne(pid, 'SIGKILL');
   };
   return {
@@ -148,7 +169,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
     async gone() {
       for (;;) {
         kill();
-        const cgroupEmpty = prepared.cgroup === null || cgroupPids(prepared.cgroup).length === 0;
+        const cgroupEmpty =
+          prepared.cgroup === null || prepared.engine !== undefined || cgroupPids(prepared.cgroup).length === 0;
         const strays = prepared.direct && processes().pids().length > 0;
         const isRemoved = prepared.engine === undefined || launcherRuns() || prepared.engine.remove();
         if ((init === null || !isAlive(init)) && cgroupEmpty && !strays && isRemoved) break;
@@ -171,10 +193,10 @@ function childOf(launcher: number, init: number): number | null {
 }
 
 /**
- * The host's number of a process that another pid namespace numbers. @param init pid 1 of that namespace, as the host numbers it
- * @throws Error when it is gone
+ * The host's number of a process that another pid namespace numbers; null when it is gone.
+ * @param init pid 1 of that namespace, as the host numbers it
  */
-function hostPidOf(init: number, insidePid: number): number {
+function hostPidOf(init: number, insidePid: number): number | null {
   const namespace = readlinkSync(`/proc/${init}/ns/pid`);
   for (const pid of listPids('/proc')) {
     try {
@@ -184,7 +206,7 @@ function hostPidOf(init: number, insidePid: number): number {
       // Ended in between, or not ours to look at.
     }
   }
-  throw new Error('the process of the container ended before it was taken over');
+  return null;
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

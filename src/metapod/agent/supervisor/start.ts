@@ -21,7 +21,14 @@ export async function startSupervisor(
 ): Promise<{ pid: number }> {
   const out = openSync(join(attemptDir, 'supervisor.out'), 'a', 0o600);
   try {
-    const { SOLYX_FAILPOINTS, NODE_COMPILE_CACHE, PATH = '/usr/bin:/bin' } = process.env;
+    const {
+      SOLYX_FAILPOINTS,
+      NODE_COMPILE_CACHE,
+      PATH = '/usr/bin:/bin',
+      HOME,
+      XDG_RUNTIME_DIR,
+      DOCKER_HOST,
+    } = process.env;
     const cache = options.compileCache ?? NODE_COMPILE_CACHE;
     const child = spawn(options.nodeBinary, ['--disable-warning=ExperimentalWarning', MAIN, attemptDir], {
       cwd: '/',
@@ -29,6 +36,10 @@ export async function startSupervisor(
       stdio: [options.secrets && hasSecrets(options.secrets) ? 'pipe' : 'ignore', out, out],
       env: {
         PATH,
+        // Where an engine that runs containers for this user finds what is his.
+        ...(HOME === undefined ? {} : { HOME }),
+        ...(XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR }),
+        ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }),
         ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
         ...(SOLYX_FAILPOINTS === undefined ? {} : { SOLYX_FAILPOINTS }),
       },

@@ -5,13 +5,19 @@
  * preloads nothing into a program of the host (as in CVE-2025-23266).
  */
 import type { Launch, LaunchContainer } from '../../supervisor/files.ts';
+import type { JobSecrets } from '../../supervisor/secret-input.ts';
 import { deviceEnvironment } from '../device-environment.ts';
 import { solyxEnvironment } from '../environment.ts';
 import { INSIDE } from '../sandbox-root.ts';
+import { insideSecrets } from '../secret-files.ts';
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function containerEnvironment(launch: Launch, container: LaunchContainer): Record<string, string> {
+export function containerEnvironment(
+  launch: Launch,
+  container: LaunchContainer,
+  secrets: JobSecrets,
+): Record<string, string> {
   return {
     PATH: SYSTEM_PATH,
     // The image's home is read-only; what programs keep there by the way goes to the scratch.
@@ -28,5 +34,7 @@ export function containerEnvironment(launch: Launch, container: LaunchContainer)
       previousCheckpoint: launch.checkpoint?.previousDir == null ? null : INSIDE.previousCheckpoint,
     }),
     SOLYX_WORK_DIR: INSIDE.work,
+    ...secrets.env,
+    ...(secrets.files.length > 0 && { SOLYX_SECRETS_DIR: insideSecrets }),
   };
 }

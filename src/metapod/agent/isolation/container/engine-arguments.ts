@@ -19,6 +19,8 @@ export interface EngineInput {
   /** Uid and gid that the job runs as, as the engine numbers them. */
   readonly user: string;
   readonly envFile: string;
+  /** The engine's own default lets a job make namespaces. */
+  readonly seccompFile: string;
   /** Folder of secrets as files; null when there are none. */
   readonly secrets: string | null;
   readonly directories: { readonly work: string; readonly artifacts: string; readonly metrics: string };
@@ -42,6 +44,7 @@ export function createArguments(kind: ContainerDriverChoice['kind'], input: Engi
     '--read-only',
     '--cap-drop=all',
     '--security-opt=no-new-privileges',
+    `--security-opt=seccomp=${input.seccompFile}`,
     `--user=${input.user}`,
     ...input.deviceGroups.map((gid) => `--group-add=${gid}`),
     `--network=${launch.network}`,
@@ -51,7 +54,7 @@ export function createArguments(kind: ContainerDriverChoice['kind'], input: Engi
     `--cpus=${(limits.cpuMilli / 1000).toFixed(3)}`,
     `--pids-limit=${limits.pids}`,
     `--shm-size=${Math.floor(limits.sharedMemoryBytes)}`,
-    `--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777,size=${memory}`,
+    `--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777,size=${memory}${kind === 'podman' ? ',notmpcopyup' : ''}`,
     '--ulimit=core=0:0',
     '--log-driver=none',
     ...mounts(input),

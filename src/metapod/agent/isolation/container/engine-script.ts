@@ -41,14 +41,17 @@ export function launcherScript(
   ].join('\n');
 }
 
-/** Waits on descriptor 3 like every guardian: end of file instead of a second line means that the supervisor died. */
-export function guardianScript(engine: readonly string[], name: string, env: Readonly<Record<string, string>>): string {
-  const run = engine.map(q).join(' ');
+/**
+ * Waits on descriptor 3 like every guardian: end of file instead of a second line means that the supervisor died.
+ * @param remove words that end and remove the container whose name follows
+ */
+export function guardianScript(remove: readonly string[], name: string, env: Readonly<Record<string, string>>): string {
+  const run = remove.map(q).join(' ');
   return [
     ...Object.entries(env).map(([key, value]) => `export ${key}=${q(value)}`),
     'read -r job <&3; read -r over <&3 && exit 0',
     'for round in 1 2 3; do',
-    `  ${run} rm --force ${q(name)} >/dev/null 2>&1 && exit 0`,
+    `  ${run} ${q(name)} >/dev/null 2>&1 && exit 0`,
     '  sleep 1',
     'done',
   ].join('\n');

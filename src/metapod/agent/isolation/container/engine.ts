@@ -22,6 +22,7 @@ import { groupsOf } from './device-groups.ts';
 import { createArguments, envFileText } from './engine-arguments.ts';
 import { guardianScript, launcherScript } from './engine-script.ts';
 import { hostId, idRange } from './id-range.ts';
+import { seccompProfile } from './seccomp.ts';
 
 const commandMs = 30_000;
 
@@ -38,6 +39,10 @@ export function engineEnvironment(): Record<string, string> {
     ...(DOCKER_HOST !== undefined && { DOCKER_HOST }),
   };
 }
+
+/** Removes a container, running or not, without the ten seconds that podman would wait for it. */
+export const removeWords = ({ kind }: ContainerDriverChoice): string[] =>
+  kind === 'podman' ? ['rm', '--force', '--time=0'] : ['rm', '--force'];
 
 export const containerName = (attemptId: string, rank: number): string => `solyx-${attemptId}-${rank}`;
 
@@ -57,21 +62,24 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
   const gid = ids === null ? null : hostId(ids, container.user.gid);
   const directories = makeDirectories(dir, launch, uid);
   const memory = secretsDirectory(launch.attemptId, launch.rank);
-  const variables = envFileText({ ...containerEnvironment(launch, container), ...secrets.env });
+  const variables = envFileText(containerEnvironment(launch, container, secrets));
   writeSecretFiles(memory, [{ name: ENV_FILE, content: Buffer.from(variables) }]);
   const name = containerName(launch.attemptId, launch.rank);
   const own = driver.kind === 'podman' ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`;
+  const seccompFile = join(dir, 'seccomp.json');
+  writeFileSync(seccompFile, JSON.stringify(seccompProfile()), { mode: 0o600 });
   const words = createArguments(driver.kind, {
     launch,
     name,
     image: driver.kind === 'podman' ? container.rootfs : importImage(driver, container.imageKey, container.rootfs, env),
     user: uid === null ? own : `${uid}:${gid}`,
     envFile: join(memory, ENV_FILE),
+    seccompFile,
     secrets: secrets.files.length > 0 ? ownSecrets(memory, secrets, uid) : null,
     directories,
     deviceGroups: uid === null ? [] : groupsOf(launch),
   });
-  run('rm', '--force', name);
+  run(...removeWords(driver), name);
   let cgroup: Cgroup | null = null;
   const kill = () => {
     const child = spawn(program, [...flags, 'kill', name], { env, stdio: 'ignore' });
@@ -84,15 +92,15 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
     cwd: dir,
     script: null,
     ownerUid: uid,
-    guardian: guardianScript([program, ...flags], name, env),
+    guardian: guardianScript([program, ...flags, ...removeWords(driver)], name, env),
     direct: false,
     get cgroup() {
       return cgroup;
     },
     enforcement: { memory: 'cgroup', cpu: 'cgroup', pids: 'cgroup', disk: 'watchdog' },
     writable: directories.counted,
-    processes(mainPid) {
-      cgroup ??= mainPid > 0 ? cgroupOf(mainPid) : null;
+    processes(_mainPid, initPid) {
+      cgroup ??= initPid === null ? null : cgroupOf(initPid);
       return { procRoot: '/proc', memoryMounts: [], pids: () => (cgroup === null ? [] : cgroupPids(cgroup)) };
     },
     engine: {
@@ -106,11 +114,11 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
         lastKill = Date.now();
         kill();
       },
-      remove: () => run('rm', '--force', name).status === 0,
+      remove: () => run(...removeWords(driver), name).status === 0,
     },
     cleanup() {
       removeSecretFiles(memory);
-      for (const name of ['engine.begun', 'engine.over']) rmSync(join(dir, name), { force: true });
+      for (const name of ['engine.begun', 'engine.over', 'seccomp.json']) rmSync(join(dir, name), { force: true });
     },
   };
 }
@@ -153,6 +161,6 @@ export const importedName = 'solyx-image';
 export function removeContainer(driver: ContainerDriverChoice, name: string): boolean {
   const [program, ...flags] = engineWords(driver);
   const options = { env: engineEnvironment(), encoding: 'utf8', timeout: commandMs } as const;
-  const removed = spawnSync(program, [...flags, 'rm', '--force', name], options);
+  const removed = spawnSync(program, [...flags, ...removeWords(driver), name], options);
   return removed.status === 0 || /no such container|no container with/i.test(removed.stderr ?? '');
 }

@@ -45,7 +45,7 @@ export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | nul
   });
   const config = ociConfig({
     launch,
-    env: { ...containerEnvironment(launch, container), ...secrets.env },
+    env: containerEnvironment(launch, container, secrets),
     words: container.words,
     cwd: container.cwd,
     // An agent that is not root has one id to give, and inside it is 0 without any of root's powers.

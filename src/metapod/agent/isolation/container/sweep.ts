@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { failpoint } from '../../../../common/failpoints.ts';
 import type { ContainerDriverChoice } from '../../supervisor/files.ts';
 import { machineView, planCgroup } from '../cgroup-plan.ts';
-import { engineEnvironment, engineWords, importedName } from './engine.ts';
+import { engineEnvironment, engineWords, importedName, removeWords } from './engine.ts';
 import { labels } from './engine-arguments.ts';
 
 const run = promisify(execFile);
@@ -49,7 +49,7 @@ export async function sweepContainers(
   const [program, ...flags] = engineWords(driver);
   const gone: string[] = [];
   for (const name of orphans) {
-    await run(program, [...flags, 'rm', '--force', name], { env: engineEnvironment(), timeout: commandMs });
+    await run(program, [...flags, ...removeWords(driver), name], { env: engineEnvironment(), timeout: commandMs });
     gone.push(name);
   }
   return gone;
