@@ -299,15 +299,23 @@ describe('a web-hook', () => {
     expect((await settled(owner.tenant, 'sent')).log.at(-1)!.status).toBe(200);
   });
 
-  it('that hangs holds up no other channel', async () => {
-    const owner = await makeTenant();
+  it('that hangs holds up neither another channel nor another tenant', async () => {
+    const [owner, other] = [await makeTenant(), await makeTenant()];
     await startNotifier();
     const deaf = await receiver(() => undefined);
-    const good = await receiver();
-    for (let n = 0; n < 3; n += 1) await hook(owner.tenant, deaf.url);
-    await hook(owner.tenant, good.url);
-    for (let n = 0; n < 3; n += 1) await end(owner.tenant, await addJob(owner), 'succeeded');
-    await until('the good one got all', () => good.received.length === 3, 9_000);
+    const [near, far] = [await receiver(), await receiver()];
+    await hook(owner.tenant, deaf.url);
+    await hook(owner.tenant, near.url);
+    for (let n = 0; n < 4; n += 1) await end(owner.tenant, await addJob(owner), 'succeeded');
+    await until('the other channel got all', () => near.received.length === 4, 8_000);
+    expect(deaf.received).toHaveLength(2);
+    // More hang than there are tries at once.
+    for (let n = 0; n < 10; n += 1) await hook(owner.tenant, deaf.url);
+    for (let n = 0; n < 2; n += 1) await end(owner.tenant, await addJob(owner), 'succeeded');
+    await until('all that one tenant may have hang', () => deaf.received.length >= 6);
+    await hook(other.tenant, far.url);
+    await end(other.tenant, await addJob(other), 'succeeded');
+    await until('the other tenant is told', () => far.received.length === 1, 8_000);
   });
 });
 
