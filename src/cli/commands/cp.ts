@@ -1,5 +1,5 @@
 /** `solyx cp`: copies files and folders out of running jobs and into them. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { formatBytes } from '../../common/units.ts';
 import { whole } from '../arguments.ts';
 import { download } from '../copy/download.ts';
@@ -32,13 +32,11 @@ export function cpCommand(program: Command): void {
     .action(copy);
 }
 
-async function copy(source: string, target: string, { rank, json }: CpFlags): Promise<void> {
+async function copy(source: string, target: string, { rank, json }: CpFlags, command: Command): Promise<void> {
   const from = inJob(source);
   const to = inJob(target);
   if ((from === undefined) === (to === undefined)) {
-    throw new InvalidArgumentError(
-      'One of source and target must be in a job, like job_…:results, and the other here.',
-    );
+    command.error('error: one of source and target must be in a job, like job_…:results, and the other here');
   }
   const copied = from ? await download({ ...from, rank }, target) : await upload(source, { ...to!, rank });
   for (const text of copied.leftOut.slice(0, 20)) note(`left out: ${printable(text)}`);
@@ -50,7 +48,7 @@ async function copy(source: string, target: string, { rank, json }: CpFlags): Pr
 
 /** `job_…:PATH` taken apart; undefined for a path of this machine. */
 function inJob(text: string): { jobId: string; path: string } | undefined {
-  const match = /^(job_[0-9a-z]{26}):([^]*)$/.exec(text);
+  const match = /^(job_[0-9a-z]{26}):([\s\S]*)$/.exec(text);
   if (match === null) return undefined;
   return { jobId: match[1]!, path: match[2] || '.' };
 }

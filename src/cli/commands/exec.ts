@@ -1,6 +1,5 @@
 /** `solyx exec`: runs a command in a running job. */
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
 import { whole } from '../arguments.ts';
 import { runExec } from '../exec-session.ts';
 
@@ -21,17 +20,12 @@ export function execCommand(program: Command): void {
     .option('-i, --interactive', 'send what comes on standard input')
     .option('-t, --tty', 'give the command a terminal')
     .option('--rank <n>', 'this rank of a gang', whole(0, 4096))
-    .action(async (jobId: string, command: string[], flags: ExecFlags) => {
+    .action(async (jobId: string, words: string[], flags: ExecFlags, command: Command) => {
       const { interactive = false, tty = false, rank } = flags;
-      if (tty) mustHaveTerminal();
-      process.exitCode = await runExec({ jobId, command, rank, input: interactive || tty, terminal: tty });
+      // A terminal in the job is of use only to a terminal here.
+      if (tty && !(process.stdin.isTTY && process.stdout.isTTY)) {
+        command.error('error: -t needs a terminal on standard input and output; leave it away in scripts and pipes');
+      }
+      process.exitCode = await runExec({ jobId, command: words, rank, input: interactive || tty, terminal: tty });
     });
-}
-
-/** A terminal in the job is of use only to a terminal here. */
-export function mustHaveTerminal(): void {
-  if (process.stdin.isTTY && process.stdout.isTTY) return;
-  throw new InvalidArgumentError(
-    '-t needs a terminal on standard input and output; leave it away in scripts and pipes.',
-  );
 }

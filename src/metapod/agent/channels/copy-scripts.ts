@@ -47,8 +47,10 @@ fi
 tmp=\${parent%/}/.solyx-copy-$3
 umask 077
 mkdir -- "$tmp" || exit 1
-trap 'rm -rf -- "$tmp"' EXIT
+# What ends us must not end the cleaning up.
+trap 'trap "" HUP TERM INT; rm -rf -- "$tmp"' EXIT
 trap 'exit 1' HUP TERM INT
+trap '' PIPE
 echo ready >&3
 umask 022
 if [ "$kind" = folder ]; then

@@ -21,11 +21,13 @@ export async function runDownload(channel: AgentChannel, dir: string, request: D
   channel.onEnd(() => entered.end());
   const words = tailOf(entered.errors!);
   let refusal: SolyxError | undefined;
+  let entry: 'file' | 'folder' = 'file';
   entered.onControl((line) => {
-    const [, entry, mode] = /^entry (file|folder) ?([0-7]{3})?$/.exec(line) ?? [];
-    if (entry === 'file') channel.say({ type: 'ready', entry, mode: mode ?? '644' });
-    else if (entry === 'folder') channel.say({ type: 'ready', entry });
-    else refusal ??= refusalOf(line, request.path);
+    const [, found, mode] = /^entry (file|folder) ?([0-7]{3})?$/.exec(line) ?? [];
+    if (found === 'file' || found === 'folder') {
+      entry = found;
+      channel.say({ type: 'ready', entry, ...(mode !== undefined && { mode }) });
+    } else refusal ??= refusalOf(line, request.path);
   });
   const target = channel.mux.stream(channelStreams.bytes);
   let bytes = 0;
@@ -53,5 +55,5 @@ export async function runDownload(channel: AgentChannel, dir: string, request: D
     throw new SolyxError('copy_refused', words() || `It ended with ${code}.`);
   if (broken !== undefined) throw broken;
   target.end();
-  channel.say({ type: 'done', files: 0, bytes, path: request.path });
+  channel.say({ type: 'done', files: entry === 'file' ? 1 : 0, bytes, path: request.path });
 }

@@ -149,6 +149,7 @@ function follow({ child, direct, input, output, errors, resize, onGone }: Starte
   let isReady = false;
   let words = '';
   let ended = false;
+  let isEnding = false;
   let lastPid: number | null = null;
   const ready = Promise.withResolvers<void>();
   // A command that ends early is told by `exited`; nobody has to wait for `ready`.
@@ -209,7 +210,8 @@ function follow({ child, direct, input, output, errors, resize, onGone }: Starte
     resize,
     signal,
     end() {
-      if (ended) return;
+      if (ended || isEnding) return;
+      isEnding = true;
       signal('SIGHUP');
       input?.destroy();
       output.destroy();
