@@ -6,7 +6,7 @@ const gates = /^\/(login|invitation)(\/|$)/;
 
 /** A path of the dashboard with its query and fragment; the overview when the text is none. */
 export function safeNext(text: string | undefined): string {
-  if (text === undefined || !/^\/(?![/\\])/.test(text)) return '/';
+  if (text === undefined || !text.startsWith('/')) return '/';
   const base = 'http://dashboard.invalid';
   if (!URL.canParse(text, base)) return '/';
   const { origin, pathname, search, hash } = new URL(text, base);
