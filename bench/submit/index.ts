@@ -43,7 +43,9 @@ async function measure(): Promise<BenchmarkCase[]> {
     const perSecond = await asFastAsPossible(64, seconds, submit);
     const after = await written(database.admin);
     const jobs = accepted - began;
+    server.resetLoopDelay();
     const took = await atRate(rate, seconds, submit);
+    const { loopDelayP99Ms } = await server.loopDelay();
     const missing = accepted - (await countJobs(database.admin));
     if (missing !== 0) throw new Error(`${missing} accepted jobs are not in the database`);
     return [
@@ -71,6 +73,7 @@ async function measure(): Promise<BenchmarkCase[]> {
       },
       { case: `${rate}/s`, metric: 'submit p50', unit: 'ms', ours: percentile(took, 0.5), peers: {} },
       { case: `${rate}/s`, metric: 'submit p95', unit: 'ms', ours: percentile(took, 0.95), peers: quoted },
+      { case: `${rate}/s`, metric: 'event-loop delay p99', unit: 'ms', ours: loopDelayP99Ms, peers: {} },
       {
         case: `${rate}/s`,
         metric: 'submit p99',

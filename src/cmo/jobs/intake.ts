@@ -14,7 +14,7 @@ import { failpoint } from '../../common/failpoints.ts';
 import { insertJobs, type JobRequest } from './insert.ts';
 
 /** Statements at a time; more would only be smaller. */
-const mostAtOnce = 2;
+const mostAtOnce = 4;
 const mostRequests = 100;
 /** A request with more jobs goes alone, and keeps nobody waiting. */
 const mostJobsTogether = 50;
