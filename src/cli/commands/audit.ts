@@ -32,7 +32,9 @@ export function auditCommand(program: Command): void {
     .option('--limit <n>', 'how many, 1–10000; default 50', whole(1, 10_000), 50)
     .option('--json', 'print JSON')
     .action(list);
-  filters(audit.command('export').description('print every entry as a line of JSON, oldest first')).action(exportAll);
+  filters(audit.command('export').description('print every entry as a line of JSON, oldest first'))
+    .option('--json', 'print JSON, as it does anyhow')
+    .action(exportAll);
   audit
     .command('verify')
     .description('compute the chain of hashes anew and compare it with the signed heads; 1 when something is wrong')
@@ -65,9 +67,9 @@ async function list(options: FilterOptions & { limit: number; json?: boolean }):
   );
 }
 
-async function exportAll(options: FilterOptions): Promise<void> {
+async function exportAll({ json: _, ...filter }: FilterOptions & { json?: boolean }): Promise<void> {
   const client = await connect();
-  for await (const entry of entriesOf(client, options)) print(toJson(entry));
+  for await (const entry of entriesOf(client, filter)) print(toJson(entry));
 }
 
 async function* entriesOf(client: Client, filter: FilterOptions = {}): AsyncGenerator<LinkedEntry> {

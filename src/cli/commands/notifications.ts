@@ -42,25 +42,31 @@ export function notificationsCommand(program: Command): void {
       .command(word)
       .description(enabled ? 'send to a channel again, also what has gathered' : 'send nothing to a channel for now')
       .argument('<id>', 'id of the channel')
-      .action(async (id: string) => {
+      .option('--json', 'print JSON')
+      .action(async (id: string, options: { json?: boolean }) => {
         const channel = await (await connect()).updateNotificationChannel({ params: { id }, body: { enabled } });
-        print(`${channel.id}  ${channel.enabled ? 'enabled' : 'paused'}`);
+        if (options.json) printJson(channel);
+        else print(`${channel.id}  ${channel.enabled ? 'enabled' : 'paused'}`);
       });
   }
   command
     .command('rm')
     .description('delete a channel with its history')
     .argument('<id>', 'id of the channel')
-    .action(async (id: string) => {
+    .option('--json', 'print JSON')
+    .action(async (id: string, options: { json?: boolean }) => {
       await (await connect()).removeNotificationChannel({ params: { id } });
-      print(`${id}  deleted`);
+      if (options.json) printJson({ id, deleted: true });
+      else print(`${id}  deleted`);
     });
   command
     .command('test')
     .description('send a test to a channel')
     .argument('<id>', 'id of the channel')
-    .action(async (id: string) => {
+    .option('--json', 'print JSON')
+    .action(async (id: string, options: { json?: boolean }) => {
       const { deliveryId } = await (await connect()).testNotificationChannel({ params: { id } });
+      if (options.json) return printJson({ deliveryId });
       print(deliveryId);
       note('solyx notifications deliveries says what became of it.');
     });
@@ -76,9 +82,11 @@ export function notificationsCommand(program: Command): void {
     .command('replay')
     .description('send a delivery again: the same body under the same id')
     .argument('<id>', 'id of the delivery')
-    .action(async (id: string) => {
+    .option('--json', 'print JSON')
+    .action(async (id: string, options: { json?: boolean }) => {
       const delivery = await (await connect()).replayNotificationDelivery({ params: { id } });
-      print(`${delivery.id}  ${delivery.state}`);
+      if (options.json) printJson(delivery);
+      else print(`${delivery.id}  ${delivery.state}`);
     });
 }
 

@@ -34,9 +34,11 @@ export function secretsCommand(program: Command): void {
     .description('delete a secret; jobs that ask for it do not start any more')
     .argument('<name>', 'its name')
     .option(...project)
+    .option('--json', 'print JSON')
     .action(async (name: string, options: ScopeOptions) => {
       await (await connect()).removeSecret({ params: { name }, query: { project: options.project } });
-      print(`${name}  deleted`);
+      if (options.json) printJson({ name, deleted: true });
+      else print(`${name}  deleted`);
     });
   secrets
     .command('rotate-key')
