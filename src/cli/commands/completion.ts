@@ -1,7 +1,7 @@
 /** `solyx completion bash|zsh`: the script that a shell loads; it asks `solyx completion words` at each press of Tab. */
 import { Argument, type Command } from 'commander';
 import { type CompletionSources, complete, type IdSource } from '../completion.ts';
-import { print } from '../output.ts';
+import { print, printJson } from '../output.ts';
 
 /** Ids must be there before somebody loses patience, milliseconds. */
 const idsWithinMs = 1_500;
@@ -27,20 +27,30 @@ compdef _solyx solyx
 } as const;
 
 export function completionCommand(program: Command): void {
-  const completion = program
+  program
     .command('completion')
-    .description('print the script with which a shell completes commands');
-  completion
-    .command('script', { isDefault: true, hidden: true })
-    .addArgument(new Argument('<shell>', 'shell that loads it').choices(Object.keys(scripts)))
-    .action((shell: keyof typeof scripts) => print(scripts[shell].trimEnd()));
-  completion
-    .command('words', { hidden: true })
-    .argument('[words...]', 'words behind `solyx`, the last one being typed')
-    .action(async (words: string[]) => {
-      const { makeProgram } = await import('../program.ts');
-      for (const word of await complete(await makeProgram(), words, { ids })) print(word);
-    });
+    .description('print the script with which a shell completes commands and ids')
+    .addArgument(
+      new Argument('<shell>', 'shell that loads it; `words` is what the scripts ask').choices([
+        ...Object.keys(scripts),
+        'words',
+      ]),
+    )
+    .argument('[words...]', 'with `words`: what stands behind `solyx`, the last one being typed')
+    .option('--json', 'print JSON: the script, or what may come next')
+    .action(run);
+}
+
+async function run(asked: keyof typeof scripts | 'words', words: string[], options: { json?: boolean }): Promise<void> {
+  if (asked !== 'words') {
+    if (options.json) printJson({ shell: asked, script: scripts[asked] });
+    else print(scripts[asked].trimEnd());
+    return;
+  }
+  const { makeProgram } = await import('../program.ts');
+  const items = await complete(await makeProgram(), words, { ids });
+  if (options.json) printJson({ items });
+  else for (const word of items) print(word);
 }
 
 const ids: CompletionSources['ids'] = async (kind) => {
