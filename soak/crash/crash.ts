@@ -11,6 +11,7 @@ import { Killer } from './killer.ts';
 import type { Kill } from './kills.ts';
 import { Load } from './load.ts';
 import { observe } from './observed.ts';
+import { isWithinReach } from './places.ts';
 import { isRunning, seeProcesses } from './processes.ts';
 import { Stand } from './stand.ts';
 import { tally } from './tally.ts';
@@ -25,6 +26,8 @@ export interface CrashOptions extends SoakContext {
 }
 
 const drainMs = 300_000;
+/** The agent looks for leftovers every minute. */
+const cleanMs = 100_000;
 const mostBrokenShown = 40;
 
 export async function crash(options: CrashOptions): Promise<SoakOutcome> {
@@ -35,13 +38,14 @@ export async function crash(options: CrashOptions): Promise<SoakOutcome> {
   const broken: string[] = [];
   let counts: Record<string, number> = {};
   try {
-    await stand.start();
+    for (const lack of await stand.start()) options.progress(`WITHOUT: ${lack}`);
     load.start();
     await killAll(options, stand, killer, broken);
     options.progress('no more kills; everything is let run to its end');
     await load.finish();
     const waited = await untilQuiet(stand);
     if (waited !== undefined) broken.push(waited);
+    broken.push(...(await untilClean(stand)));
     const seen = await observe(stand);
     broken.push(
       ...stand.ownCrashes(),
@@ -69,12 +73,26 @@ async function killAll(options: CrashOptions, stand: Stand, killer: Killer, brok
   const endsAt = performance.now() + options.minutes * 60_000;
   for (const kill of options.plan) {
     if (killer.records.length >= options.kills || performance.now() > endsAt) return;
+    if (kill.at === 'failpoint' && !isWithinReach(kill.name, stand.drivers)) {
+      options.progress(`kill at ${kill.name} left out: no node runs containers that way`);
+      continue;
+    }
     const done = await killer.carryOut(kill);
     const what = kill.at === 'failpoint' ? kill.name : kill.target;
     const last = killer.records.at(-1);
     const words = done ? `back after ${last?.recoveredMs?.toFixed(0) ?? '-'} ms` : 'not reached';
     options.progress(`kill ${killer.records.length}/${options.kills} ${what}: ${words}`);
     broken.push(...survivors(await endedAttempts(stand).catch(() => new Set<string>())));
+  }
+}
+
+/** Waits until nothing of any attempt is on this machine. @returns what still is after minutes */
+async function untilClean(stand: Stand): Promise<string[]> {
+  const giveUpAt = performance.now() + cleanMs;
+  for (;;) {
+    const left = await stand.leftovers();
+    if (left.length === 0 || performance.now() > giveUpAt) return left;
+    await pause(1_000);
   }
 }
 
@@ -96,16 +114,17 @@ function survivors(ended: ReadonlySet<string>): string[] {
 async function untilQuiet(stand: Stand): Promise<string | undefined> {
   const giveUpAt = performance.now() + drainMs;
   for (;;) {
-    const [row] = await stand.query<{ jobs: number; commands: number; reports: number }>(
+    const [row] = await stand.query<{ jobs: number; channels: number; commands: number; reports: number }>(
       `select (select count(*)::int from cmo_jobs where state not in ('succeeded', 'failed', 'cancelled')) as jobs,
+              (select count(*)::int from metapod_channels) as channels,
               (select count(*)::int from metapod_commands where acked_at is null) as commands,
               (select count(*)::int from metapod_reports where applied_at is null) as reports`,
     );
     const folders = stand.attemptFolders().length;
-    const { jobs, commands, reports } = row!;
-    if (jobs + commands + reports + folders === 0) return undefined;
+    const { jobs, channels, commands, reports } = row!;
+    if (jobs + channels + commands + reports + folders === 0) return undefined;
     if (performance.now() > giveUpAt) {
-      return `after ${drainMs / 1000} s: ${jobs} jobs not final, ${commands} commands and ${reports} reports open, ${folders} attempts on nodes`;
+      return `after ${drainMs / 1000} s: ${jobs} jobs not final, ${channels} channels, ${commands} commands and ${reports} reports open, ${folders} attempts on nodes`;
     }
     await pause(500);
   }

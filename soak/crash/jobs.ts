@@ -5,9 +5,24 @@
  * A line is `<number> <word> <detail> <milliseconds since 1970>`.
  */
 import type { JobSpecInput } from '../../src/common/contract/job-spec.ts';
+import type { Images } from './images.ts';
 import type { Random } from './random.ts';
 
-export const jobKinds = ['sleep', 'long', 'burst', 'fails', 'resumes', 'array', 'gang', 'cancelled'] as const;
+export const jobKinds = [
+  'sleep',
+  'long',
+  'burst',
+  'fails',
+  'resumes',
+  'array',
+  'gang',
+  'cancelled',
+  'measures',
+  'boxed',
+  'boxed-gang',
+  'fresh',
+] as const;
+/** `boxed` and `boxed-gang` run in containers, `fresh` in one of an image that no node has yet. */
 export type JobKind = (typeof jobKinds)[number];
 
 export interface JobPlan {
@@ -16,6 +31,8 @@ export interface JobPlan {
   /** Jobs that one submit makes. */
   readonly count: number;
   readonly ranks: number;
+  /** It runs in a container. */
+  readonly boxed: boolean;
   readonly finals: readonly string[];
   /** Attempts that end as `failed`, least and most. */
   readonly failures: readonly [number, number];
@@ -30,7 +47,12 @@ export const stepMs = 250;
 
 const prelude = [
   'i=0',
-  'say() { echo "$i $* $(date +%s%3N)"; i=$((i+1)); }',
+  // An image's busybox tells no milliseconds; the kernel's uptime does, in hundredths.
+  'if [ -n "$SOAK_BOOT_MS" ]',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
+  'then now() { read -r up rest < /proc/uptime; t=$((SOAK_BOOT_MS + ${up%.*} * 1000 + (1${up#*.} - 100) * 10)); }',
+  'else now() { t=$(date +%s%3N); }; fi',
+  'say() { now; echo "$i $* $t"; i=$((i+1)); }',
   'steps() { k=0; while [ $k -lt $1 ]; do say step $k; sleep 0.25; k=$((k+1)); done; }',
   'say start "$SOLYX_RANK"',
 ];
@@ -39,9 +61,25 @@ const ending = (code: number) => `say end ${code}; exit ${code}`;
 /** The step of a `resumes` job at which it fails, once. */
 const failsAt = 6;
 
-/** The plan of job `index`, of a kind at random unless one is given. */
-export function planJob(index: number, random: Random, given?: JobKind): JobPlan {
+/** Share of all jobs that run in containers where nodes offer them. */
+const boxedShare = 0.35;
+
+/**
+ * The plan of job `index`, of a kind at random unless one is given.
+ * @param images null where no node offers containers: then every job runs in a sandbox
+ */
+export function planJob(index: number, random: Random, given: JobKind | undefined, images: Images | null): JobPlan {
   const kind = given ?? random.pick(lots);
+  const plan = planSandboxed(index, random, kind);
+  const boxed = images !== null && (random.next() < boxedShare || boxedKinds.has(kind));
+  if (!boxed) return plan;
+  const image = kind === 'fresh' ? images.fresh(index) : images.shared;
+  return { ...plan, boxed, spec: { ...plan.spec, image, env: { SOAK_BOOT_MS: String(images.bootMs) } } };
+}
+
+const boxedKinds: ReadonlySet<JobKind> = new Set(['boxed', 'boxed-gang', 'fresh']);
+
+function planSandboxed(index: number, random: Random, kind: JobKind): JobPlan {
   const base = {
     name: `soak-${kind}`,
     resources: { cpu: 0.2, memory: '64MiB', disk: '64MiB', sharedMemory: '16MiB' },
@@ -50,11 +88,21 @@ export function planJob(index: number, random: Random, given?: JobKind): JobPlan
     labels: { soak: String(index), kind },
   };
   const retries = { 'node-lost': 100, 'start-failed': 100 };
-  const plain = { kind, count: 1, ranks: 1, finals: ['succeeded'], failures: [0, 0], cancelAfterMs: null } as const;
+  const plain = {
+    kind,
+    count: 1,
+    ranks: 1,
+    boxed: false,
+    finals: ['succeeded'],
+    failures: [0, 0],
+    cancelAfterMs: null,
+  } as const;
   switch (kind) {
     case 'sleep':
-    case 'long': {
-      const steps = kind === 'sleep' ? random.whole(1, 8) : 24;
+    case 'long':
+    case 'fresh':
+    case 'boxed': {
+      const steps = kind === 'sleep' || kind === 'fresh' ? random.whole(1, 8) : 24;
       return { ...plain, spec: { ...base, retries, command: script(`steps ${steps}`, ending(0)) } };
     }
     case 'burst': {
@@ -87,6 +135,15 @@ export function planJob(index: number, random: Random, given?: JobKind): JobPlan
       const command = script('say index "$SOLYX_ARRAY_INDEX"', `steps ${random.whole(1, 4)}`, ending(0));
       return { ...plain, count, spec: { ...base, retries, command, array: { count } } };
     }
+    case 'measures': {
+      const measure = `echo '{"step":'$k',"loss":0.'$k'}' >> "$SOLYX_METRICS"`;
+      const command = script(
+        `k=0; while [ $k -lt 8 ]; do say step $k; ${measure}; sleep 0.25; k=$((k+1)); done`,
+        ending(0),
+      );
+      return { ...plain, spec: { ...base, retries, command } };
+    }
+    case 'boxed-gang':
     case 'gang': {
       const spec = { ...base, retries, command: script(`steps ${random.whole(2, 6)}`, ending(0)) };
       return { ...plain, ranks: 2, spec: { ...spec, resources: { ...base.resources, nodes: 2 } } };
@@ -110,4 +167,6 @@ const lots: readonly JobKind[] = [
   'array',
   'gang',
   'cancelled',
+  'measures',
+  'fresh',
 ];

@@ -5,10 +5,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailpointName } from '../../src/common/failpoints.ts';
 import { until } from '../../tests/support/until.ts';
-import type { JobKind } from './jobs.ts';
 import type { Kill, Target } from './kills.ts';
 import type { Load } from './load.ts';
-import { childrenOf } from './processes.ts';
+import { places } from './places.ts';
+import { childrenOf, guardiansOf, runtimesOf } from './processes.ts';
 import { type Random, randomOf } from './random.ts';
 import type { AgentName, Stand } from './stand.ts';
 
@@ -17,6 +17,7 @@ const patienceMs = 20_000;
 const lookEveryMs = 20;
 /** Looks between jobs that are submitted to get there. */
 const wantEveryLooks = 150;
+const visitEveryLooks = 20;
 const recoveryMs = 60_000;
 
 export interface KillRecord {
@@ -26,18 +27,12 @@ export interface KillRecord {
   readonly recoveredMs: number | null;
 }
 
-/** Work that leads to a place which the usual stream seldom reaches. */
-const leadsTo: Readonly<Partial<Record<FailpointName, readonly JobKind[]>>> = {
-  'orchestrator.before-cancel': ['cancelled', 'cancelled'],
-  'gateway.after-blob': ['resumes', 'resumes'],
-  'gateway.before-manifest-commit': ['resumes', 'resumes'],
-  'gateway.after-manifest-commit': ['resumes', 'resumes'],
-};
-
 export class Killer {
   readonly records: KillRecord[] = [];
   /** Armed, and nobody came. */
   readonly unreached: FailpointName[] = [];
+  /** Attempts whose runtime was killed. */
+  readonly hurt = new Set<string>();
   readonly #stand: Stand;
   readonly #load: Load;
   readonly #random: Random;
@@ -57,15 +52,18 @@ export class Killer {
 
   async #atFailpoint(name: FailpointName, awayMs: number): Promise<boolean> {
     const stand = this.#stand;
-    const agents = [stand.agentPid('agent'), stand.agentPid('second-agent')];
+    const second = stand.agentPid('second-agent');
     const sessions = await stand.sessions();
+    const { jobs, push } = places[name];
     stand.arm(name);
     // Nodes say hello only when they must.
-    if (name === 'gateway.before-session' && agents[1] !== undefined) process.kill(agents[1], 'SIGKILL');
+    if (push === 'hello' && second !== undefined) process.kill(second, 'SIGKILL');
     const giveUpAt = performance.now() + patienceMs;
     let pid: number | undefined;
     for (let looks = 0; pid === undefined && performance.now() < giveUpAt; looks += 1) {
-      if (looks % wantEveryLooks === 0) this.#load.want(...(leadsTo[name] ?? ['sleep']));
+      if (looks % wantEveryLooks === 0) this.#load.want(...jobs);
+      if (push === 'visit' && looks % visitEveryLooks === 0) this.#load.visit();
+      if (push === 'orphan' && looks % wantEveryLooks === wantEveryLooks - 1) this.#orphan();
       await pause(lookEveryMs);
       pid = stand.fired(name);
     }
@@ -74,7 +72,7 @@ export class Killer {
       this.unreached.push(name);
       return false;
     }
-    const target = this.#targetOf(name, pid, agents[1]);
+    const target = this.#targetOf(name, pid, second);
     await this.#recover(name, target, sessions, awayMs);
     return true;
   }
@@ -85,7 +83,7 @@ export class Killer {
     const victims = this.#victims(target);
     if (victims.length === 0) return false;
     const database = stand.databasePid();
-    for (const pid of victims) process.kill(pid, 'SIGKILL');
+    for (const pid of victims) kill(pid);
     if (target === 'control-plane-starting') await this.#killStarting();
     await this.#recover('moment', target, sessions, awayMs, victims.includes(database ?? 0) ? database : undefined);
     return true;
@@ -101,9 +99,16 @@ export class Killer {
       case 'agent':
       case 'second-agent':
         return present(stand.agentPid(target));
-      case 'supervisor': {
-        const pids = stand.supervisorPids();
-        return pids.length === 0 ? [] : [this.#random.pick(pids)];
+      case 'supervisor':
+        return this.#pick(stand.liveAttempts()).map(({ supervisorPid }) => supervisorPid);
+      case 'supervisor-and-guardian':
+        return this.#keepers('podman');
+      case 'runtime': {
+        const boxed = stand.liveAttempts().filter(({ driver }) => driver !== null);
+        const processes = boxed.flatMap(({ attemptId }) => runtimesOf(attemptId).map((pid) => ({ pid, attemptId })));
+        const victims = this.#pick(processes);
+        for (const { attemptId } of victims) this.hurt.add(attemptId);
+        return victims.map(({ pid }) => pid);
       }
       case 'database':
         return present(stand.databasePid());
@@ -117,6 +122,24 @@ export class Killer {
       case 'everything':
         return present(stand.product.pid, stand.agentPid('agent'), stand.agentPid('second-agent'), stand.databasePid());
     }
+  }
+
+  #pick<T>(items: readonly T[]): T[] {
+    return items.length === 0 ? [] : [this.#random.pick(items)];
+  }
+
+  /** Both who would end a container of an engine, the guardian first. */
+  #keepers(driver: 'podman'): number[] {
+    const held = this.#stand.liveAttempts().filter((attempt) => attempt.driver === driver);
+    return this.#pick(held).flatMap(({ attemptId, supervisorPid }) => [...guardiansOf(attemptId), supervisorPid]);
+  }
+
+  /** Leaves a container to nobody, and the agent with the question whose it is. */
+  #orphan(): void {
+    const agent = this.#stand.agentPid('second-agent');
+    const keepers = this.#keepers('podman');
+    if (agent === undefined || keepers.length === 0) return;
+    for (const pid of [agent, ...keepers]) kill(pid);
   }
 
   /** Kills the next control plane before it is ready. */
@@ -148,14 +171,14 @@ export class Killer {
       () => this.#isBack(target, sessions, database),
       recoveryMs,
     );
-    const recoveredMs = target === 'supervisor' ? null : performance.now() - began;
+    const recoveredMs = ofAttempts.has(target) ? null : performance.now() - began;
     this.records.push({ what: place, target, recoveredMs });
   }
 
   /** Whose process it was, by the place where it died. */
   #targetOf(name: FailpointName, pid: number, second: number | undefined): Target {
-    if (name.startsWith('supervisor.')) return 'supervisor';
-    if (!name.startsWith('agent.')) return 'control-plane';
+    if (/^supervisor\.|-enter$/.test(name)) return 'supervisor';
+    if (!/^(?:agent|image|container)\./.test(name)) return 'control-plane';
     return pid === second || pid === this.#stand.agentPid('second-agent') ? 'second-agent' : 'agent';
   }
 
@@ -171,6 +194,17 @@ export class Killer {
       if (!now.has(node) || now.get(node) === sessions.get(node)) return false;
     }
     return stand.answers();
+  }
+}
+
+/** Whose death only their own attempt feels. */
+const ofAttempts: ReadonlySet<Target> = new Set(['supervisor', 'supervisor-and-guardian', 'runtime']);
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Ended by itself in between.
   }
 }
 

@@ -4,16 +4,22 @@
  * Half of the kills wait for a process to come to a failpoint; every failpoint is taken before one is taken again. The
  * others come at a random moment, where nobody thought of putting a failpoint.
  */
-import { FAILPOINTS, type FailpointName } from '../../src/common/failpoints.ts';
+import { CONTAINER_FAILPOINTS, FAILPOINTS, type FailpointName } from '../../src/common/failpoints.ts';
 import type { Random } from './random.ts';
 
-/** A process, or several at once: `everything` is control plane, agents and database, as when a machine dies. */
+/**
+ * A process, or several at once: `everything` is control plane, agents and database, as when a machine dies. `runtime` is
+ * whatever runs a container beside its supervisor (runc, podman, conmon), and `supervisor-and-guardian` are both who would end a
+ * container of an engine.
+ */
 export const targets = [
   'control-plane',
   'control-plane-starting',
   'agent',
   'second-agent',
   'supervisor',
+  'supervisor-and-guardian',
+  'runtime',
   'database',
   'database-backend',
   'control-plane-and-database',
@@ -38,17 +44,22 @@ const weights: Readonly<Record<Target, number>> = {
   agent: 4,
   'second-agent': 2,
   supervisor: 4,
+  'supervisor-and-guardian': 2,
+  runtime: 4,
   database: 4,
   'database-backend': 1,
   'control-plane-and-database': 1,
   everything: 1,
 };
 
+/** All of them. */
+export const allFailpoints: readonly FailpointName[] = [...FAILPOINTS, ...CONTAINER_FAILPOINTS];
+
 /** An endless list of kills. */
 export function* plannedKills(random: Random): Generator<Kill> {
   const lots = targets.flatMap((target) => Array.from({ length: weights[target] }, () => target));
   for (;;) {
-    for (const name of random.shuffle(FAILPOINTS)) {
+    for (const name of random.shuffle(allFailpoints)) {
       yield { at: 'failpoint', name, ...timing(random) };
       yield { at: 'moment', target: random.pick(lots), ...timing(random) };
     }
@@ -61,7 +72,7 @@ export const eachTarget = (random: Random): Kill[] =>
 
 /** Each failpoint once. */
 export const eachFailpoint = (random: Random): Kill[] =>
-  FAILPOINTS.map((name) => ({ at: 'failpoint', name, ...timing(random), afterMs: 0, awayMs: 0 }));
+  allFailpoints.map((name) => ({ at: 'failpoint', name, ...timing(random), afterMs: 0, awayMs: 0 }));
 
 function timing(random: Random): Timing {
   // Seldom so long away that jobs end by themselves (stopAfter is 5 s).

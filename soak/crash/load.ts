@@ -25,6 +25,8 @@ export interface Submission {
 const mostOpen = 14;
 const submitters = 3;
 const looksEveryMs = 700;
+const mostVisits = 3;
+const visitsEveryMs = 2_500;
 
 export class Load {
   readonly submissions: Submission[] = [];
@@ -40,6 +42,9 @@ export class Load {
   #stopping = false;
   #work: Promise<unknown> = Promise.resolve();
   readonly #cancels: Promise<void>[] = [];
+  /** Channels into jobs that were opened, and those of them that nothing cut off. */
+  readonly visits = { begun: 0, undisturbed: 0 };
+  readonly #visits = new Set<Promise<void>>();
 
   constructor(stand: Stand, seed: number) {
     this.#stand = stand;
@@ -47,7 +52,8 @@ export class Load {
   }
 
   start(): void {
-    this.#work = Promise.all([this.#watch(), ...Array.from({ length: submitters }, () => this.#submitOn())]);
+    const submitting = Array.from({ length: submitters }, () => this.#submitOn());
+    this.#work = Promise.all([this.#watch(), this.#visitOn(), ...submitting]);
   }
 
   /** Has a job of that kind come next, whatever is open. */
@@ -59,7 +65,31 @@ export class Load {
   async finish(): Promise<void> {
     this.#stopping = true;
     await this.#work;
-    await Promise.all(this.#cancels);
+    await Promise.all([...this.#cancels, ...this.#visits]);
+  }
+
+  /** Somebody runs a command in a running job; ends by itself. */
+  visit(): void {
+    if (this.#visits.size >= mostVisits) return;
+    const work = this.#visit().finally(() => this.#visits.delete(work));
+    this.#visits.add(work);
+  }
+
+  async #visit(): Promise<void> {
+    const running = await this.#stand.client
+      .listJobs({ query: { state: ['running'], limit: 5 } })
+      .catch(() => undefined);
+    const job = running?.items[this.visits.begun % Math.max(1, running.items.length)];
+    if (job === undefined) return;
+    this.visits.begun += 1;
+    if (await this.#stand.visit(job.id)) this.visits.undisturbed += 1;
+  }
+
+  async #visitOn(): Promise<void> {
+    while (!this.#stopping) {
+      this.visit();
+      await pause(visitsEveryMs);
+    }
   }
 
   /** How many jobs are not final, as the API says. */
@@ -85,7 +115,7 @@ export class Load {
       const random = randomOf(this.#seed, `job ${index}`);
       const submission: Submission = {
         index,
-        plan: planJob(index, random, kind),
+        plan: planJob(index, random, kind, this.#stand.images),
         acknowledged: null,
         sent: 0,
         givenUp: false,

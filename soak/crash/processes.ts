@@ -1,5 +1,6 @@
 /** What runs on this machine, by /proc: who belongs to which attempt, and who was started for the soak's home. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 export interface SeenProcess {
   readonly pid: number;
@@ -19,6 +20,22 @@ export function seeProcesses(): SeenProcess[] {
       const attemptId = /(?:^|\0)SOLYX_ATTEMPT_ID=([^\0]+)/.exec(read(`/proc/${name}/environ`))?.[1] ?? null;
       return [{ pid: Number(name), command, attemptId }];
     });
+}
+
+const runtimes = new Set(['runc', 'crun', 'podman', 'conmon', 'docker']);
+
+/** Processes that run the container of an attempt, beside its supervisor: an OCI runtime, an engine, its monitor. */
+export function runtimesOf(attemptId: string): number[] {
+  return seeProcesses()
+    .filter(({ command }) => command.includes(attemptId) && runtimes.has(basename(command.split(' ', 1)[0]!)))
+    .map(({ pid }) => pid);
+}
+
+/** Shells that wait for the death of an attempt's supervisor, to end its container. */
+export function guardiansOf(attemptId: string): number[] {
+  return seeProcesses()
+    .filter(({ command }) => command.includes(attemptId) && command.includes('read -r over <&3'))
+    .map(({ pid }) => pid);
 }
 
 /** Children of a process. */

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { readAdminKey } from '../../src/cli/connect.ts';
@@ -16,21 +16,39 @@ import { withClient } from '../../src/common/database/index.ts';
 import { readPostmasterFile } from '../../src/common/database/postmaster.ts';
 import type { FailpointName } from '../../src/common/failpoints.ts';
 import { listFolders } from '../../src/metapod/agent/attempt-folder.ts';
-import { readStatus } from '../../src/metapod/agent/supervisor/index.ts';
+import { readLaunch, readStatus } from '../../src/metapod/agent/supervisor/index.ts';
 import { Product } from '../../tests/support/product.ts';
 import { until } from '../../tests/support/until.ts';
+import { findDrivers, type Images, imageSpace, makeImages } from './images.ts';
+import { leftovers } from './leftovers.ts';
+import type { Drivers } from './places.ts';
 import { isRunning, seeProcesses } from './processes.ts';
+import { visit } from './visitors.ts';
 
 const solyx = resolve(import.meta.dirname, '../../bin/solyx.mjs');
 const readyMs = 60_000;
 
 export type AgentName = 'agent' | 'second-agent';
 
+/** An attempt on a node that has not ended, with the processes that keep it. */
+export interface LiveAttempt {
+  /** `<attempt>.<rank>`. */
+  readonly folder: string;
+  readonly attemptId: string;
+  readonly supervisorPid: number;
+  /** What runs its container; null for a job in a sandbox. */
+  readonly driver: 'runtime' | 'podman' | 'docker' | null;
+}
+
 /** What every request of the soak goes through: it changes with each start of the control plane. */
 export class Stand {
   readonly product: Product;
   readonly #failpoints: string;
+  readonly #images: string;
   #client: Client | undefined;
+  #url = '';
+  #made: Images | null = null;
+  #drivers: Drivers = { first: null, second: null };
   #second: ChildProcess | undefined;
   #leaving = false;
 
@@ -38,6 +56,7 @@ export class Stand {
     this.product = new Product({ env: { SOLYX_NODE_NAME: 'first' } });
     this.#failpoints = join(this.product.home, 'failpoints');
     mkdirSync(this.#failpoints);
+    this.#images = join(this.product.home, 'test-images');
   }
 
   get home(): string {
@@ -49,8 +68,27 @@ export class Stand {
     return this.#client!;
   }
 
-  /** Starts everything and waits until both nodes are there. */
-  async start(): Promise<void> {
+  /** Null where no node offers containers. */
+  get images(): Images | null {
+    return this.#made;
+  }
+
+  /** What runs containers on each node. */
+  get drivers(): Drivers {
+    return this.#drivers;
+  }
+
+  /** Starts everything and waits until both nodes are there. @returns what this machine lacks, in words */
+  async start(): Promise<string[]> {
+    const { drivers, lacks } = await findDrivers();
+    this.#drivers = drivers;
+    if (drivers.first !== null) {
+      this.#made = makeImages(this.#images);
+      writeFileSync(
+        join(this.home, 'solyx.yaml'),
+        `node:\n  images:\n    folders: [${JSON.stringify(this.#images)}]\n`,
+      );
+    }
     await this.up();
     const site = (await this.client.listSites()).items[0]!;
     const key = await this.client.createKey({
@@ -58,17 +96,27 @@ export class Stand {
     });
     this.#startSecond(key.secret);
     await until('both nodes are ready', () => this.bothNodesReady(), readyMs);
+    return lacks;
   }
 
   /** Starts the control plane, which takes up whatever still runs. @throws Error when it ends instead */
   async up(): Promise<void> {
     const url = await this.product.up(['--port', '0'], { SOLYX_FAILPOINTS: this.#failpoints });
+    this.#url = url;
     this.#client = createClient({ url, apiKey: readAdminKey(this.home), retries: 0, timeoutSeconds: 10 });
+  }
+
+  /** Runs a command in a job, as `solyx exec` does. @returns whether nothing cut it off; never throws */
+  visit(jobId: string): Promise<boolean> {
+    return visit(this.#url, readAdminKey(this.home) ?? '', jobId);
   }
 
   #startSecond(token?: string): void {
     const log = openSync(join(this.home, 'logs', 'second-agent.log'), 'a', 0o600);
     const args = ['agent', '--data', this.agentFolder('second-agent'), '--server-file', serverFile(this.home)];
+    const { second: driver } = this.#drivers;
+    if (driver !== null)
+      args.push('--container-driver', driver, '--image-dir', this.#images, '--image-space', String(imageSpace));
     const child = spawn(process.execPath, [solyx, ...args, '--name', 'second'], {
       env: {
         ...process.env,
@@ -107,12 +155,29 @@ export class Stand {
     return pid !== undefined && isRunning(pid) ? pid : undefined;
   }
 
-  /** Processes of supervisors whose attempt has not ended. */
-  supervisorPids(): number[] {
+  /** Attempts on the nodes that have not ended and have a supervisor. */
+  liveAttempts(): LiveAttempt[] {
     return this.attemptFolders().flatMap((dir) => {
-      const status = readStatus(dir);
-      return status.kind === 'ok' && status.value.state !== 'ended' ? [status.value.supervisorPid] : [];
+      const [status, launch] = [readStatus(dir), readLaunch(dir)];
+      if (status.kind !== 'ok' || status.value.state === 'ended' || launch.kind !== 'ok') return [];
+      const { attemptId, container } = launch.value;
+      return [
+        {
+          folder: basename(dir),
+          attemptId,
+          supervisorPid: status.value.supervisorPid,
+          driver: container?.driver.kind ?? null,
+        },
+      ];
     });
+  }
+
+  /** What attempts left on this machine. */
+  async leftovers(): Promise<string[]> {
+    const rows = await this.query<{ id: string }>('select id from cmo_attempts');
+    const agents = [this.agentFolder('agent'), this.agentFolder('second-agent')];
+    const hasEngine = Object.values(this.#drivers).includes('podman');
+    return leftovers(this.home, agents, new Set(rows.map(({ id }) => id)), hasEngine);
   }
 
   attemptFolders(): string[] {

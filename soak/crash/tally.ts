@@ -25,7 +25,11 @@ export function tally(killer: Killer, load: Load, seen: Observed): Record<string
   add('submits.sentAgain', load.submissions.filter(({ sent }) => sent > 1).length);
   add('submits.givenUp', load.submissions.filter(({ givenUp }) => givenUp).length);
   for (const [code, count] of load.refusals) add(`submits.${code}`, count);
+  add('visits', load.visits.begun);
+  add('visits.undisturbed', load.visits.undisturbed);
+  const boxed = new Set(load.submissions.flatMap(({ plan, index }) => (plan.boxed ? [String(index)] : [])));
   add('jobs', seen.jobs.length);
+  add('jobs.boxed', seen.jobs.filter(({ label }) => boxed.has(label)).length);
   for (const { state } of seen.jobs) add(`jobs.${state}`);
   add('attempts', seen.attempts.length);
   for (const { outcome } of seen.attempts) add(`attempts.${outcome ?? 'live'}`);

@@ -10,7 +10,7 @@ const at = (ms: number) => new Date(1_000_000 + ms);
 
 const submissionOf = (kind: JobKind, more: Partial<Submission> = {}): Submission => ({
   index: 0,
-  plan: planJob(0, randomOf(1, 'test'), kind),
+  plan: planJob(0, randomOf(1, 'test'), kind, null),
   acknowledged: 'job_a',
   sent: 1,
   givenUp: false,
