@@ -137,7 +137,8 @@ export type EndReason =
   | 'stopped'
   | 'disconnected'
   | 'disk-exceeded'
-  | 'start-failed';
+  | 'start-failed'
+  | 'supervisor-lost';
 
 /** What holds each limit on this machine; `none` is said, not hidden. */
 export interface Enforcement {

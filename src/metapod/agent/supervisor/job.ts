@@ -8,7 +8,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chownSync, closeSync, constants, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { failpoint } from '../../../common/failpoints.ts';
 import { cgroupPids, killCgroup } from '../isolation/cgroup.ts';
 import { TRUSTED_ENVIRONMENT } from '../isolation/environment.ts';
 import type { Prepared } from '../isolation/isolation.ts';
@@ -31,6 +30,8 @@ export interface Job {
   hasLoopback(): boolean;
   /** An engine said that the kernel killed a process for want of memory; known once exited. */
   ranOutOfMemory(): boolean;
+  /** What ran the container was killed, and how the job ended is not known; known once exited. */
+  lostRuntime(): boolean;
   processes(): ProcessSet;
   /** Processes to write down for whoever finds the attempt without its supervisor. */
   identities(): ProcessIdentity[];
@@ -68,6 +69,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
   let entered = false;
   let loopback = true;
   let memory = false;
+  let lost = false;
   let refusal = '';
   /**
    * A runtime copies the output and goes on as long as anybody may write some. A job ends with its main process, though,
@@ -89,10 +91,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
     try {
       const hostPid = hostPidOf(initOf.pid, insidePid);
       if (hostPid === null) throw new Error('the process of the container ended before it was taken over');
-      failpoint('container.before-enter');
       prepared.enter?.(hostPid, insidePid, initOf.pid);
       mainPid = hostPid;
-      failpoint('container.after-enter');
       endWithMain(identify(hostPid), initOf);
       (child.stdio[3] as Socket).write('go\n');
     } catch (error) {
@@ -110,6 +110,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
       if (pid !== undefined && init === null) init = identify(Number(pid));
       if (/^solyx:no-loopback$/m.test(text)) loopback = false;
       if (/^solyx:oom$/m.test(text)) memory = true;
+      if (/^solyx:lost$/m.test(text)) lost = true;
       const created = /^solyx:created (\d+)$/m.exec(text)?.[1];
       if (created !== undefined && !entered && init !== null) {
         entered = true;
@@ -159,6 +160,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
     exited,
     hasLoopback: () => loopback,
     ranOutOfMemory: () => memory,
+    lostRuntime: () => lost,
     processes,
     identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
     terminate() {

@@ -73,7 +73,7 @@ failpoint('supervisor.before-spawn');
 let prepared: Prepared | undefined;
 let job: Job | undefined;
 try {
-  prepared = prepare(dir, launch, secrets);
+  prepared = await prepare(dir, launch, secrets);
   job = startJob(dir, prepared);
 } catch (error) {
   prepared?.cleanup();

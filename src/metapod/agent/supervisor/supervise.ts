@@ -134,7 +134,13 @@ export async function supervise(
     usage,
     exitCode: exit.code,
     signal: exit.signal,
-    ...explain(exit, ending, accounting.memoryExceeded, start.kind === 'failed' ? start.message : null),
+    ...explain(
+      exit,
+      ending,
+      accounting.memoryExceeded,
+      start.kind === 'failed' ? start.message : null,
+      job.lostRuntime(),
+    ),
   });
   await writeEnd(dir, status);
   failpoint('supervisor.after-status-ended');
@@ -161,9 +167,11 @@ export function explain(
   ending: Pick<Ending, 'reason' | 'message'> | null,
   memoryExceeded: boolean,
   startFailure: string | null,
+  lostRuntime = false,
 ): Pick<Status, 'reason' | 'message'> {
   if (ending !== null) return { reason: ending.reason, message: ending.message };
   if (startFailure !== null) return { reason: 'start-failed', message: startFailure };
+  if (lostRuntime) return { reason: 'supervisor-lost', message: 'what ran its container died, and the job with it' };
   // A child may run out of memory and its parent cope; only an unsuccessful end is blamed on it.
   if (memoryExceeded && exit.code !== 0) return { reason: 'out-of-memory', message: 'the kernel refused more memory' };
   if (exit.signal !== null) return { reason: 'signalled', message: `ended by ${exit.signal}` };

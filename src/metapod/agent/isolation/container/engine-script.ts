@@ -32,6 +32,8 @@ export function launcherScript(
     `state=$(${inspect('{{.State.Status}} {{.State.OOMKilled}} {{.State.Error}}')})`,
     'case "$state" in *" true "*) echo solyx:oom >&3;; esac',
     'case "$state" in',
+    // What handed on its output was killed, and the container goes on: how it will fare is not told any more.
+    '  running*) [ ! -e engine.begun ] || echo solyx:lost >&3;;',
     // It was over before anybody could look.
     '  exited*|stopped*) [ -e engine.begun ] || echo solyx:ready >&3;;',
     // Podman keeps no word of why. Making it ready without starting it fails in the same way, and runs nothing.

@@ -103,6 +103,8 @@ function inner({ stage, runtime, containerId }: RuntimeScriptInput): string {
     'relay=$!',
     `${q(runtime)} --root state --log state/log run --bundle bundle ${q(containerId)} </dev/null 2>&5 3>&- 4<&- 5>&- 6<&-`,
     'code=$?',
+    // A runtime that ends by itself deletes its state; one that was killed says nothing of how the job fared.
+    `[ "$code" -lt 128 ] || [ ! -d state/${q(containerId)} ] || echo solyx:lost >&3`,
     // Until the command ran, what the runtime complained of is why it did not.
     '[ -e state/started ] || sed -n \'s/^.*level=error msg="\\(.*\\)"$/\\1/p\' state/log | tail -n 1 >&3',
     // Our own child is for us to reap: the host's init may take its time, and pid 1 waits for it.
