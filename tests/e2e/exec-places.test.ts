@@ -2,14 +2,16 @@
  * Exec, forward and copy where the pieces lie apart: the client at one server and the agent at another, an agent that is not root, and jobs without
  * isolation.
  */
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startCommand, startKeeper } from '../support/job-shell.ts';
 import { type NodeAgent, startNodeAgent } from '../support/node-agent.ts';
+import { noBusybox, writeOciArchive } from '../support/oci-image.ts';
 import { Product } from '../support/product.ts';
 import { until } from '../support/until.ts';
 
@@ -209,6 +211,78 @@ describe('a job without isolation', () => {
       'it is over',
       async () => (await product.json<{ state: string }>(['job', id])).state === 'cancelled',
       30_000,
+    );
+  }, 60_000);
+});
+
+describe('a job in a container', () => {
+  const product = new Product();
+  const folder = mkdtempSync(join(tmpdir(), 'solyx-image-'));
+  let id = '';
+  beforeAll(async () => {
+    if (noBusybox !== undefined) return;
+    writeOciArchive(join(folder, 'app.tar'));
+    await product.up();
+    id = await startKeeper(product, { image: `oci-archive:${join(folder, 'app.tar')}` });
+  }, 150_000);
+  afterAll(async () => {
+    if (noBusybox === undefined) await product.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  }, 90_000);
+  beforeEach(({ skip }) => {
+    if (noBusybox !== undefined) skip(noBusybox);
+  });
+
+  it('is entered: the image’s files, the job’s environment, the exit code', async () => {
+    const result = await product.run(
+      ['exec', '-i', id, '--', 'sh', '-c', 'cat /etc/image; echo "$GREETING"; cat; exit 3'],
+      {
+        input: 'typed',
+      },
+    );
+    expect(result).toEqual({ code: 3, stdout: 'made for a test\nhello from the spec\ntyped', stderr: '' });
+  }, 60_000);
+
+  it('files are copied in and out', async () => {
+    writeFileSync(join(folder, 'in'), 'into the container');
+    await product.ok(['cp', join(folder, 'in'), `${id}:/tmp/in`]);
+    await product.ok(['cp', `${id}:/tmp/in`, join(folder, 'out')]);
+    expect(readFileSync(join(folder, 'out'), 'utf8')).toBe('into the container');
+    const refused = await product.run(['cp', join(folder, 'in'), `${id}:/etc/in`]);
+    expect(refused.stderr).toMatch(/copy_refused/);
+  }, 60_000);
+
+  it('ports of its own network are forwarded', async () => {
+    const server = startCommand(product, [
+      'exec',
+      id,
+      '--',
+      'sh',
+      '-c',
+      'echo serving; while true; do echo inside | nc -l -p 8000 127.0.0.1; done',
+    ]);
+    await until('it serves', () => server.stdout().includes('serving'));
+    const forward = startCommand(product, ['port-forward', id, '0:8000']);
+    await until('it listens', () => forward.stdout().includes('->'));
+    const [, port] = /:(\d+) ->/.exec(forward.stdout())!;
+    await until('it answers', async () => {
+      const socket = connect({ port: Number(port), host: '127.0.0.1' });
+      socket.on('error', () => {});
+      const text = await new Promise<string>((done) => {
+        socket.once('data', (bytes) => done(bytes.toString()));
+        socket.once('close', () => done(''));
+      });
+      socket.destroy();
+      return text === 'inside\n';
+    });
+    forward.child.kill('SIGINT');
+    await forward.ended;
+    server.child.kill('SIGKILL');
+    await server.ended;
+    await until(
+      'the server is gone',
+      async () => !(await product.run(['exec', id, '--', 'ps'])).stdout.includes('8000'),
+      10_000,
     );
   }, 60_000);
 });

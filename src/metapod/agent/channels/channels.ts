@@ -21,7 +21,7 @@ import { readJson } from '../supervisor/files.ts';
 import { type ProcessIdentity, signalProcess } from '../supervisor/process-identity.ts';
 import { AgentChannel } from './channel.ts';
 import { runDownload } from './download.ts';
-import { isEnteredRecord } from './entered.ts';
+import { isEnteredRecord, signalMarked } from './entered.ts';
 import { runExec } from './exec.ts';
 import { runForward } from './forward.ts';
 import { runUpload } from './upload.ts';
@@ -131,8 +131,11 @@ export class Channels {
 /** Ends commands that an earlier agent started in an attempt and left records of. */
 export function endLeftovers(dir: string): void {
   for (const name of readdirSync(dir).filter(isEnteredRecord)) {
-    const record = readJson<{ launcher: ProcessIdentity }>(join(dir, name));
-    if (record.kind === 'ok') signalProcess(record.value.launcher, 'SIGKILL');
+    const record = readJson<{ launcher: ProcessIdentity; mark?: string }>(join(dir, name));
+    if (record.kind === 'ok') {
+      signalProcess(record.value.launcher, 'SIGKILL');
+      if (record.value.mark !== undefined) signalMarked(record.value.mark, 'SIGKILL');
+    }
     rmSync(join(dir, name), { force: true });
   }
 }

@@ -27,14 +27,18 @@ export class JobConnector {
 
   /** @throws job_not_running */
   constructor(status: Status, nodeBinary: string) {
-    const [init] = status.processes;
-    if (init === undefined || !isAlive(init)) throw new SolyxError('job_not_running', 'It has just ended.');
+    const { jobPid, processes } = status;
+    const [init] = processes;
+    const job = processes.find(({ pid }) => pid === jobPid);
+    if (init === undefined || job === undefined || !isAlive(job))
+      throw new SolyxError('job_not_running', 'It has just ended.');
     const isRoot = process.getuid?.() === 0;
     const setpriv = systemTool('setpriv');
     const words = [
-      ...[setpriv, '--pdeathsig', 'KILL', systemTool('nsenter'), '--target', String(init.pid), '--net'],
-      // Without root, its network belongs to a user namespace that is ours.
-      ...(isRoot ? [] : ['--user', '--preserve-credentials']),
+      // In a container the network is the job's own and not that of the pid 1 around it.
+      ...[setpriv, '--pdeathsig', 'KILL', systemTool('nsenter'), `--net=/proc/${job.pid}/ns/net`],
+      // Without root, it belongs to a user namespace that is ours.
+      ...(isRoot ? [] : [`--user=/proc/${init.pid}/ns/user`, '--preserve-credentials']),
       ...[setpriv, '--no-new-privs', '--inh-caps', '-all', '--ambient-caps', '-all'],
       // Our own files may lie in a folder that only their owner enters.
       ...(isRoot ? ['--bounding-set', '-all,+dac_read_search'] : []),

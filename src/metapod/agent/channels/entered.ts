@@ -6,20 +6,22 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { TerminalSize } from '../../../common/contract/agent/channels.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import { failpoint } from '../../../common/failpoints.ts';
-import { CannotEnter, type EnterOptions, enteredPid, enterJob } from '../isolation/enter.ts';
+import { channelMark } from '../isolation/container/enter-container.ts';
+import { CannotEnter, type EnterOptions, type Entrance, enteredPid, enterJob } from '../isolation/enter.ts';
+import { listPids } from '../isolation/watchdog.ts';
 import { closeTheirs, makePipes, type Pipe } from '../pipes.ts';
 import { type Launch, readLaunch, readStatus, type Status, writeAtomic } from '../supervisor/files.ts';
 import { identify } from '../supervisor/process-identity.ts';
 import { openTerminal } from './terminal.ts';
 
-export interface EnteredOptions extends Omit<EnterOptions, 'terminal'> {
+export interface EnteredOptions extends Omit<EnterOptions, 'terminal' | 'mark'> {
   readonly channelId: string;
   /** Whether there is input; without it the command reads end of file. */
   readonly input: boolean;
@@ -75,7 +77,11 @@ export async function startEntered(dir: string, options: EnteredOptions): Promis
   const terminal = options.terminal ? await openTerminal(options.terminal) : null;
   let pipes: Pipe[] = [];
   try {
-    const entrance = enterJob(dir, launch, status, { ...options, terminal: terminal !== null });
+    const entrance = enterJob(dir, launch, status, {
+      ...options,
+      mark: options.channelId,
+      terminal: terminal !== null,
+    });
     const name = (part: string) => join(dir, `${options.channelId}.${part}`);
     if (terminal === null) {
       const wanted = [
@@ -100,14 +106,14 @@ export async function startEntered(dir: string, options: EnteredOptions): Promis
     failpoint('agent.after-exec');
     const record = name('json');
     const launcher = child.pid === undefined ? null : identify(child.pid);
-    if (launcher !== null) writeAtomic(record, JSON.stringify({ launcher, direct: entrance.direct }), false);
+    if (launcher !== null) writeAtomic(record, JSON.stringify({ launcher, mark: entrance.mark }), false);
     const script = child.stdio[4] as Socket;
     script.on('error', () => undefined);
     script.end(entrance.script);
     const waking = setInterval(() => input?.wakeOpeners?.(), wakeMs);
     return follow({
       child,
-      direct: entrance.direct,
+      entrance,
       input: terminal?.master ?? input?.ours ?? null,
       output: terminal?.master ?? out!.ours,
       errors: err?.ours ?? null,
@@ -136,7 +142,7 @@ export async function startEntered(dir: string, options: EnteredOptions): Promis
 
 interface Started {
   readonly child: ChildProcess;
-  readonly direct: boolean;
+  readonly entrance: Entrance;
   readonly input: Writable | null;
   readonly output: Readable;
   readonly errors: Readable | null;
@@ -144,7 +150,8 @@ interface Started {
   readonly onGone: () => void;
 }
 
-function follow({ child, direct, input, output, errors, resize, onGone }: Started): Entered {
+function follow({ child, entrance, input, output, errors, resize, onGone }: Started): Entered {
+  const { direct, mark, relaysSignals } = entrance;
   const listeners: ((line: string) => void)[] = [];
   let isReady = false;
   let words = '';
@@ -194,7 +201,9 @@ function follow({ child, direct, input, output, errors, resize, onGone }: Starte
 
   const pid = () => enteredPid(child.pid ?? 0, direct) ?? lastPid;
   const signal = (name: NodeJS.Signals) => {
-    const target = ended ? null : pid();
+    if (ended) return;
+    if (mark !== undefined && (relaysSignals !== true || name === 'SIGKILL')) signalMarked(mark, name);
+    const target = pid();
     if (target === null) return;
     // It leads its group, unless it has not come so far.
     if (!kill(-target, name)) kill(target, name);
@@ -218,6 +227,8 @@ function follow({ child, direct, input, output, errors, resize, onGone }: Starte
       errors?.destroy();
       const timer = setTimeout(() => {
         signal('SIGKILL');
+        // The driver of a container may be gone by now, and what it started not.
+        if (mark !== undefined) signalMarked(mark, 'SIGKILL');
         if (!ended) child.kill('SIGKILL');
       }, killAfterMs);
       timer.unref();
@@ -231,6 +242,18 @@ function kill(pid: number, name: NodeJS.Signals): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Signals whatever carries the mark of a channel: it was started by a container's driver and is nobody's child here. */
+export function signalMarked(mark: string, name: NodeJS.Signals): void {
+  const wanted = `${channelMark}=${mark}`;
+  for (const pid of listPids('/proc')) {
+    try {
+      if (readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(wanted)) process.kill(pid, name);
+    } catch {
+      // Ended in between, or not ours to look at.
+    }
   }
 }
 

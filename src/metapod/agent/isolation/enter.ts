@@ -16,11 +16,14 @@ import { join } from 'node:path';
 import { FILES, type Launch, type Status } from '../supervisor/files.ts';
 import { identify, readStat } from '../supervisor/process-identity.ts';
 import { joinFiles, recordedCgroup } from './cgroup.ts';
+import { enterContainer } from './container/enter-container.ts';
 import { jobEnvironment, systemTool, TRUSTED_ENVIRONMENT } from './environment.ts';
 import { INSIDE } from './sandbox-root.ts';
 import { isShellName, shellQuote as q } from './shell-quote.ts';
 
 export interface EnterOptions {
+  /** What is started carries this where it is not our child. */
+  readonly mark: string;
   /** Program and arguments; empty: a shell. */
   readonly command: readonly string[];
   /** Added to the job's environment. */
@@ -42,6 +45,10 @@ export interface Entrance {
   readonly ownerUid: number | null;
   /** The started process becomes the command itself; else the command is its child. */
   readonly direct: boolean;
+  /** The mark that what was started carries, when it is no child of ours. */
+  readonly mark?: string;
+  /** Only with a mark: whether the started process hands signals on. */
+  readonly relaysSignals?: boolean;
 }
 
 /** The job cannot be entered; the message is for the user. */
@@ -56,6 +63,7 @@ export function enterJob(dir: string, launch: Launch, status: Status, options: E
   const job = processes.find(({ pid }) => pid === jobPid);
   if (status.state !== 'running' || jobPid === null || job === undefined) throw new CannotEnter('it does not run');
   if (identify(jobPid)?.start !== job.start) throw new CannotEnter('it has just ended');
+  if (launch.isolation === 'container') return enterContainer(dir, launch, status, options);
   const cgroup = recordedCgroup(dir);
   const joins = cgroup === null ? [] : joinFiles(cgroup);
   const env = { ...environmentOf(jobPid, dir, launch), ...options.env };
@@ -99,10 +107,11 @@ export function enterJob(dir: string, launch: Launch, status: Status, options: E
   );
 }
 
-const joinLine = (file: string) => `echo 0 > ${q(file)} || { echo "cannot enter the control group" >&3; exit 125; }`;
+export const joinLine = (file: string) =>
+  `echo 0 > ${q(file)} || { echo "cannot enter the control group" >&3; exit 125; }`;
 
 /** Field 22 of the stat file is the start time; the name in field 2 may hold anything. */
-const sameProcess = (pid: number, start: string) =>
+export const sameProcess = (pid: number, start: string) =>
   `read -r stat < /proc/${pid}/stat && set -- \${stat##*) } && [ "\${20}" = ${q(start)} ] || { echo "the job has just ended" >&3; exit 125; }`;
 
 /** The end of the wrapping: limits that are a process's own, then the command's script. */
