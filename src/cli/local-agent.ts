@@ -124,12 +124,12 @@ export class LocalAgent {
       '--isolation',
       this.#isolation.join(','),
       ...(config.node.hostNetwork ? ['--host-network'] : []),
-      ...config.node.images.folders.flatMap((folder) => ['--image-dir', folder]),
-      ...config.node.images.insecureRegistries.flatMap((host) => ['--insecure-registry', host]),
+      ...config.images.folders.flatMap((folder) => ['--image-dir', folder]),
+      ...config.images.insecureRegistries.flatMap((host) => ['--insecure-registry', host]),
       '--image-space',
-      String(Math.floor(config.node.images.mostGibibytes * 2 ** 30)),
+      String(Math.floor(config.images.mostGibibytes * 2 ** 30)),
       '--image-pull-seconds',
-      String(config.node.images.pullSeconds),
+      String(config.images.pullSeconds),
     ];
     // What opens the database or the API is no business of the agent, whose user jobs of isolation `process` share.
     const { SOLYX_DATABASE_URL: _url, SOLYX_API_KEY: _key, ...env } = process.env;

@@ -18,7 +18,15 @@ export interface Table {
 }
 
 /** Tables whose rows are about running processes or positions in the feeds of this very server. */
-const leftOut = ['schema_migrations', 'feed_dirty', 'feed_horizons', 'metapod_sessions', 'cmo_owners'];
+const leftOut = [
+  'schema_migrations',
+  'feed_dirty',
+  'feed_horizons',
+  'metapod_sessions',
+  'metapod_channels',
+  'cmo_owners',
+  'monitoring_cursors',
+];
 
 /** Tables to back up, those that others point to first. */
 export async function tablesInOrder(tx: Queryable): Promise<Table[]> {

@@ -35,25 +35,22 @@ export function configValues(config: Config): Record<string, unknown> {
  * @param config values to print; without it the defaults, all commented out
  */
 export function printConfig(config?: Config): string {
-  const lines: string[] = [];
-  let section = '';
-  for (const key of configKeys()) {
-    const [head, name] = key.path.split('.');
-    if (head !== section) {
-      if (section !== '') lines.push('');
-      lines.push(`${head}:`);
-      section = head!;
-    }
-    lines.push(`  # ${key.description} (${key.env})`);
-    const value = redact(key.path, config ? lookUp(config, key.path) : key.default);
-    const text =
-      typeof value === 'bigint'
-        ? `"${formatUsd(value)}"`
-        : value === undefined
-          ? ''
-          : stringify(value, { collectionStyle: 'flow' }).trim();
-    const off = config === undefined || value === undefined;
-    lines.push(off ? `  # ${name}: ${text}` : `  ${name}: ${text}`);
-  }
-  return `${lines.join('\n')}\n`.replace(/^(\w+:)$/gm, config ? '$1' : '# $1');
+  const sections = Map.groupBy(configKeys(), ({ path }) => path.split('.')[0]!);
+  const parts = [...sections].map(([section, keys]) => {
+    const lines = keys.map((key) => {
+      const value = redact(key.path, config ? lookUp(config, key.path) : key.default);
+      const line = `  ${key.path.split('.')[1]}: ${textOf(value)}`;
+      const isOff = config === undefined || value === undefined;
+      return { isOff, text: `  # ${key.description} (${key.env})\n${isOff ? line.replace('  ', '  # ') : line}` };
+    });
+    // A section without any value would be read as null.
+    const head = lines.every(({ isOff }) => isOff) ? `# ${section}:` : `${section}:`;
+    return [head, ...lines.map(({ text }) => text)].join('\n');
+  });
+  return `${parts.join('\n\n')}\n`;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'bigint') return `"${formatUsd(value)}"`;
+  return value === undefined ? '' : stringify(value, { collectionStyle: 'flow' }).trim();
 }

@@ -87,37 +87,30 @@ export const configSchema = z.strictObject({
         .describe(
           'Isolation levels that the operator allows. Where user namespaces are refused only `process` can be offered.',
         ),
-      images: z
-        .strictObject({
-          folders: z
-            .array(z.string().regex(/^\//, 'expected an absolute path'))
-            .default([])
-            .describe(
-              'Folders below which jobs may name images of this machine, `rootfs:/PATH` and `node-archive:/PATH`.',
-            ),
-          insecureRegistries: z
-            .array(z.string().min(1).max(255))
-            .default([])
-            .describe('Registries, `host` or `host:port`, that are asked without encryption and at any address.'),
-          mostGibibytes: z
-            .number()
-            .min(0.1)
-            .max(1_000_000)
-            .default(50)
-            .describe('Room for images on disk, GiB. Default 50.'),
-          pullSeconds: z
-            .int()
-            .min(10)
-            .max(86_400)
-            .default(1_800)
-            .describe('Longest time for bringing an image, seconds.'),
-        })
-        .prefault({})
-        .describe('Images of containers.'),
       hostNetwork: z.boolean().default(false).describe('Whether jobs may use the network of the host.'),
     })
     .prefault({})
     .describe('The agent on this machine.'),
+  images: z
+    .strictObject({
+      folders: z
+        .array(z.string().regex(/^\//, 'expected an absolute path'))
+        .default([])
+        .describe('Folders below which jobs may name images of this machine, `rootfs:/PATH` and `node-archive:/PATH`.'),
+      insecureRegistries: z
+        .array(z.string().min(1).max(255))
+        .default([])
+        .describe('Registries, `host` or `host:port`, that are asked without encryption and at any address.'),
+      mostGibibytes: z
+        .number()
+        .min(0.1)
+        .max(1_000_000)
+        .default(50)
+        .describe('Room for images on disk, GiB. Default 50.'),
+      pullSeconds: z.int().min(10).max(86_400).default(1_800).describe('Longest time for bringing an image, seconds.'),
+    })
+    .prefault({})
+    .describe('Images of containers.'),
   sessions: z
     .strictObject({
       lastSeconds: z

@@ -25,4 +25,5 @@ create table metapod_channels (
 create index metapod_channels_by_tenant on metapod_channels (tenant);
 create index metapod_channels_by_holder on metapod_channels (holder);
 create index metapod_channels_wanted on metapod_channels (node_id) where claimed_at is null;
+select solyx_tenant_policies('metapod_channels');
 revoke all on metapod_channels from solyx_app;

@@ -227,6 +227,14 @@ describe('backup and restore', () => {
         .map(({ name }) => name)
         .filter((name) => !inBackup.has(name))
         .sort(),
-    ).toEqual(['cmo_owners', 'feed_dirty', 'feed_horizons', 'metapod_sessions', 'schema_migrations']);
+    ).toEqual([
+      'cmo_owners',
+      'feed_dirty',
+      'feed_horizons',
+      'metapod_channels',
+      'metapod_sessions',
+      'monitoring_cursors',
+      'schema_migrations',
+    ]);
   });
 });

@@ -35,7 +35,10 @@ function refusal(run: () => unknown): SolyxError {
 describe('the configuration', () => {
   it('needs nothing', () => {
     const config = loadConfig({ env: { SOLYX_HOME: join(home, 'none') } });
-    expect(config).toMatchObject({ server: { host: '127.0.0.1', port: 8080 }, node: { isolation: ['sandbox'] } });
+    expect(config).toMatchObject({
+      server: { host: '127.0.0.1', port: 8080 },
+      node: { isolation: ['sandbox', 'container'] },
+    });
     expect(config.site.cpuPricePerHour).toBe(10_000n);
   });
 
