@@ -11,9 +11,6 @@
 import type { Enforcement, Launch } from '../supervisor/files.ts';
 import { type JobSecrets, noSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';
-import { prepareContainer } from './container/prepare.ts';
-import { prepareProcess } from './process.ts';
-import { prepareSandbox } from './sandbox.ts';
 import type { ProcessSet } from './watchdog.ts';
 
 export interface Prepared {
@@ -54,21 +51,22 @@ export interface Prepared {
 }
 
 /**
- * Makes directories, cgroup and wrapping for a launch; nothing runs yet.
+ * Makes directories, cgroup and wrapping for a launch; nothing runs yet. Only the level that is asked for is loaded: a
+ * supervisor's start is part of every job's start, and the others are half of its code.
  * @throws Error with a reason for the user when it cannot be started here
  */
-export function prepare(dir: string, launch: Launch, secrets: JobSecrets = noSecrets): Prepared {
+export async function prepare(dir: string, launch: Launch, secrets: JobSecrets = noSecrets): Promise<Prepared> {
   // An engine makes a group of its own.
   const isEngines = launch.container !== undefined && launch.container.driver.kind !== 'runtime';
   const cgroup = launch.enforcement === 'watchdog' || isEngines ? null : createCgroup(dir, launch);
   try {
     switch (launch.isolation) {
       case 'sandbox':
-        return prepareSandbox(dir, launch, cgroup, secrets);
+        return (await import('./sandbox.ts')).prepareSandbox(dir, launch, cgroup, secrets);
       case 'container':
-        return prepareContainer(dir, launch, cgroup, secrets);
+        return (await import('./container/prepare.ts')).prepareContainer(dir, launch, cgroup, secrets);
       case 'process':
-        return prepareProcess(dir, launch, cgroup, secrets);
+        return (await import('./process.ts')).prepareProcess(dir, launch, cgroup, secrets);
     }
   } catch (error) {
     if (cgroup !== null) removeCgroup(cgroup);

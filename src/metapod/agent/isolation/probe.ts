@@ -48,7 +48,7 @@ export async function tryLaunch(
   const launch = launchIn(dir);
   const level = launch.isolation;
   try {
-    const prepared = prepare(dir, launch);
+    const prepared = await prepare(dir, launch);
     const job = startJob(dir, prepared);
     job.out.resume();
     job.err.resume();
