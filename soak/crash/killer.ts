@@ -31,8 +31,6 @@ export class Killer {
   readonly records: KillRecord[] = [];
   /** Armed, and nobody came. */
   readonly unreached: FailpointName[] = [];
-  /** Attempts whose runtime was killed. */
-  readonly hurt = new Set<string>();
   readonly #stand: Stand;
   readonly #load: Load;
   readonly #random: Random;
@@ -105,10 +103,7 @@ export class Killer {
         return this.#keepers('podman');
       case 'runtime': {
         const boxed = stand.liveAttempts().filter(({ driver }) => driver !== null);
-        const processes = boxed.flatMap(({ attemptId }) => runtimesOf(attemptId).map((pid) => ({ pid, attemptId })));
-        const victims = this.#pick(processes);
-        for (const { attemptId } of victims) this.hurt.add(attemptId);
-        return victims.map(({ pid }) => pid);
+        return this.#pick(boxed.flatMap(({ attemptId }) => runtimesOf(attemptId)));
       }
       case 'database':
         return present(stand.databasePid());

@@ -1,6 +1,7 @@
 /** People who look into running jobs: each opens a channel and runs a command there, and leaves when it ends or is cut off. */
 import { WebSocket } from 'ws';
-import { encodeJson, frameTypes } from '../../src/common/channels/index.ts';
+import { overSocket } from '../../src/common/channels/index.ts';
+import { channelStreams } from '../../src/common/contract/agent/channels.ts';
 import { clientSubprotocol, type ExecStart, execPath } from '../../src/common/contract/channels.ts';
 
 const patienceMs = 15_000;
@@ -15,14 +16,21 @@ export function visit(url: string, apiKey: string, jobId: string): Promise<boole
     headers: { authorization: `Bearer ${apiKey}` },
     handshakeTimeout: patienceMs,
   });
-  const start: ExecStart = { type: 'start', command: ['sh', '-c', 'echo here; sleep 0.5'] };
-  socket.once('open', () => socket.send(encodeJson(frameTypes.control, 0, start)));
   return new Promise((done) => {
     const timer = setTimeout(() => socket.terminate(), patienceMs);
     socket.once('error', () => undefined);
     socket.once('close', (code) => {
       clearTimeout(timer);
       done(code === 1000);
+    });
+    socket.once('open', () => {
+      const { mux } = overSocket(socket, { onControl: () => undefined, onClosed: () => undefined });
+      mux.control({ type: 'start', command: ['sh', '-c', 'echo here; sleep 0.5'] } satisfies ExecStart);
+      for (const id of [channelStreams.stdout, channelStreams.stderr])
+        mux
+          .stream(id)
+          .on('error', () => undefined)
+          .resume();
     });
   });
 }
