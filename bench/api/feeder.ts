@@ -1,4 +1,5 @@
 /** Keeps the scheduler busy: a thousand jobs that fit, every second, as the intake would have written them. */
+import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
 import { withClient } from '../../src/common/database/connection.ts';
 import { type Database, withSystem } from '../../src/common/database/index.ts';
 import { DatabaseWake } from '../../src/common/events/index.ts';
@@ -20,17 +21,7 @@ export async function startFeeder(
   jobs: number,
 ): Promise<Feeder> {
   const wake = await DatabaseWake.start(db, silentLogger);
-  const spec = {
-    name: 'filler',
-    command: ['true'],
-    resources: { nodes: 1, cpu: 1, memory: 1_073_741_824, disk: 0, devices: [] },
-    isolation: 'sandbox',
-    network: 'none',
-    labels: {},
-    timeouts: {},
-    pricing: { option: 'any' },
-    secrets: [],
-  };
+  const spec = jobSpecSchema.parse({ name: 'filler', command: ['true'], resources: { cpu: 1, memory: '1GiB' } });
   const feed = () =>
     withSystem(db, async (tx) => {
       const ids = Array.from({ length: jobs }, () => newId('job'));

@@ -1,4 +1,5 @@
 /** A database as it is after a year: a million jobs of twenty tenants, and a fleet of ten thousand nodes. */
+import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
 import { withClient } from '../../src/common/database/connection.ts';
 import { makeKey } from '../../src/common/keys.ts';
 import type { BenchDatabase } from '../product/database.ts';
@@ -33,17 +34,12 @@ export async function addTenants(database: BenchDatabase, count: number): Promis
 
 /** Jobs in their final states, spread over the tenants, each with a label. */
 export async function addEndedJobs(database: BenchDatabase, tenants: readonly Tenant[], count: number): Promise<void> {
-  const spec = {
-    name: '',
+  const spec = jobSpecSchema.parse({
+    name: 'train',
     command: ['python', 'train.py', '--lr', '0.001'],
-    resources: { nodes: 1, cpu: 1, memory: 2_147_483_648, disk: 0, devices: [] },
-    labels: {},
+    resources: { cpu: 1, memory: '2GiB' },
     env: { WANDB_MODE: 'offline', EPOCHS: '10' },
-    timeouts: {},
-    retries: {},
-    secrets: [],
-    pricing: { option: 'any' },
-  };
+  });
   await withClient(database.admin, async (client) => {
     await client.query('set synchronous_commit = off');
     for (let from = 0; from < count; from += 100_000) {

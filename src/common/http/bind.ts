@@ -108,7 +108,8 @@ function run<R extends Route>(route: R, handler: Handler<R>) {
     }
     const { principal, params, query, body } = request;
     const answer = await handler({ principal, params, query, body, request, reply } as Call<R>);
-    if (answer === reply) return reply;
+    // A reply that was sent is a promise of nothing: awaited, it is no longer itself.
+    if (answer === reply || reply.sent) return reply;
     reply.code(route.status);
     return answer === undefined ? reply.send() : answer;
   };
