@@ -13,7 +13,7 @@ import type { ServerAddress } from './server-address.ts';
 
 const usage = `usage: main.ts --data-dir DIR (--server URL | --server-file FILE) [--token T | --token-file FILE]
   [--name NAME] [--label key=value]… [--isolation process,sandbox] [--host-network]
-  [--image-dir DIR]… [--insecure-registry HOST]… [--log-level LEVEL]
+  [--image-dir DIR]… [--insecure-registry HOST]… [--container-driver runtime|podman|docker]… [--log-level LEVEL]
 The join token may also come in SOLYX_JOIN_TOKEN, where other users of the machine do not see it.`;
 
 async function main(): Promise<number> {
@@ -28,6 +28,7 @@ async function main(): Promise<number> {
       label: { type: 'string', multiple: true },
       isolation: { type: 'string' },
       'image-dir': { type: 'string', multiple: true, default: [] },
+      'container-driver': { type: 'string', multiple: true },
       'insecure-registry': { type: 'string', multiple: true, default: [] },
       'host-network': { type: 'boolean' },
       'log-level': { type: 'string', default: 'info' },
@@ -55,11 +56,17 @@ async function main(): Promise<number> {
     labels,
     hostNetwork: values['host-network'] ?? false,
     images: { folders: values['image-dir'], insecureRegistries: values['insecure-registry'] },
+    ...(values['container-driver'] !== undefined && { containerDrivers: values['container-driver'].map(driverOf) }),
     ...(joinToken !== undefined && { joinToken }),
     ...(values.name !== undefined && { name: values.name }),
     ...(values.isolation !== undefined && { isolation: values.isolation.split(',') }),
   });
   return outcome === 'revoked' ? 3 : 0;
+}
+
+function driverOf(text: string): 'runtime' | 'podman' | 'docker' {
+  if (text === 'runtime' || text === 'podman' || text === 'docker') return text;
+  throw new SolyxError('config_invalid', `"${text}" is no driver; expected runtime, podman or docker.`);
 }
 
 function splitLabel(text: string): [string, string] {

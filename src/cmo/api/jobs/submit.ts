@@ -73,12 +73,14 @@ async function settled(deps: ApiDeps, principal: Principal, spec: JobSpec): Prom
 async function settle(tx: Tx, deps: ApiDeps, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
   await requireBundle(tx, principal, spec);
   const project = await findProject(tx, principal, spec);
-  const names = spec.secrets.map(({ name }) => name);
+  const forImage = spec.imageCredentials?.secret;
+  const names = [...spec.secrets.map(({ name }) => name), ...(forImage === undefined ? [] : [forImage])];
   const missing = await deps.secrets.missing(tx, principal.tenant.id, project.id, names);
   if (missing.length === 0) return project;
   throw new SolyxError('secret_missing', {
     issues: missing.map((name) => ({
-      at: `/secrets/${names.indexOf(name)}/name`,
+      at:
+        names.indexOf(name) < spec.secrets.length ? `/secrets/${names.indexOf(name)}/name` : '/imageCredentials/secret',
       message: `neither project ${project.name} nor the tenant has a secret "${name}"`,
     })),
   });

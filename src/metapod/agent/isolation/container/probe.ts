@@ -12,6 +12,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { type ContainerDriverChoice, type Launch, readJson, writeAtomic } from '../../supervisor/files.ts';
 import { cureFor, type LevelProbe, probeLaunch, tryLaunch } from '../probe.ts';
+import { trialInstallation } from './runtime.ts';
 import { writeStillProgram } from './still-program.ts';
 
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/libexec/docker'];
@@ -133,7 +134,7 @@ function makeTrial(dir: string, driver: ContainerDriverChoice, nodeBinary: strin
     ...probeLaunch('container', nodeBinary),
     container: {
       driver,
-      installation: 'probe',
+      installation: trialInstallation,
       imageKey: 'probe',
       rootfs,
       words: ['/still'],

@@ -6,6 +6,7 @@
  */
 import { chownSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { failpoint } from '../../../../common/failpoints.ts';
 import type { Launch } from '../../supervisor/files.ts';
 import type { JobSecrets } from '../../supervisor/secret-input.ts';
 import { type Cgroup, joinFiles, removeCgroup } from '../cgroup.ts';
@@ -21,6 +22,9 @@ import { hostId, idRange } from './id-range.ts';
 import { ociConfig } from './oci-config.ts';
 import { createdHook, firstDeviceGroup, type RuntimeScriptInput, stageScript, startedHook } from './runtime-script.ts';
 import { chooseStage, stageLines, writeEtc } from './stage.ts';
+
+/** What stands for the installation while a driver is tried. */
+export const trialInstallation = 'probe';
 
 /** @throws Error with a reason for the user when it cannot be started here */
 export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | null, secrets: JobSecrets): Prepared {
@@ -71,6 +75,8 @@ export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | nul
     deviceGroups,
     containerId: `solyx-${launch.attemptId}-${launch.rank}`,
   };
+  // A failpoint is for supervisors: an agent that tries its driver would be the first to come by.
+  const isTrial = container.installation === trialInstallation;
   /** Processes of the launcher that share the job's pid namespace, by their numbers there. */
   let ours = new Set<number>();
   return {
@@ -90,6 +96,7 @@ export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | nul
     },
     writable: directories.counted,
     enter(hostPid, insidePid, initPid) {
+      if (!isTrial) failpoint('container.before-enter');
       ours = new Set(listPids(`/proc/${initPid}/root/proc`).filter((pid) => pid !== insidePid));
       for (const file of cgroup === null ? [] : joinFiles(cgroup)) writeFileSync(file, String(hostPid));
       const staged = `/proc/${initPid}/root${stage}/secrets`;
@@ -97,6 +104,7 @@ export function prepareRuntime(dir: string, launch: Launch, cgroup: Cgroup | nul
         writeFileSync(join(staged, name), content, { mode: 0o400, flag: 'wx' });
         if (owner !== null) chownSync(join(staged, name), owner, owner);
       }
+      if (!isTrial) failpoint('container.after-enter');
     },
     processes(mainPid, initPid) {
       const inside = `/proc/${initPid ?? 0}/root/proc`;

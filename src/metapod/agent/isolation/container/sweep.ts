@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { failpoint } from '../../../../common/failpoints.ts';
 import type { ContainerDriverChoice } from '../../supervisor/files.ts';
+import { readStat } from '../../supervisor/process-identity.ts';
 import { machineView, planCgroup } from '../cgroup-plan.ts';
 import { engineEnvironment, engineWords, importedName, removeWords } from './engine.ts';
 import { labels } from './engine-arguments.ts';
+import { trialInstallation } from './runtime.ts';
 
 const run = promisify(execFile);
 const commandMs = 60_000;
@@ -44,6 +46,7 @@ export async function sweepContainers(
   const names = await listContainers(driver, installation);
   const kept = held();
   const orphans = names.filter((name) => !kept.has(name));
+  orphans.push(...(await listContainers(driver, trialInstallation)).filter(isAbandonedTrial));
   if (orphans.length === 0) return [];
   failpoint('container.before-sweep');
   const [program, ...flags] = engineWords(driver);
@@ -53,6 +56,12 @@ export async function sweepContainers(
     gone.push(name);
   }
   return gone;
+}
+
+/** A trial bears the number of the process that makes it, and takes seconds. */
+function isAbandonedTrial(name: string): boolean {
+  const pid = Number(/^solyx-probe-(\d+)-/.exec(name)?.[1] ?? process.pid);
+  return pid !== process.pid && readStat(pid) === null;
 }
 
 /**
