@@ -35,7 +35,7 @@ describe.skipIf(noBrowser)('the overview', () => {
     await submit('long', 'sleep 600');
     await submit('broken', 'exit 3');
     await page.reload();
-    const rows = page.getByRole('grid', { name: 'Last jobs' }).getByRole('row');
+    const rows = page.getByRole('table', { name: 'Last jobs' }).getByRole('row');
     await rows.filter({ hasText: 'broken' }).getByText('failed').waitFor();
     await rows.filter({ hasText: 'long' }).getByText('running').waitFor();
     await submit('third', 'exit 0');
@@ -128,7 +128,7 @@ describe.skipIf(noBrowser)('the overview', () => {
 
   it('fits a telephone', async () => {
     const page = await console.open('/', { viewport: { width: 360, height: 740 } });
-    await page.getByRole('list', { name: 'Last jobs' }).getByText('broken').waitFor();
+    await page.getByRole('table', { name: 'Last jobs' }).getByText('broken').waitFor();
     const overflow = await page.evaluate(() => document.querySelector('main')!.scrollWidth - innerWidth);
     expect(overflow).toBeLessThanOrEqual(0);
     await page.getByRole('button', { name: 'Open the menu' }).click();

@@ -20,12 +20,26 @@ const teal: MantineColorsTuple = [
   '#085a52',
 ];
 
+/** Neutral greys of the dark scheme, from text to the ground; those of tokens.css. */
+const dark: MantineColorsTuple = [
+  '#e6e9ec',
+  '#b1bac4',
+  '#8b949e',
+  '#6e7681',
+  '#424a53',
+  '#30363d',
+  '#252a30',
+  '#1b1f23',
+  '#14171a',
+  '#0d1013',
+];
+
 export const theme = createTheme({
   primaryColor: 'teal',
   primaryShade: { light: 8, dark: 3 },
   autoContrast: true,
   luminanceThreshold: 0.35,
-  colors: { teal },
+  colors: { teal, dark },
   fontFamily: "'Inter Variable', system-ui, sans-serif",
   fontFamilyMonospace: "'JetBrains Mono', ui-monospace, SFMono-Regular, Menlo, monospace",
   fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '20px' },

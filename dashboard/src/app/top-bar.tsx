@@ -1,11 +1,10 @@
 /** The slim bar above every page: whose data this is, search, whether it is live, time zone, theme. */
 import { ActionIcon } from '@mantine/core';
+import { SettingsMenu, UserMenu } from './bar-menu.tsx';
 import { CommandKeys } from './command-keys.tsx';
 import { LiveMark } from './live-mark.tsx';
 import { useSession } from './session.ts';
-import { SettingsMenu } from './settings-menu.tsx';
 import classes from './top-bar.module.css';
-import { UserMenu } from './user-menu.tsx';
 
 export function TopBar({ onMenu }: { readonly onMenu: () => void }) {
   const { me } = useSession();

@@ -1,12 +1,13 @@
 /** Who is signed in, and the way out. */
-import { ActionIcon, Menu } from '@mantine/core';
+import { Menu } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import type { ComponentProps } from 'react';
 import { request } from '../api/request.ts';
+import type { BarMenuContent } from './bar-menu.tsx';
 import { useSession } from './session.ts';
-import classes from './top-bar.module.css';
 
-export function UserMenu() {
+export default function UserMenu({ button }: ComponentProps<BarMenuContent>) {
   const { me } = useSession();
   const cache = useQueryClient();
   if (me === undefined) return null;
@@ -17,15 +18,8 @@ export function UserMenu() {
     location.assign('/');
   };
   return (
-    <Menu position="bottom-end" width={240}>
-      <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" size={36} aria-label="You">
-          <svg viewBox="0 0 20 20" className={classes.icon} aria-hidden="true">
-            <circle cx="10" cy="7" r="3.5" />
-            <path d="M3.5 17c.8-3.5 3.4-5 6.5-5s5.7 1.5 6.5 5" />
-          </svg>
-        </ActionIcon>
-      </Menu.Target>
+    <Menu defaultOpened position="bottom-end" width={240}>
+      <Menu.Target>{button}</Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>
           {me.user?.name ?? 'An API key'}

@@ -37,11 +37,12 @@ export async function readOverview(tx: Queryable, tenant: string, now: Date): Pr
   const usage = await usageSince(tx, tenant, midnight, now);
   return {
     ...jobs.counts,
-    countsCapped: jobs.capped || usage.capped,
+    countsCapped: jobs.capped,
     spendTodayUsd: formatUsd(usage.costMicroUsd),
     burnUsdPerHour: formatUsd(usage.burnMicroUsdPerHour),
     energyTodayKwh: usage.energyJoules / JOULES_PER_KWH,
     energySource: usage.energySource,
+    usageCapped: usage.capped,
     ...(await readFleetTotals(tx)),
     at: iso(now),
   };

@@ -22,7 +22,10 @@ beforeAll(async () => {
   await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
   await writeFile(join(root, 'package-lock.json'), '{}');
   await writeFile(join(root, 'dashboard', 'index.html'), page);
-  await writeFile(join(root, 'dashboard', 'src', 'main.ts'), `document.title = '${'solyx '.repeat(200)}';`);
+  await writeFile(
+    join(root, 'dashboard', 'src', 'main.ts'),
+    `document.title = '${'solyx '.repeat(200)}' + process.env.NODE_ENV;`,
+  );
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -39,6 +42,9 @@ describe('the build of the dashboard', () => {
     expect(folder).toBe(join(root, 'dashboard', 'dist', fingerprint(root)));
     const assets = await readdir(join(folder, 'assets'));
     expect(assets.filter((name) => name.endsWith('.js'))).toHaveLength(1);
+    const [script] = assets.filter((name) => name.endsWith('.js'));
+    // Of production, though this test run is not.
+    expect(await readFile(join(folder, 'assets', script!), 'utf8')).toContain('production');
     expect(assets.map((name) => name.split('.').at(-1)).sort()).toEqual(['br', 'gz', 'js']);
     const left = await readdir(join(root, 'dashboard', 'dist'));
     expect(left.sort()).toEqual([fingerprint(root), 'current'].sort());

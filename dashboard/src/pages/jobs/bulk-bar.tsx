@@ -15,7 +15,7 @@ interface BulkProps {
 /** Names that the question tells; the rest is a number. */
 const mostNames = 5;
 
-export function BulkBar({ rows, chosen, onDone }: BulkProps) {
+export default function BulkBar({ rows, chosen, onDone }: BulkProps) {
   const [done, setDone] = useState<number | null>(null);
   const jobs = rows.filter(({ id }) => chosen.has(id));
   const alive = jobs.filter(({ endedAt }) => endedAt === null);

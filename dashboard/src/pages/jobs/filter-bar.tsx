@@ -1,5 +1,5 @@
 /** The filters, as they stand in the address: each change is one. The name is taken over when typing pauses. */
-import { Button, Checkbox, Pill, Select, TextInput } from '@mantine/core';
+import { Button, Checkbox, NativeSelect, Pill, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
@@ -123,16 +123,13 @@ function ProjectFilter({ filters, onChange }: FilterProps) {
   ];
   if (names.length < 2 && filters.project === null) return null;
   return (
-    <Select
+    <NativeSelect
       size="xs"
       className={classes.select}
       aria-label="Project"
-      placeholder="Any project"
-      data={names}
-      value={filters.project}
-      onChange={(project) => onChange({ ...filters, project })}
-      clearable
-      searchable
+      data={[{ value: '', label: 'Any project' }, ...names]}
+      value={filters.project ?? ''}
+      onChange={(event) => onChange({ ...filters, project: event.currentTarget.value || null })}
     />
   );
 }
@@ -146,15 +143,15 @@ const times: readonly { value: Span; label: string }[] = [
 
 function TimeFilter({ filters, onChange }: FilterProps) {
   return (
-    <Select
+    <NativeSelect
       size="xs"
       className={classes.select}
       aria-label="Submitted"
-      placeholder="Any time"
-      data={times}
-      value={filters.since}
-      onChange={(since) => onChange({ ...filters, since: since as Span | null, from: null, to: null })}
-      clearable
+      data={[{ value: '', label: 'Any time' }, ...times]}
+      value={filters.since ?? ''}
+      onChange={(event) =>
+        onChange({ ...filters, since: (event.currentTarget.value || null) as Span | null, from: null, to: null })
+      }
     />
   );
 }

@@ -1,14 +1,13 @@
 /** Jobs: find them, watch them, act on many. */
 import { Button } from '@mantine/core';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Job } from '../../api/contract.ts';
 import { pageLoader } from '../../app/nouns.ts';
 import type { Search } from '../../app/search.ts';
 import { useSession } from '../../app/session.ts';
 import { DataTable } from '../../ui/data-table.tsx';
 import { Panel } from '../../ui/panel.tsx';
-import { BulkBar } from './bulk-bar.tsx';
 import { columns } from './columns.tsx';
 import { emptyText } from './empty.tsx';
 import { ExportMenu } from './export-menu.tsx';
@@ -18,6 +17,9 @@ import classes from './jobs.module.css';
 import { SavedViews } from './saved-views.tsx';
 import { useJobs } from './use-jobs.ts';
 import { useLook, ViewMenu } from './view-menu.tsx';
+
+// Dialogs are loaded when something is chosen.
+const BulkBar = lazy(() => import('./bulk-bar.tsx'));
 
 const rowId = (job: Job) => job.id;
 const rowName = (job: Job) => job.name;
@@ -93,7 +95,11 @@ export function Page() {
           )}
         </Panel>
       </div>
-      {chosen.size > 0 && <BulkBar rows={rows} chosen={chosen} onDone={() => setChosen(new Set())} />}
+      {chosen.size > 0 && (
+        <Suspense>
+          <BulkBar rows={rows} chosen={chosen} onDone={() => setChosen(new Set())} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -1,27 +1,20 @@
 /** Saved filters: open one, save these, delete one. */
-import { Button, CloseButton, Menu, Modal, TextInput } from '@mantine/core';
+import { Button, CloseButton, Menu } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { usePreference } from '../../app/preference.ts';
 import { type Filters, filterSearch, isFiltered } from './filters.ts';
 import classes from './jobs.module.css';
 import { areViews, putView, type SavedView, withoutView } from './views.ts';
 
+const SaveView = lazy(() => import('./save-view.tsx'));
 const noViews: readonly SavedView[] = [];
 
 export function SavedViews({ filters }: { readonly filters: Filters }) {
   const [views, setViews] = usePreference<readonly SavedView[]>('jobs.views', areViews, noViews);
   const [asking, { open, close }] = useDisclosure(false);
-  const [name, setName] = useState('');
   const navigate = useNavigate();
-  const save = (event: FormEvent) => {
-    event.preventDefault();
-    if (name.trim() === '') return;
-    setViews(putView(views, { name: name.trim(), search: filterSearch(filters) }));
-    setName('');
-    close();
-  };
   return (
     <>
       <Menu position="bottom-end" width={240}>
@@ -47,21 +40,14 @@ export function SavedViews({ filters }: { readonly filters: Filters }) {
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Modal opened={asking} onClose={close} title="Save these filters" closeButtonProps={{ 'aria-label': 'Close' }}>
-        <form onSubmit={save}>
-          <TextInput
-            label="Name"
-            description="Saved in this browser."
-            value={name}
-            maxLength={60}
-            onChange={(event) => setName(event.currentTarget.value)}
-            data-autofocus
+      <Suspense>
+        {asking && (
+          <SaveView
+            onClose={close}
+            onSave={(name) => setViews(putView(views, { name, search: filterSearch(filters) }))}
           />
-          <Button type="submit" mt="md" size="xs" disabled={name.trim() === ''}>
-            Save
-          </Button>
-        </form>
-      </Modal>
+        )}
+      </Suspense>
     </>
   );
 }

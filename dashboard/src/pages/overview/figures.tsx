@@ -11,6 +11,7 @@ import type { Overview } from './use-overview.ts';
 
 export function Figures({ figures }: { readonly figures: Overview }) {
   const count = (value: number) => (figures.countsCapped && value >= 10_000 ? '10 000+' : formatNumber(value));
+  const atLeast = figures.usageCapped ? '≥ ' : '';
   const starting = figures.starting > 0 ? `${count(figures.starting)} starting` : null;
   const stopping = figures.stopping > 0 ? `${count(figures.stopping)} stopping` : null;
   const measured = figures.energySource === 'measured' ? 'measured' : 'modelled from CPU time and device power';
@@ -37,13 +38,13 @@ export function Figures({ figures }: { readonly figures: Overview }) {
       />
       <Figure
         label="Spend today"
-        value={formatUsd(figures.spendTodayUsd)}
+        value={atLeast + formatUsd(figures.spendTodayUsd)}
         title={`$${figures.spendTodayUsd}, of what ran since 00:00 UTC, at the prices it started with`}
         detail={`${formatUsd(figures.burnUsdPerHour)}/h now`}
       />
       <Figure
         label="Energy today"
-        value={figures.energySource === null ? '–' : formatEnergy(figures.energyTodayKwh)}
+        value={figures.energySource === null ? '–' : atLeast + formatEnergy(figures.energyTodayKwh)}
         title={
           figures.energySource === null
             ? 'Nothing that uses energy has ended since 00:00 UTC'

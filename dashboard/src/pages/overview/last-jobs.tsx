@@ -1,7 +1,4 @@
 /** The newest jobs: mine, or everybody's of the tenant. */
-import { SegmentedControl } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useEffect } from 'react';
@@ -10,8 +7,10 @@ import { read } from '../../api/queries.ts';
 import { oneOf, usePreference } from '../../app/preference.ts';
 import { useLiveJobs, useLiveStatus } from '../../live/hooks.ts';
 import { patchJobs } from '../../live/patch.ts';
-import { type Column, DataTable } from '../../ui/data-table.tsx';
+import { Choice } from '../../ui/choice.tsx';
+import type { Column } from '../../ui/data-table.tsx';
 import { Panel } from '../../ui/panel.tsx';
+import { SimpleTable } from '../../ui/simple-table.tsx';
 import { JobStateMark } from '../../ui/state-mark.tsx';
 import { Duration, Time } from '../../ui/time.tsx';
 
@@ -70,15 +69,14 @@ export function LastJobs() {
       }}
       actions={
         <>
-          <SegmentedControl
-            size="xs"
+          <Choice
+            label="Whose jobs"
             value={whose}
-            onChange={(value) => setWhose(value === 'all' ? 'all' : 'mine')}
-            data={[
+            options={[
               { value: 'mine', label: 'Mine' },
               { value: 'all', label: 'Everybody’s' },
             ]}
-            aria-label="Whose jobs"
+            onChange={setWhose}
           />
           <Link to="/jobs" search={whose === 'mine' ? { mine: 'true' } : {}}>
             All jobs
@@ -86,7 +84,7 @@ export function LastJobs() {
         </>
       }
     >
-      {({ items }) => <DataTable label="Last jobs" columns={columns} rows={items} rowId={rowId} frame={false} />}
+      {({ items }) => <SimpleTable label="Last jobs" columns={columns} rows={items} rowId={rowId} />}
     </Panel>
   );
 }

@@ -15,7 +15,7 @@ export const overview = z
     succeededToday: count.describe('Ended since midnight UTC.'),
     failedToday: count,
     cancelledToday: count,
-    countsCapped: z.boolean().describe('A count reached 10,000 and was cut off there, or a sum is a lower bound.'),
+    countsCapped: z.boolean().describe('A count reached 10,000 and was cut off there.'),
     spendTodayUsd: usd.describe('Cost of what ran since midnight UTC, the part of it that lies after.'),
     burnUsdPerHour: usd.describe('What runs now, at its prices.'),
     energyTodayKwh: z.number().min(0).describe('Of ranks that ended; what runs has not reported its energy yet.'),
@@ -23,6 +23,7 @@ export const overview = z
       .enum(['measured', 'modelled'])
       .nullable()
       .describe('`modelled` when any part of it was; null: nothing ended.'),
+    usageCapped: z.boolean().describe('More was used than is added up at once: spend and energy are lower bounds.'),
     nodesReady: count.describe('The fleet is the installation’s, not the tenant’s.'),
     nodesTotal: count.describe('Not counting removed ones.'),
     devicesTotal: count.describe('Of nodes that are ready, like the four below.'),
