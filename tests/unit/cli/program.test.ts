@@ -44,6 +44,10 @@ describe('the command tree', () => {
       'job',
       'logs',
       'metrics',
+      'exec',
+      'shell',
+      'port-forward',
+      'cp',
       'cancel',
       'nodes',
       'sites',
@@ -54,15 +58,23 @@ describe('the command tree', () => {
       'logout',
       'whoami',
       'open',
+      'secrets',
+      'audit',
+      'notifications',
       'config',
       'agent',
+      'doctor',
+      'support-bundle',
+      'completion',
+      'backup',
+      'restore',
       'serve',
     ]);
   });
 
-  it('prints JSON on every command', () => {
+  it('prints JSON on every command, but for those whose output is the bytes of a job', () => {
     const without = leaves.filter(({ command }) => !command.options.some(({ long }) => long === '--json'));
-    expect(without.map(({ path }) => path)).toEqual([]);
+    expect(without.map(({ path }) => path)).toEqual(['solyx exec', 'solyx shell', 'solyx port-forward']);
   });
 
   it('describes every command, option and argument', () => {
