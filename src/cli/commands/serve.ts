@@ -9,7 +9,13 @@ import { print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
 
 /** Names of the components; a test holds them equal to those of main.ts, which is too heavy to load for a help text. */
-export const componentNames = ['api', 'tracker', 'scheduler', 'orchestrator', 'monitoring'] as const satisfies ComponentName[];
+export const componentNames = [
+  'api',
+  'tracker',
+  'scheduler',
+  'orchestrator',
+  'monitoring',
+] as const satisfies ComponentName[];
 
 interface ServeOptions {
   port?: number;
