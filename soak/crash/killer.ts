@@ -5,9 +5,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailpointName } from '../../src/common/failpoints.ts';
 import { until } from '../../tests/support/until.ts';
+import type { JobKind } from './jobs.ts';
 import type { Kill, Target } from './kills.ts';
 import type { Load } from './load.ts';
-import { places } from './places.ts';
+import { type Drivers, places } from './places.ts';
 import { childrenOf, guardiansOf, runtimesOf } from './processes.ts';
 import { type Random, randomOf } from './random.ts';
 import type { AgentName, Stand } from './stand.ts';
@@ -78,13 +79,24 @@ export class Killer {
   async #atMoment(target: Target, awayMs: number): Promise<boolean> {
     const stand = this.#stand;
     const sessions = await stand.sessions();
-    const victims = this.#victims(target);
+    const victims = await this.#await(target);
     if (victims.length === 0) return false;
     const database = stand.databasePid();
     for (const pid of victims) kill(pid);
     if (target === 'control-plane-starting') await this.#killStarting();
     await this.#recover('moment', target, sessions, awayMs, victims.includes(database ?? 0) ? database : undefined);
     return true;
+  }
+
+  /** Victims that only jobs bring are waited for. */
+  async #await(target: Target): Promise<number[]> {
+    const giveUpAt = performance.now() + (isKillable(target, this.#stand.drivers) ? patienceMs : 0);
+    for (let looks = 0; ; looks += 1) {
+      const victims = this.#victims(target);
+      if (victims.length > 0 || performance.now() > giveUpAt) return victims;
+      if (looks % wantEveryLooks === 0) this.#load.want(...(bringers[target] ?? []));
+      await pause(lookEveryMs);
+    }
   }
 
   #victims(target: Target): number[] {
@@ -191,6 +203,18 @@ export class Killer {
     return stand.answers();
   }
 }
+
+/** Jobs that bring victims. */
+const bringers: Readonly<Partial<Record<Target, readonly JobKind[]>>> = {
+  supervisor: ['long'],
+  runtime: ['boxed'],
+  'supervisor-and-guardian': ['boxed-gang'],
+};
+
+const isKillable = (target: Target, { first, second }: Drivers): boolean => {
+  if (target === 'supervisor-and-guardian') return first === 'podman' || second === 'podman';
+  return target !== 'runtime' || first !== null;
+};
 
 /** Whose death only their own attempt feels. */
 const ofAttempts: ReadonlySet<Target> = new Set(['supervisor', 'supervisor-and-guardian', 'runtime']);

@@ -84,10 +84,7 @@ export class Stand {
     this.#drivers = drivers;
     if (drivers.first !== null) {
       this.#made = makeImages(this.#images);
-      writeFileSync(
-        join(this.home, 'solyx.yaml'),
-        `node:\n  images:\n    folders: [${JSON.stringify(this.#images)}]\n`,
-      );
+      writeFileSync(join(this.home, 'solyx.yaml'), `images:\n  folders: [${JSON.stringify(this.#images)}]\n`);
     }
     await this.up();
     const site = (await this.client.listSites()).items[0]!;
