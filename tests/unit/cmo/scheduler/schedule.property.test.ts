@@ -15,7 +15,13 @@ const nodeArb = (id: string): fc.Arbitrary<NodeRow> =>
       presence: fc.constantFrom('ready', 'ready', 'ready', 'ready', 'lost', 'joining'),
       scheduling: fc.constantFrom('open', 'open', 'open', 'open', 'cordoned', 'draining'),
       health: fc.constantFrom('ok', 'ok', 'ok', 'degraded'),
-      isolation: fc.constantFrom(['process'], ['process', 'sandbox'], ['sandbox'], ['container']),
+      isolation: fc.constantFrom(
+        ['process'],
+        ['process', 'sandbox'],
+        ['sandbox'],
+        ['container'],
+        ['sandbox', 'container'],
+      ),
       hostNetwork: fc.boolean(),
       cpuMilli: fc.integer({ min: 0, max: 8000 }),
       usedCpuMilli: fc.integer({ min: 0, max: 4000 }),
@@ -46,22 +52,25 @@ const requestArb = fc.oneof(
 );
 const listArb = fc.array(requestArb, { minLength: 1, maxLength: 2 });
 
-const specArb = fc.record({
-  resources: fc.record({
-    cpu: fc.constantFrom(0.5, 1, 4),
-    memory: fc.constantFrom('1GiB', '4GiB'),
-    nodes: fc.constantFrom(1, 1, 1, 2, 3),
-    devices: fc.oneof(
-      fc.constant([]),
-      listArb,
-      fc.record({ anyOf: fc.array(listArb, { minLength: 1, maxLength: 2 }) }),
-    ),
-  }),
-  isolation: fc.constantFrom('process', 'sandbox'),
-  network: fc.constantFrom('none', 'none', 'host'),
-  priority: fc.integer({ min: -1, max: 1 }),
-  pricing: fc.constantFrom({}, {}, { maxPricePerHour: '3' }),
-});
+const specArb = fc
+  .record({
+    resources: fc.record({
+      cpu: fc.constantFrom(0.5, 1, 4),
+      memory: fc.constantFrom('1GiB', '4GiB'),
+      nodes: fc.constantFrom(1, 1, 1, 2, 3),
+      devices: fc.oneof(
+        fc.constant([]),
+        listArb,
+        fc.record({ anyOf: fc.array(listArb, { minLength: 1, maxLength: 2 }) }),
+      ),
+    }),
+    isolation: fc.constantFrom('process', 'sandbox'),
+    picture: fc.constantFrom({}, {}, { image: 'app' }),
+    network: fc.constantFrom('none', 'none', 'host'),
+    priority: fc.integer({ min: -1, max: 1 }),
+    pricing: fc.constantFrom({}, {}, { maxPricePerHour: '3' }),
+  })
+  .map(({ picture, ...spec }) => ({ ...spec, ...picture }));
 
 const jobsArb = fc
   .array(

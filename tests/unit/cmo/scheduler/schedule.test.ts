@@ -70,13 +70,21 @@ describe('where a job goes', () => {
 
   it('is explained with terms and units, and says when a stronger isolation is used', () => {
     const placement = placeOf(
-      [node('n1', { isolation: ['container'] }), node('n2', { presence: 'lost' })],
-      job('job_1'),
+      [node('n1', { isolation: ['sandbox'] }), node('n2', { presence: 'lost' })],
+      job('job_1', { isolation: 'process' }),
     )!;
     expect(placement.explanation).toMatchObject({ feasibleCount: 1, rejections: { presence: 1 }, round: 0 });
     const [candidate] = placement.explanation.candidates;
     expect(candidate!.terms).toContainEqual({ name: 'cpu_left', value: 15, unit: 'cores' });
-    expect(candidate!.terms.map(({ name }) => name)).toContain('isolation_container');
+    expect(candidate!.terms.map(({ name }) => name)).toContain('isolation_sandbox');
+  });
+
+  it('is a container for an image, and never one without', () => {
+    const nodes = [node('n1', { isolation: ['process', 'sandbox'] }), node('n2', { isolation: ['container'] })];
+    expect(placeOf(nodes, job('job_1', { image: 'alpine' }))!.ranks[0]!.nodeId).toBe('n2');
+    expect(placeOf(nodes, job('job_1'))!.ranks[0]!.nodeId).toBe('n1');
+    expect(placeOf(nodes.slice(1), job('job_1'))).toBeUndefined();
+    expect(placeOf(nodes.slice(0, 1), job('job_1', { image: 'alpine' }))).toBeUndefined();
   });
 });
 

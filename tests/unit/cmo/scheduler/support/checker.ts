@@ -48,6 +48,10 @@ export function canGive(
   return slots.length <= devices.length && assign(0, devices);
 }
 
+/** Without an image there is nothing to put into a container. */
+const isFor = (level: NodeRow['isolation'][number], job: PendingJob): boolean =>
+  level !== 'container' || !['process', 'sandbox'].includes(job.shape.isolation);
+
 /** Whether a node can ever take a rank of the job: state, isolation, network. */
 export function isOpenTo(node: NodeRow, job: PendingJob): boolean {
   const asked = isolationLevels.indexOf(job.shape.isolation);
@@ -55,7 +59,7 @@ export function isOpenTo(node: NodeRow, job: PendingJob): boolean {
     node.presence === 'ready' &&
     node.scheduling === 'open' &&
     node.health === 'ok' &&
-    node.isolation.some((level) => isolationLevels.indexOf(level) >= asked) &&
+    node.isolation.some((level) => isolationLevels.indexOf(level) >= asked && isFor(level, job)) &&
     (job.shape.network === 'none' || node.hostNetwork)
   );
 }
