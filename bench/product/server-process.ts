@@ -3,16 +3,25 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { BenchDatabase } from './database.ts';
+
+/** Since the last reset. */
+export interface ServerCost {
+  /** How late the event loop was, milliseconds. */
+  readonly loopDelayP99Ms: number;
+  readonly loopDelayMaxMs: number;
+  /** Processor cores that the process used, all threads. */
+  readonly cores: number;
+}
 
 export interface ServerProcess {
   readonly url: string;
   readonly adminKey: string;
   readonly pid: number;
-  /** Begins to measure how late the event loop is. */
-  resetLoopDelay(): void;
-  /** How late it was since then, milliseconds. */
-  loopDelay(): Promise<{ readonly loopDelayP99Ms: number; readonly loopDelayMaxMs: number }>;
+  /** Begins to measure what it costs. */
+  resetCost(): void;
+  cost(): Promise<ServerCost>;
   stop(): Promise<void>;
 }
 
@@ -24,7 +33,7 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const home = join(database.home, 'home');
   await mkdir(home, { recursive: true });
-  const child = fork(join(import.meta.dirname, 'server.ts'), [home, ...components], {
+  const child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [home, ...components], {
     env: { ...process.env, SOLYX_HOME: home, SOLYX_DATABASE_URL: database.url, ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -36,8 +45,8 @@ export async function startServer(
     url,
     adminKey: (await readFile(join(home, 'admin.key'), 'utf8')).trim(),
     pid: child.pid!,
-    resetLoopDelay: () => child.send('reset'),
-    async loopDelay() {
+    resetCost: () => child.send('reset'),
+    async cost() {
       const answer = once(child, 'message');
       child.send('read');
       return (await answer)[0];

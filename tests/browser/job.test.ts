@@ -59,7 +59,7 @@ describe.skipIf(noBrowser)('the job page', () => {
     const rows = loss.locator('tbody tr');
     const count = await until('points come by themselves', async () => {
       const now = await rows.count();
-      return now > 5 && now;
+      return now > 5 ? now : undefined;
     });
     await until('and more of them', async () => (await rows.count()) > count);
     const values = (await rows.locator('td').allTextContents()).map(Number);

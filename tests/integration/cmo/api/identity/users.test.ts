@@ -32,7 +32,6 @@ async function tenant(on = api) {
   return { ...made, key, ask };
 }
 type Tenant = Awaited<ReturnType<typeof tenant>>;
-
 async function invite(to: Tenant, email: string, role = 'member') {
   const answer = await to.ask('POST', '/v1/users', { email, role });
   expect(answer.status).toBe(201);
