@@ -160,6 +160,20 @@ describe('whatever a job writes', () => {
     expect(buckets.at(-1)!.step).toBe(2999 * 2 ** 40);
   });
 
+  it('points that cover several steps widen their series, and what falls into them later joins them', async () => {
+    await send(0, batch({ loss: [point(0, 4), point(9, 1)] }));
+    const wide = batch({}, { series: [{ name: 'loss', width: 8, points: [[16, at, 8, 0, 1, 8, 2]] }] });
+    await send(1, wide);
+    await send(2, batch({ loss: [point(1, 2), point(17, 2)] }));
+    const { width, buckets } = await points('loss');
+    expect(width).toBe(8);
+    expect(buckets.map(({ step, count }) => [step, count])).toEqual([
+      [0, 2],
+      [9, 1],
+      [16, 9],
+    ]);
+  });
+
   it('a rank has at most its series, and what has no room is counted', async () => {
     const many = (from: number) =>
       Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`series ${from + index}`, [point(0, 1)]]));

@@ -270,6 +270,7 @@ describe('event files of TensorBoard', () => {
       Buffer.concat([record(event({ step: 1, simple: { loss: 1 } })), Buffer.alloc(64, 7)]),
     );
     put('work/runs/events.out.tfevents.2', record(event({ step: 2, simple: { loss: 1 } })));
+    for (let round = 0; round < 3; round += 1) drain(false);
     drain();
     put('work/runs/events.out.tfevents.1', record(event({ step: 3, simple: { loss: 1 } })));
     expect(server.counts).toEqual({ loss: { 1: 1, 2: 1 } });
@@ -277,12 +278,13 @@ describe('event files of TensorBoard', () => {
   });
 
   it('of whatever number and name fit into a frame', () => {
-    for (let number = 0; number < 100; number += 1) {
-      const name = `events.out.tfevents.${number}${'"\\\u0001'.repeat(number)}`.slice(0, 200);
-      put(`work/runs/${name}`, record(event({ step: number, simple: { [`tag ${number}`]: 1 } })));
+    for (let number = 0; number < 60; number += 1) {
+      const odd = number % 2 === 0 ? '' : '"'.repeat(170);
+      put(`work/runs/events.out.tfevents.${number}${odd}`, record(event({ step: number, simple: { loss: 1 } })));
     }
+    drain(false);
     drain();
-    expect(Object.keys(server.counts).length).toBeGreaterThan(10);
+    expect(Object.keys(server.counts.loss!)).toHaveLength(30);
   });
 });
 
