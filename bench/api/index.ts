@@ -14,6 +14,7 @@ import type { Benchmark, BenchmarkCase, PeerValue } from '../harness.ts';
 import { startBenchDatabase } from '../product/database.ts';
 import { atRate, HttpLoad } from '../product/http-load.ts';
 import { startServer } from '../product/server-process.ts';
+import { meter } from '../start/processes.ts';
 import { percentile } from '../statistics.ts';
 import { spec } from '../submit/index.ts';
 import { startFeeder } from './feeder.ts';
@@ -86,14 +87,17 @@ async function measure(print: (line: string) => void): Promise<BenchmarkCase[]> 
       };
       await Promise.all([atRate(submitsPerSecond / 2, 4, submit), atRate(listsPerSecond, 4, list)]);
 
-      server.resetLoopDelay();
+      server.resetCost();
+      const postgres = meter({ isRoot: (command) => command.includes(`postgres -D ${database.home}`) });
+      const measured = performance.now();
       const told = Promise.race([once(people, 'message'), gone]);
       people.send('go');
       const [submitTook, listTook] = await Promise.all([
         atRate(submitsPerSecond, seconds, submit),
         atRate(listsPerSecond, seconds, list),
       ]);
-      const { loopDelayP99Ms, loopDelayMaxMs } = await server.loopDelay();
+      const { loopDelayP99Ms, loopDelayMaxMs, cores } = await server.cost();
+      const postgresCores = postgres().cpuSeconds / ((performance.now() - measured) / 1000);
       const placedPerSecond = await feeder.stop();
       const [live] = (await told) as [SocketsResult];
       const [load1] = loadavg();
@@ -135,6 +139,8 @@ async function measure(print: (line: string) => void): Promise<BenchmarkCase[]> 
         { case: 'event loop', metric: 'delay p99', unit: 'ms', ours: loopDelayP99Ms, peers: {}, bound: { atMost: 20 } },
         { case: 'event loop', metric: 'delay max', unit: 'ms', ours: loopDelayMaxMs, peers: {} },
         { case: 'meanwhile', metric: 'jobs placed', unit: '/s', ours: placedPerSecond, peers: {} },
+        { case: 'meanwhile', metric: 'cores used by the server', unit: '', ours: cores, peers: {} },
+        { case: 'meanwhile', metric: 'cores used by PostgreSQL', unit: '', ours: postgresCores, peers: {} },
         { case: 'meanwhile', metric: 'load average of the machine', unit: '', ours: load1!, peers: {} },
       ];
     } finally {

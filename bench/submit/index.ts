@@ -43,9 +43,9 @@ async function measure(): Promise<BenchmarkCase[]> {
     const perSecond = await asFastAsPossible(64, seconds, submit);
     const after = await written(database.admin);
     const jobs = accepted - began;
-    server.resetLoopDelay();
+    server.resetCost();
     const took = await atRate(rate, seconds, submit);
-    const { loopDelayP99Ms } = await server.loopDelay();
+    const { loopDelayP99Ms } = await server.cost();
     const missing = accepted - (await countJobs(database.admin));
     if (missing !== 0) throw new Error(`${missing} accepted jobs are not in the database`);
     return [
