@@ -57,14 +57,19 @@ function diskFinding(path: string): Finding {
   return free < littleDisk.warning ? warning('disk.free', found, cure) : ok('disk.free', found);
 }
 
-/** What jobs can be kept apart with here; builds a sandbox for `true` to find out. */
+/** What jobs can be kept apart with here; builds a sandbox and a container to find out. */
 export const checkIsolation: Check = async ({ config }) => {
-  const { probeIsolation } = await import('../../metapod/agent/index.ts');
+  const { probeContainer, probeIsolation } = await import('../../metapod/agent/index.ts');
   const { levels } = await probeIsolation(process.execPath);
-  const allowed = new Set<string>(config?.node.isolation ?? ['sandbox']);
+  const allowed = new Set<string>(config?.node.isolation ?? ['sandbox', 'container']);
+  // Engines take their time; what is not allowed is not tried.
+  if (allowed.has('container')) levels.push((await probeContainer(process.execPath, null)).probe);
   return levels.flatMap((level): Finding[] => {
     const check = `isolation.${level.level}`;
     if (!allowed.has(level.level)) return [skipped(check, 'The operator does not allow it (node.isolation).')];
+    // A machine without a runtime is a good node for all jobs that have no image.
+    if (!level.offered && level.level === 'container')
+      return [warning(check, `Jobs with an image cannot run here: ${level.why}.`, level.cure)];
     if (!level.offered) return [failed(check, `Jobs cannot run in it: ${level.why}.`, level.cure)];
     if (level.warnings.length === 0) return [ok(check, 'Jobs can run in it.')];
     return level.warnings.map((found) =>

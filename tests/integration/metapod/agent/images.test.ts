@@ -209,6 +209,10 @@ describe('an image from a registry', () => {
 
   it.each([
     ['holds something else than its hash', (bytes: Buffer) => Buffer.from(bytes).fill(0x20, 0, 4)],
+    [
+      'is another of the same length',
+      (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace('"Cmd":["x"]', '"Cmd":["y"]'), 'latin1'),
+    ],
     ['is longer than it says', (bytes: Buffer) => Buffer.concat([bytes, bytes])],
   ])('whose part %s is refused', async (_, spoil) => {
     const image = small('x');

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type ContainerDriverChoice, type Launch, readJson, writeAtomic } from '../../supervisor/files.ts';
 import { cureFor, type LevelProbe, probeLaunch, tryLaunch } from '../probe.ts';
 import { trialInstallation } from './runtime.ts';
@@ -65,12 +65,12 @@ export function adjusted(
 }
 
 /**
- * @param folder where the answer is remembered
+ * @param folder where the answer is remembered; null: nowhere
  * @param wanted drivers that the operator allows, in his order; default all, in ours
  */
 export async function probeContainer(
   nodeBinary: string,
-  folder: string,
+  folder: string | null,
   wanted?: readonly ContainerDriverChoice['kind'][],
 ): Promise<ContainerProbe> {
   const all = candidates();
@@ -81,10 +81,10 @@ export async function probeContainer(
     const cure = 'install runc (Debian, Ubuntu and RHEL: package runc)';
     return { probe: { level: 'container', offered: false, why, cure }, driver: null };
   }
-  const file = join(folder, 'container-probe.json');
+  const file = folder === null ? null : join(folder, 'container-probe.json');
   const fingerprint = fingerprintOf(allowed);
-  const known = readJson<{ fingerprint: string; answer: ContainerProbe }>(file);
-  if (known.kind === 'ok' && known.value.fingerprint === fingerprint) return known.value.answer;
+  const known = file === null ? null : readJson<{ fingerprint: string; answer: ContainerProbe }>(file);
+  if (known?.kind === 'ok' && known.value.fingerprint === fingerprint) return known.value.answer;
   const failures: string[] = [];
   let first: LevelProbe | undefined;
   const open = [...allowed];
@@ -97,8 +97,10 @@ export async function probeContainer(
     }
     if (probe.offered) {
       const answer = { probe, driver };
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeAtomic(file, JSON.stringify({ fingerprint, answer }), false);
+      if (file !== null) {
+        mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+        writeAtomic(file, JSON.stringify({ fingerprint, answer }), false);
+      }
       return answer;
     }
     first ??= probe;

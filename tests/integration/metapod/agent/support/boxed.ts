@@ -20,14 +20,9 @@ export async function findDriver(
   kind: ContainerDriverChoice['kind'],
 ): Promise<{ driver: ContainerDriverChoice; why: null } | { driver: null; why: string }> {
   if (noBusybox !== undefined) return { driver: null, why: noBusybox };
-  const folder = mkdtempSync(join(tmpdir(), 'solyx-test-driver-'));
-  try {
-    const { probe, driver } = await probeContainer(process.execPath, folder, [kind]);
-    if (driver !== null) return { driver, why: null };
-    return { driver: null, why: probe.offered ? '' : probe.why };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const { probe, driver } = await probeContainer(process.execPath, null, [kind]);
+  if (driver !== null) return { driver, why: null };
+  return { driver: null, why: probe.offered ? '' : probe.why };
 }
 
 /** Images on disk for one user, deleted after the file's tests. */
