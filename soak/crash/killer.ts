@@ -14,7 +14,7 @@ import { type Random, randomOf } from './random.ts';
 import type { AgentName, Stand } from './stand.ts';
 
 /** How long a failpoint may stay unreached before it is given up, ms. */
-const patienceMs = 20_000;
+const patienceMs = 45_000;
 const lookEveryMs = 20;
 /** Looks between jobs that are submitted to get there. */
 const wantEveryLooks = 150;
