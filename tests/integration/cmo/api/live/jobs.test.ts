@@ -142,7 +142,12 @@ describe('a subscription that was away', () => {
     const live = await api.live(api.adminKey);
     live.say({ op: 'subscribe', id: 's', topic: 'jobs', params: { ids: [id] }, since });
     await live.next('s', 'a snapshot', ({ type }) => type === 'snapshot');
-    expect(live.of('s').map(({ type }) => type).slice(0, 2)).toEqual(['reset', 'snapshot']);
+    expect(
+      live
+        .of('s')
+        .map(({ type }) => type)
+        .slice(0, 2),
+    ).toEqual(['reset', 'snapshot']);
     expect(live.of('s')[0]).toMatchObject({ reason: 'too_old' });
     live.close();
   });
