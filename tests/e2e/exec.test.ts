@@ -192,7 +192,8 @@ describe('what a command may', () => {
   it('nothing of the host: no files, no processes, no descriptors, no way to more', async () => {
     const { stdout, stderr } = await sh(
       [
-        `ls ${product.home} 2>&1 | head -1`,
+        // Cut in two, so that it stands in the answer only if something of the host does.
+        `ls ${product.home.slice(0, -3)}""${product.home.slice(-3)} 2>&1 | head -1 | sed "s/.*: //"`,
         'ls /proc/$(pgrep -o -x sh)/fd | tr "\\n" " "; echo; ls /proc/self/fd | tr "\\n" " "',
         'echo; pgrep -c solyx; cat /proc/1/environ 2>&1 | head -c 200',
         'unshare --user true && echo ESC""APE-user; unshare --mount true && echo ESC""APE-mount',
