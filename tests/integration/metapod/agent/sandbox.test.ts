@@ -330,9 +330,11 @@ describe('the host', () => {
       () => statSync(join(job.dir, FILES.root), { throwIfNoEntry: false }) === undefined,
     );
     // Groups of other users on the machine may not be entered; find says so and goes on.
-    const found = spawnSync('find', ['/sys/fs/cgroup', '-name', `*${job.launch.attemptId}*`], { encoding: 'utf8' });
-    expect(found.error).toBeUndefined();
-    expect(found.stdout).toBe('');
+    await until('its groups are gone, which is the last that a supervisor does', () => {
+      const found = spawnSync('find', ['/sys/fs/cgroup', '-name', `*${job.launch.attemptId}*`], { encoding: 'utf8' });
+      expect(found.error).toBeUndefined();
+      return found.stdout === '';
+    });
   });
 
   it('is told which levels it can offer, and what would cure the rest', async () => {
