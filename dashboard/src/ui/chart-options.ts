@@ -1,7 +1,7 @@
 /** How uPlot draws our charts: axes, grid, gaps, dashes and hatching. */
 import uPlot from 'uplot';
 import type { ChartSeries } from './chart-data.ts';
-import { formatNumber, type Zone } from './format.ts';
+import { formatInstant, formatNumber, type Zone } from './format.ts';
 
 interface ChartLook {
   readonly series: readonly ChartSeries[];
@@ -39,12 +39,23 @@ export function chartOptions(look: ChartLook): uPlot.Options {
       y: { range: (_plot, low, high) => yRange(low, high, fromZero) },
     },
     axes: [
-      { ...axis, ...(xUnit !== undefined && { values: (_plot, splits) => splits.map(formatNumber) }) },
+      {
+        ...axis,
+        values: (_plot, splits, _axis, _space, step) =>
+          splits.map((at) => (xUnit === undefined ? clockLabel(at, step, zone) : formatNumber(at))),
+      },
       { ...axis, size: 56, values: (_plot, splits) => splits.map(formatNumber) },
     ],
     series: [{}, ...series.map(toSeries)],
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] },
   };
+}
+
+/** An instant as an axis has room for it: the day, hours and minutes, or with seconds, by what lies between two labels. */
+export function clockLabel(seconds: number, stepSeconds: number, zone: Zone): string {
+  const full = formatInstant(seconds * 1000, zone);
+  if (stepSeconds >= 86_400) return full.slice(5, 10);
+  return stepSeconds >= 60 ? full.slice(11, 16) : full.slice(11, 19);
 }
 
 function toSeries(one: ChartSeries, index: number): uPlot.Series {
