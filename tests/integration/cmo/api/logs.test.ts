@@ -90,6 +90,8 @@ describe('reading a log', () => {
       lines: [],
       nextLine: 0,
       complete: false,
+      end: 0,
+      removedAt: null,
     });
   });
 

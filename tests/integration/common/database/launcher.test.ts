@@ -83,7 +83,7 @@ test('a fresh home gets an engine, a data directory and a server that listens on
     );
     return Object.fromEntries(rows.map((row) => [row.name, row.setting]));
   });
-  expect(shown).toEqual({ listen_addresses: '', max_connections: '200', autovacuum_naptime: '5' });
+  expect(shown).toEqual({ listen_addresses: '', max_connections: '200', autovacuum_naptime: '20' });
   expect((await stat(server.admin.host!)).mode & 0o777).toBe(0o700);
 });
 
