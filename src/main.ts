@@ -290,7 +290,10 @@ async function serve(
       local = await listenLocally(app);
       if (group.includes('api')) services.localUrl = local.url;
     }
-    if (group.includes('api')) services.channels.url = addressForServers(url);
+    if (group.includes('api')) {
+      services.channels.url = addressForServers(url);
+      if (tls) services.channels.certificate = () => loadTls(tls).cert;
+    }
   }
   return urls;
 }

@@ -65,7 +65,12 @@ export async function openChannel(deps: ApiDeps, ask: ChannelAsk): Promise<OpenC
   const startedAt = deps.clock.monotonicMs();
   const arrives = hub.wait(id, ask.gone);
   await withSystem(db, async (tx) => {
-    await insertChannel(tx, row, { id: hub.id, url: hub.url }, deps.channelTimings?.mostOfTenant);
+    await insertChannel(
+      tx,
+      row,
+      { id: hub.id, url: hub.url, certificate: hub.certificate() },
+      deps.channelTimings?.mostOfTenant,
+    );
     const data = { channel: id, attempt: place.attempt, rank: place.rank, node: place.nodeId, ...ask.about };
     await recordAudit(tx, { principal, action: `job.${wish.kind}`, subject, data, request });
   });

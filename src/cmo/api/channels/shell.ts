@@ -62,12 +62,10 @@ async function run(deps: ApiDeps, held: HeldChannels, kind: Kind, opened: Opened
   try {
     const start = readStart(kind, await early.first());
     const jobId = pathSegment(request, paths[kind], 'id');
-    // A ticket that was made for one job opens no other.
-    if (about.jobId !== undefined && about.jobId !== jobId)
-      throw new SolyxError('forbidden', 'The ticket is for another job.');
+    holdToTicket(about, jobId, start);
     const ip = request.socket.remoteAddress ?? '';
     const channel = await openChannel(deps, { principal, jobId, ip, gone: gone.signal, ...start });
-    join(held, channel, socket, early);
+    join(held, channel, socket, early, about.port);
   } catch (error) {
     const { code, detail = '', status } = asSolyxError(error);
     if (status >= 500 && code === 'internal') deps.logger.error({ err: error }, 'a channel could not be opened');
@@ -93,6 +91,17 @@ function readStart(kind: Kind, message: Buffer | undefined): Start {
 const notStarted = (why = 'none came in time') =>
   new SolyxError('bad_request', `The first frame must be \`start\`: ${why}.`);
 
+/** A ticket that was made for one thing opens no other. @throws forbidden */
+function holdToTicket(about: OpenedSocket['about'], jobId: string, { rank, attempt, wish }: Start): void {
+  const command = wish.kind === 'exec' ? wish.command : undefined;
+  const isOther =
+    (about.jobId !== undefined && about.jobId !== jobId) ||
+    (about.rank !== undefined && about.rank !== rank) ||
+    (about.attempt !== undefined && about.attempt !== attempt) ||
+    (about.command !== undefined && JSON.stringify(about.command) !== JSON.stringify(command));
+  if (isOther) throw new SolyxError('forbidden', 'The ticket was made for something else.');
+}
+
 /** Says why and closes. */
 function refuse(socket: WebSocket, code: string, detail: string, closeCode: number): void {
   sayError(socket, code, detail);
@@ -103,8 +112,17 @@ function sayError(socket: WebSocket, code: string, detail: string): void {
   socket.send(encodeJson(frameTypes.control, 0, { type: 'error', code, detail: detail.slice(0, 4000) }));
 }
 
-/** Passes frames between client and agent until one of them, or their right to, is gone. */
-function join(held: HeldChannels, channel: OpenChannel, client: WebSocket, early: EarlyMessages): void {
+/**
+ * Passes frames between client and agent until one of them, or their right to, is gone.
+ * @param onlyPort that a ticket was made for; undefined: any
+ */
+function join(
+  held: HeldChannels,
+  channel: OpenChannel,
+  client: WebSocket,
+  early: EarlyMessages,
+  onlyPort: number | undefined,
+): void {
   const { agent } = channel;
   const account = new Account();
   let why: string | undefined;
@@ -122,6 +140,13 @@ function join(held: HeldChannels, channel: OpenChannel, client: WebSocket, early
         if (frame === undefined) {
           closeSocket(from === 'a' ? client : agent, 1002, 'a message is no frame');
           return false;
+        }
+        if (from === 'a' && frame.type === frameTypes.open && onlyPort !== undefined) {
+          const asked = forwardOpen.safeParse(parseJson(frame.payload));
+          if (asked.data?.port !== onlyPort) {
+            refuse(client, 'forbidden', `The ticket was made for port ${onlyPort}.`, channelCloseCodes.ended);
+            return false;
+          }
         }
         if (frame.type === frameTypes.data) moved();
         account.note(from, frame.type, frame.payload);

@@ -5,6 +5,7 @@
  * it, so of two who show the same ticket, at whichever replica, one gets in.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { clientSubprotocol } from '../../../common/contract/channels.ts';
 import { liveProtocol, type TicketPurpose, ticketProtocolPrefix } from '../../../common/contract/live.ts';
 import type { TicketAbout } from '../../../common/contract/routes/live.ts';
 import { withTenant } from '../../../common/database/index.ts';
@@ -49,7 +50,8 @@ export function ticketHandlers({ db }: Pick<ApiDeps, 'db'>): Handlers<'createLiv
         const detail = `This key has ${mostOpen} tickets that nobody took.`;
         throw new SolyxError('rate_limited', { detail, retryAfterSeconds: ticketSeconds });
       }
-      return { ticket, protocol: liveProtocol, purpose: body.purpose, expiresAt: iso(row.expires_at) };
+      const protocol = body.purpose === 'live' ? liveProtocol : clientSubprotocol;
+      return { ticket, protocol, purpose: body.purpose, expiresAt: iso(row.expires_at) };
     },
   };
 }

@@ -18,6 +18,8 @@ export class ChannelHub {
   readonly id: string;
   /** Where other servers of the installation reach this process; undefined until it listens. */
   url: string | undefined;
+  /** The certificate (PEM) that it shows them; undefined for plain HTTP. Asked anew for each channel, for it may be renewed. */
+  certificate: () => string | undefined = () => undefined;
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(id: string) {

@@ -37,15 +37,15 @@ export const mostOfTenant = 64;
 export async function insertChannel(
   tx: Transaction,
   row: ChannelRow,
-  holder: { readonly id: string; readonly url: string | undefined },
+  holder: { readonly id: string; readonly url: string | undefined; readonly certificate: string | undefined },
   most: number = mostOfTenant,
 ): Promise<void> {
   // Two that count at once would both find room.
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('channels ' || $1, 0))`, [row.tenant]);
   const { rowCount } = await tx.query(
-    `insert into metapod_channels (id, tenant, job_id, attempt_id, rank, token, node_id, kind, key_id, holder, holder_url, lease_until)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + make_interval(secs => $12)
-     where (select count(*) from metapod_channels where tenant = $2 and lease_until > now()) < $13`,
+    `insert into metapod_channels (id, tenant, job_id, attempt_id, rank, token, node_id, kind, key_id, holder, holder_url, holder_certificate, lease_until)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13)
+     where (select count(*) from metapod_channels where tenant = $2 and lease_until > now()) < $14`,
     [
       row.id,
       row.tenant,
@@ -58,6 +58,7 @@ export async function insertChannel(
       row.keyId,
       holder.id,
       holder.url ?? null,
+      holder.certificate ?? null,
       channelLeaseSeconds,
       most,
     ],
@@ -116,15 +117,15 @@ export async function claimChannel(
   channelId: string,
   nodeId: string,
   relayHash: Buffer,
-): Promise<{ holder: string; holderUrl: string | null } | undefined> {
-  const { rows } = await db.query<{ holder: string; holder_url: string | null }>(
+): Promise<{ holder: string; holderUrl: string | null; certificate: string | null } | undefined> {
+  const { rows } = await db.query<{ holder: string; holder_url: string | null; holder_certificate: string | null }>(
     `update metapod_channels set claimed_at = now(), relay_hash = $3
      where id = $1 and node_id = $2 and claimed_at is null and created_at > now() - make_interval(secs => $4)
-     returning holder, holder_url`,
+     returning holder, holder_url, holder_certificate`,
     [channelId, nodeId, relayHash, claimSeconds],
   );
   const row = rows[0];
-  return row && { holder: row.holder, holderUrl: row.holder_url };
+  return row && { holder: row.holder, holderUrl: row.holder_url, certificate: row.holder_certificate };
 }
 
 /** Whether a server may hand this channel to its holder; true once. */
@@ -145,13 +146,15 @@ export interface ChannelFate {
 /** Renews the leases of a holder's channels and says of each what became of its attempt. */
 export async function renewChannels(db: Queryable, holder: string, ids: readonly string[]): Promise<ChannelFate[]> {
   const { rows } = await db.query<{ id: string; ended: boolean; newest: boolean }>(
-    `with mine as (
+    // Looked at several times a second; written only now and then.
+    `with renewed as (
        update metapod_channels set lease_until = now() + make_interval(secs => $3)
-       where holder = $1 and id = any($2::text[]) returning id, attempt_id, rank, token
+       where holder = $1 and id = any($2::text[]) and lease_until < now() + make_interval(secs => $3 * 3.0 / 4)
      )
      select m.id, a.state = 'ended' or coalesce(r.state = 'ended', true) as ended, j.newest_token = m.token as newest
-     from mine m join cmo_attempts a on a.id = m.attempt_id join cmo_jobs j on j.id = a.job_id
-     left join cmo_attempt_ranks r on r.attempt_id = m.attempt_id and r.rank = m.rank`,
+     from metapod_channels m join cmo_attempts a on a.id = m.attempt_id join cmo_jobs j on j.id = a.job_id
+     left join cmo_attempt_ranks r on r.attempt_id = m.attempt_id and r.rank = m.rank
+     where m.holder = $1 and m.id = any($2::text[])`,
     [holder, [...ids], channelLeaseSeconds],
   );
   const found = new Map(rows.map((row) => [row.id, row]));

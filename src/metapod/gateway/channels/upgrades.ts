@@ -65,7 +65,7 @@ export function serveAgentChannels(app: FastifyInstance, { db, hub, logger }: Ch
       return;
     }
     if (claimed.holderUrl === null) return refuseUpgrade(socket, 410, 'Gone');
-    const relay = await connectRelay(claimed.holderUrl, id, proof);
+    const relay = await connectRelay(claimed.holderUrl, claimed.certificate, id, proof);
     server.handleUpgrade(request, socket, head, (agent) => {
       watchSilence(agent);
       watchSilence(relay);
@@ -103,7 +103,12 @@ export function serveRelayedChannels(app: FastifyInstance, { db, hub, logger }: 
 }
 
 /** @throws Error when the holder does not answer or does not want the channel */
-function connectRelay(holderUrl: string, channelId: string, proof: string): Promise<WebSocket> {
+function connectRelay(
+  holderUrl: string,
+  certificate: string | null,
+  channelId: string,
+  proof: string,
+): Promise<WebSocket> {
   const url = `${holderUrl.replace(/^http/, 'ws')}${relayPath.replace(':id', channelId)}`;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, channelSubprotocol, {
@@ -111,6 +116,12 @@ function connectRelay(holderUrl: string, channelId: string, proof: string): Prom
       maxPayload: mostFrameBytes,
       handshakeTimeout: relayHandshakeMs,
       perMessageDeflate: false,
+      // Exactly this certificate, under whatever name: the row is what we trust.
+      ...(certificate !== null && {
+        ca: [certificate],
+        allowPartialTrustChain: true,
+        checkServerIdentity: () => undefined,
+      }),
     });
     socket.once('error', reject);
     socket.once('open', () => {

@@ -52,7 +52,13 @@ export interface Answer {
 const preview: Preview = { startsNow: true, reason: null, message: 'It would start now.', rejections: {} };
 
 export async function startApi(
-  options: { http?: Partial<HttpOptions>; poolSize?: number; identity?: Partial<ApiDeps['identity']> } = {},
+  options: {
+    http?: Partial<HttpOptions>;
+    poolSize?: number;
+    identity?: Partial<ApiDeps['identity']>;
+    /** Limits of channels into jobs. */
+    channels?: NonNullable<ApiDeps['channelTimings']>;
+  } = {},
 ): Promise<TestApi> {
   const database = await createTestDatabase({ poolSize: options.poolSize ?? 8 });
   const { db } = database;
@@ -74,6 +80,7 @@ export async function startApi(
     }),
     identity: { sessions: { lastSeconds: 604_800, idleSeconds: 86_400 }, ...options.identity },
     channels: new ChannelHub('test'),
+    ...(options.channels && { channelTimings: options.channels }),
     preview: async () => preview,
   };
   const app = await createHttpServer({
