@@ -122,7 +122,7 @@ export const metricRoutes = {
         )
         .describe('In the order in which the jobs were asked for; those without the metric are left out.'),
     }),
-    errors: [],
+    errors: ['not_found'],
   }),
   getJobTelemetry: defineRoute('getJobTelemetry', {
     summary: 'Read what the devices and nodes of a job measured while an attempt ran',

@@ -48,7 +48,7 @@ export const secretRoutes = {
     status: 200,
     answer: 'json',
     response: list(secret),
-    errors: ['cursor_invalid'],
+    errors: ['not_found', 'cursor_invalid'],
   }),
   removeSecret: defineRoute('removeSecret', {
     summary: 'Delete a secret; jobs that ask for it do not start any more',
