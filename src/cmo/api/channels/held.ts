@@ -22,7 +22,7 @@ export interface ChannelTimings {
   readonly mostOfTenant?: number;
 }
 
-export const defaultChannelTimings: ChannelTimings = { idleSeconds: 7_200, totalSeconds: 86_400, copyIdleSeconds: 60 };
+export const defaultChannelTimings: ChannelTimings = { idleSeconds: 7_200, totalSeconds: 86_400, copyIdleSeconds: 300 };
 
 /** Why a channel is ended from here. */
 export interface Ending {

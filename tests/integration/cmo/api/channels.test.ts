@@ -71,6 +71,29 @@ describe('a channel', () => {
     expect(Buffer.concat(client.data).equals(Buffer.alloc(60_000, 7))).toBe(true);
   });
 
+  it('that is waited for is handed to its holder by nobody who cannot prove that he may', async () => {
+    const job = await place();
+    const client = await exec(job);
+    const id = await until('a channel is wanted', async () => {
+      const { rows } = await query('select id from metapod_channels where node_id = $1', [job.nodeId]);
+      return (rows[0] as { id: string } | undefined)?.id;
+    });
+    for (const proof of ['x'.repeat(43), api.adminKey, job.nodeToken]) {
+      const socket = new WebSocket(`${api.origin.replace('http', 'ws')}/v1/relay/channels/${id}`, 'solyx.channel.v1', {
+        headers: { authorization: `Bearer ${proof}` },
+      });
+      socket.on('error', () => {});
+      const status = await new Promise((done) => {
+        socket.once('unexpected-response', (_request, response) => done(response.statusCode));
+        socket.once('open', () => done(101));
+      });
+      expect(status).toBe(404);
+    }
+    const { agent } = await come(job);
+    agent.close(1000);
+    await until('the client is told', () => client.closed);
+  });
+
   it('belongs to its node, and is taken once', async () => {
     const job = await place();
     const stranger = await place();
@@ -207,6 +230,28 @@ describe('limits', () => {
     expect(await busy.error()).toBe('channel_timeout');
     clearInterval(timer);
     expect(performance.now() - began).toBeGreaterThan(2_500);
+  }, 20_000);
+
+  it('an agent that sends without credit to a client that does not read is not read either', async () => {
+    const job = await place();
+    const client = await exec(job);
+    const { agent } = await come(job);
+    client.socket.pause();
+    const frame = encodeFrame(frameTypes.data, 2, Buffer.alloc(60_000));
+    for (let n = 0; n < 1_000; n += 1) agent.send(frame);
+    // Sockets of the system take some; all the rest stays with the agent.
+    let before = -1;
+    const held = await until('the server has stopped reading', async () => {
+      await query('select pg_sleep(0.3)');
+      const now = agent.bufferedAmount;
+      if (now === before) return now;
+      before = now;
+      return undefined;
+    });
+    expect(held).toBeGreaterThan(30_000_000);
+    agent.terminate();
+    client.socket.terminate();
+    await until('nothing is left', async () => (await openRows(job)) === 0);
   }, 20_000);
 
   it('what is no frame, no start, or text ends the channel and nothing else', async () => {
