@@ -86,6 +86,6 @@ describe('a client without a server', () => {
   it('wants a key of its own for a server elsewhere', async () => {
     const result = await product.run(['jobs'], { env: { SOLYX_URL: 'https://solyx.example.net' } });
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain('Set SOLYX_API_KEY');
+    expect(result.stderr).toContain('set SOLYX_API_KEY');
   });
 });
