@@ -69,15 +69,12 @@ describe.skipIf(noBrowser)('the story', () => {
     await state(page, 'running');
 
     await page.getByRole('tab', { name: 'Terminal' }).click();
-    await page.getByRole('tabpanel').locator('textarea').focus();
-    await until(
-      'the shell answers',
-      async () => {
-        await page.keyboard.type('echo here-$((6*7))\n');
-        return ((await page.getByRole('tabpanel').textContent()) ?? '').includes('here-42');
-      },
-      45_000,
-    );
+    await page.getByRole('button', { name: 'Open a shell' }).click();
+    const shell = page.locator('.xterm-rows');
+    await until('the shell has a prompt', async () => /[$#]/.test((await shell.textContent()) ?? ''), 30_000);
+    await page.keyboard.type('echo here-$((6*7))');
+    await page.keyboard.press('Enter');
+    await until('the shell answers', async () => ((await shell.textContent()) ?? '').includes('here-42'), 30_000);
     await screenshot(page, 'story-shell', { dark: true });
 
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
