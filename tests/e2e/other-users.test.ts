@@ -32,6 +32,6 @@ describe('for somebody without root, without HOME and with a strange umask', () 
     expect(result.code, `${result.stderr}\n${product.output}\n${product.log('agent')}`).toBe(0);
     expect(result.stdout).toMatch(/validation loss/i);
     const { items } = await product.json<{ items: { isolation: string[] }[] }>(['nodes']);
-    expect(items.map(({ isolation }) => isolation)).toEqual([['sandbox']]);
+    expect(items[0]!.isolation).toContain('sandbox');
   }, 120_000);
 });
