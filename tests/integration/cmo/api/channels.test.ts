@@ -31,6 +31,8 @@ import {
   portOf,
   query,
   say,
+  statusOf,
+  wanted,
 } from './support/channel-stand.ts';
 
 describe('a channel', () => {
@@ -74,20 +76,9 @@ describe('a channel', () => {
   it('that is waited for is handed to its holder by nobody who cannot prove that he may', async () => {
     const job = await place();
     const client = await exec(job);
-    const id = await until('a channel is wanted', async () => {
-      const { rows } = await query('select id from metapod_channels where node_id = $1', [job.nodeId]);
-      return (rows[0] as { id: string } | undefined)?.id;
-    });
+    const id = await wanted(job);
     for (const proof of ['x'.repeat(43), api.adminKey, job.nodeToken]) {
-      const socket = new WebSocket(`${api.origin.replace('http', 'ws')}/v1/relay/channels/${id}`, 'solyx.channel.v1', {
-        headers: { authorization: `Bearer ${proof}` },
-      });
-      socket.on('error', () => {});
-      const status = await new Promise((done) => {
-        socket.once('unexpected-response', (_request, response) => done(response.statusCode));
-        socket.once('open', () => done(101));
-      });
-      expect(status).toBe(404);
+      expect(await statusOf(`${api.origin.replace('http', 'ws')}/v1/relay/channels/${id}`, proof)).toBe(404);
     }
     const { agent } = await come(job);
     agent.close(1000);
@@ -98,19 +89,12 @@ describe('a channel', () => {
     const job = await place();
     const stranger = await place();
     const client = await exec(job);
-    const { id, agent } = await come(job);
-    const statusFor = (token: string) =>
-      new Promise<number>((done) => {
-        const socket = new WebSocket(`ws://127.0.0.1:${portOf(near)}/v1/agent/channels/${id}`, 'solyx.channel.v1', {
-          headers: { authorization: `Bearer ${token}` },
-        });
-        socket.on('error', () => {});
-        socket.once('unexpected-response', (_request, response) => done(response.statusCode!));
-        socket.once('open', () => done(101));
-      });
-    expect(await statusFor(job.nodeToken)).toBe(404);
+    const id = await wanted(job);
+    const statusFor = (token: string) => statusOf(`ws://127.0.0.1:${portOf(near)}/v1/agent/channels/${id}`, token);
     expect(await statusFor(stranger.nodeToken)).toBe(404);
     expect(await statusFor(api.adminKey)).toBe(401);
+    const { agent } = await come(job);
+    expect(await statusFor(job.nodeToken)).toBe(404);
     agent.close(1000);
     await until('the client is told', () => client.closed);
   });
@@ -222,7 +206,9 @@ describe('limits', () => {
     const job = await place();
     const idle = await exec(job);
     await come(job);
+    const quiet = performance.now();
     expect(await idle.error()).toBe('channel_timeout');
+    expect(performance.now() - quiet).toBeLessThan(2_500);
     const busy = await exec(job);
     const { agent } = await come(job);
     const began = performance.now();
@@ -240,15 +226,14 @@ describe('limits', () => {
     const frame = encodeFrame(frameTypes.data, 2, Buffer.alloc(60_000));
     for (let n = 0; n < 1_000; n += 1) agent.send(frame);
     // Sockets of the system take some; all the rest stays with the agent.
-    let before = -1;
+    const looks: number[] = [];
     const held = await until('the server has stopped reading', async () => {
-      await query('select pg_sleep(0.3)');
-      const now = agent.bufferedAmount;
-      if (now === before) return now;
-      before = now;
-      return undefined;
+      await query('select pg_sleep(0.2)');
+      looks.push(agent.bufferedAmount);
+      const last = looks.slice(-6);
+      return last.length === 6 && new Set(last).size === 1 ? { bytes: last[0]! } : undefined;
     });
-    expect(held).toBeGreaterThan(30_000_000);
+    expect(held.bytes).toBeGreaterThan(30_000_000);
     agent.terminate();
     client.socket.terminate();
     await until('nothing is left', async () => (await openRows(job)) === 0);
@@ -305,9 +290,17 @@ describe('copies over HTTP', () => {
     second.agent.send(encodeFrame(frameTypes.data, 4, Buffer.from('half')));
     second.agent.close(1011);
     await expect((await broken).text()).rejects.toThrow();
+    // All bytes came, but whether those were all nobody said.
+    const unsure = ask(job, 'GET', 'path=x');
+    const third = await come(job);
+    say(third.agent, { type: 'ready', entry: 'file' });
+    third.agent.send(encodeFrame(frameTypes.data, 4, Buffer.from('bytes')));
+    third.agent.send(encodeFrame(frameTypes.end, 4));
+    third.agent.close(1011);
+    await expect((await unsure).text()).rejects.toThrow();
     await until(
-      'both ends are written',
-      async () => (await audit(job.jobId)).filter(({ action }) => action.endsWith('ended')).length === 2,
+      'all ends are written',
+      async () => (await audit(job.jobId)).filter(({ action }) => action.endsWith('ended')).length === 3,
     );
   });
 
@@ -325,6 +318,20 @@ describe('copies over HTTP', () => {
       expect((await answer).status).toBe(status);
       agent.close(1000);
     }
+  });
+
+  it('a copy ends with the key that asked for it', async () => {
+    const job = await place();
+    const key = await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role: 'member' });
+    const answer = fetch(`${api.origin}/v1/jobs/${job.jobId}/files?path=x`, {
+      headers: { authorization: `Bearer ${key.text}` },
+    });
+    const { agent } = await come(job);
+    const timer = setInterval(() => agent.send(encodeFrame(frameTypes.data, 4, Buffer.from('x'))), 100);
+    await query('update cmo_api_keys set revoked_at = now() where id = $1', [key.id]);
+    expect((await answer).status).toBe(401);
+    clearInterval(timer);
+    await until('the agent is told', () => agent.readyState === WebSocket.CLOSED);
   });
 
   it('a node that takes nothing of an upload is given up', async () => {

@@ -138,17 +138,31 @@ export class Client {
 
 export const exec = (job: Placed, key = api.adminKey) => new Client(`/v1/jobs/${job.jobId}/exec`, { key }).start();
 
-/** The agent of a node comes for the channel that is wanted of it. */
-export async function come(
-  job: Placed,
-  server = near,
-): Promise<{ id: string; agent: WebSocket; heard: Record<string, unknown>[] }> {
-  const id = await until('a channel is wanted', async () => {
+/** Id of the channel that a node has not come for yet. */
+export const wanted = (job: Placed): Promise<string> =>
+  until('a channel is wanted', async () => {
     const { rows } = await query('select id from metapod_channels where node_id = $1 and claimed_at is null', [
       job.nodeId,
     ]);
     return (rows[0] as { id: string } | undefined)?.id;
   });
+
+/** What an upgrade is answered with. */
+export function statusOf(url: string, token: string): Promise<number> {
+  const socket = new WebSocket(url, 'solyx.channel.v1', { headers: { authorization: `Bearer ${token}` } });
+  socket.on('error', () => {});
+  return new Promise((done) => {
+    socket.once('unexpected-response', (_request, response) => done(response.statusCode!));
+    socket.once('open', () => done(101));
+  });
+}
+
+/** The agent of a node comes for the channel that is wanted of it. */
+export async function come(
+  job: Placed,
+  server = near,
+): Promise<{ id: string; agent: WebSocket; heard: Record<string, unknown>[] }> {
+  const id = await wanted(job);
   const agent = new WebSocket(`ws://127.0.0.1:${portOf(server)}/v1/agent/channels/${id}`, 'solyx.channel.v1', {
     headers: { authorization: `Bearer ${job.nodeToken}` },
   });
