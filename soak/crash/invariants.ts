@@ -11,7 +11,7 @@ import type { Submission } from './load.ts';
 import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
 /** Between what a job says of its own time and what is billed, ms. */
-const toleranceMs = 2_000;
+const toleranceMs = 3_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
 /** What podman takes, on busy cores, to say that a container runs and that it is over and gone; it is billed, ms. */
