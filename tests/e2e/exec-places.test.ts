@@ -252,6 +252,22 @@ describe('a job in a container', () => {
     expect(refused.stderr).toMatch(/copy_refused/);
   }, 60_000);
 
+  it('what an agent that was killed had started in it is ended by the next', async () => {
+    const command = startCommand(product, ['exec', id, '--', 'sh', '-c', 'echo open; sleep 1313']);
+    await until('it is open', () => command.stdout().includes('open'));
+    const { pid } = JSON.parse(readFileSync(join(product.home, 'agent', 'home.lock.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    expect(await command.ended).toBe(255);
+    await until(
+      'it is gone',
+      async () => {
+        const { code, stdout } = await product.run(['exec', id, '--', 'ps']);
+        return code === 0 && stdout.includes('3600') && !stdout.includes('1313');
+      },
+      40_000,
+    );
+  }, 90_000);
+
   it('ports of its own network are forwarded', async () => {
     const server = startCommand(product, [
       'exec',
