@@ -1,6 +1,6 @@
 /** Copying out of a job: the bytes of a file, or a tar of a folder. */
 import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { type ChannelRequest, channelStreams } from '../../../common/contract/agent/channels.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import type { AgentChannel } from './channel.ts';
@@ -55,5 +55,7 @@ export async function runDownload(channel: AgentChannel, dir: string, request: D
     throw new SolyxError('copy_refused', words() || `It ended with ${code}.`);
   if (broken !== undefined) throw broken;
   target.end();
+  // The last bytes may still wait for credit, and nothing is sent once the channel is closed.
+  await finished(target, { readable: false });
   channel.say({ type: 'done', files: entry === 'file' ? 1 : 0, bytes, path: request.path });
 }
