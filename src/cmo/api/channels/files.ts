@@ -18,6 +18,9 @@ import { type OpenChannel, openChannel, type Wish } from './open.ts';
 /** Most that one copy moves. */
 export const copyLimits = { mostBytes: 64 * 2 ** 30, mostFiles: 200_000 } as const;
 
+/** How long an agent that gave up the bytes has to say why, ms. */
+const lastWordMs = 5_000;
+
 /** Codes that an agent may answer a copy with; anything else of it is our fault or its. */
 const agentCodes = new Set<string>([
   'path_not_found',
@@ -75,7 +78,7 @@ class Copy {
   readonly #events: ChannelEvent[] = [];
   readonly #release: () => void;
   readonly #moved: () => void;
-  #waiting: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
   #failure: SolyxError | undefined;
   #bytes = 0;
 
@@ -114,9 +117,7 @@ class Copy {
   /** The next event, which must be of this type. @throws SolyxError what the agent answered instead, or why the channel is gone */
   async expect<T extends ChannelEvent['type']>(type: T): Promise<EventOf<T>> {
     while (this.#events.length === 0 && this.#failure === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-      });
+      await this.#news();
     }
     const event = this.#events.shift();
     if (event === undefined) throw this.#failure;
@@ -133,7 +134,7 @@ class Copy {
         yield bytes;
       }
     } catch (error) {
-      throw this.#failure ?? error;
+      throw await this.#whyBroken(error);
     }
     const { files, bytes } = await this.expect('done');
     // The node does not look into the tar of a folder.
@@ -148,7 +149,7 @@ class Copy {
     try {
       await finished(stream, { readable: false });
     } catch (error) {
-      throw this.#failure ?? error;
+      throw await this.#whyBroken(error);
     } finally {
       body.unpipe(stream);
       body.resume();
@@ -167,6 +168,16 @@ class Copy {
     this.#fail(new SolyxError('channel_lost', why));
   }
 
+  /** Why the stream of bytes broke: it ends before the agent has said why, or before its socket is gone. */
+  async #whyBroken(error: unknown): Promise<unknown> {
+    if (this.#failure === undefined) {
+      await Promise.race([this.#news(), new Promise((resolve) => setTimeout(resolve, lastWordMs).unref())]);
+    }
+    return (
+      this.#failure ?? this.#fail(new SolyxError('channel_lost', { detail: 'The node gave it up.', cause: error }))
+    );
+  }
+
   #hear(message: unknown): void {
     const event = channelEvent.safeParse(message).data;
     if (event === undefined) return void this.#fail(new SolyxError('channel_lost', 'The node speaks in riddles.'));
@@ -176,7 +187,15 @@ class Copy {
       return;
     }
     if (this.#events.length < 8) this.#events.push(event);
-    this.#waiting?.();
+    this.#tell();
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tell(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #count(bytes: number): void {
@@ -191,7 +210,7 @@ class Copy {
     this.#socket.close(channelCloseCodes.ended, error.code);
     this.#socket.mux.close(error);
     void this.#channel.finish({ bytes: this.#bytes, why: error.detail ?? error.code });
-    this.#waiting?.();
+    this.#tell();
     return error;
   }
 }

@@ -320,6 +320,18 @@ describe('copies over HTTP', () => {
     }
   });
 
+  it('an agent that gives the bytes up before it says why is heard out', async () => {
+    const job = await place();
+    const answer = ask(job, 'PUT', 'path=x&entry=file', Buffer.alloc(2_000_000));
+    const { agent } = await come(job);
+    say(agent, { type: 'ready' });
+    agent.send(encodeFrame(frameTypes.reset, 4));
+    await query('select pg_sleep(0.2)');
+    say(agent, { type: 'error', code: 'copy_refused', detail: 'for a reason' });
+    agent.close(4410);
+    expect((await answer).status).toBe(422);
+  });
+
   it('a copy ends with the key that asked for it', async () => {
     const job = await place();
     const key = await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role: 'member' });
