@@ -87,7 +87,7 @@ async function warmStarts(times: number): Promise<BenchmarkCase[]> {
 
 async function submits(isolation: 'sandbox' | 'container'): Promise<BenchmarkCase[]> {
   const images = isolation === 'container' ? makeImage() : undefined;
-  const installation = new Installation(root, images === undefined ? {} : { SOLYX_NODE_IMAGES_FOLDERS: images });
+  const installation = new Installation(root, images === undefined ? {} : { SOLYX_IMAGES_FOLDERS: images });
   try {
     const client = clientOf(installation.home, await installation.up());
     await untilNode(client);
