@@ -3,20 +3,9 @@
  *
  * Without a Chromium the tests are skipped, and say so; tools/setup/install.sh --with-test-services brings one.
  */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
 import { afterAll } from 'vitest';
-
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-
-/** Path of a Chromium; undefined when there is none. SOLYX_TEST_CHROMIUM names another. */
-export function findChromium(): string | undefined {
-  const given = process.env.SOLYX_TEST_CHROMIUM;
-  if (given !== undefined && given !== '') return given;
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((file) => existsSync(file));
-}
+import { chromiumArguments, findChromium } from './find-chromium.ts';
 
 /** Why browser tests cannot run here; false when they can. Use with `describe.skipIf`. */
 export const noBrowser: string | false =
@@ -24,23 +13,11 @@ export const noBrowser: string | false =
 
 if (noBrowser !== false) process.stderr.write(`browser tests are skipped: ${noBrowser}\n`);
 
-/** No sandbox: as root there is none. Nothing may be fetched but what the tests serve. */
-const args = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-  '--disable-quic',
-  '--disable-dev-shm-usage',
-];
-
 let browser: Promise<Browser> | undefined;
 
 /** The browser of this test file; it is closed after the file's last test. */
 export function openBrowser(): Promise<Browser> {
-  browser ??= chromium.launch({ executablePath: findChromium()!, args });
+  browser ??= chromium.launch({ executablePath: findChromium()!, args: [...chromiumArguments] });
   return browser;
 }
 
