@@ -18,6 +18,7 @@ import { serviceAccountHandlers } from './identity/service-accounts.ts';
 import { sessionHandlers } from './identity/sessions.ts';
 import { userHandlers } from './identity/users.ts';
 import { logHandlers } from './jobs/logs.ts';
+import { jobControls } from './jobs/control.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
@@ -41,6 +42,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
   const handlers: Handlers<Exclude<RouteId, StatusRoute>> = {
     submitJob: submitJob(deps),
     ...jobReads(deps),
+    ...jobControls(deps),
     ...logHandlers(deps),
     ...channelHandlers(deps, channels),
     ...metricHandlers(deps),

@@ -8,6 +8,7 @@ export { attemptLedger } from './ledger.ts';
 export { type PendingJobRow, readPendingJobs, recordVerdicts } from './pending.ts';
 export { getJob, type JobQuery, listAttempts, listJobs, listRanks } from './reads.ts';
 export type { AttemptRow, JobRow, RankRow } from './rows.ts';
+export { requestResume, requestSuspend } from './suspend.ts';
 export {
   type LoadedAttempt,
   loadForUpdate,

@@ -17,6 +17,8 @@ export const endpoints = {
   listJobs: { method: 'GET', path: '/v1/jobs' },
   getJob: { method: 'GET', path: '/v1/jobs/:id' },
   cancelJob: { method: 'POST', path: '/v1/jobs/:id/cancel' },
+  suspendJob: { method: 'POST', path: '/v1/jobs/:id/suspend' },
+  resumeJob: { method: 'POST', path: '/v1/jobs/:id/resume' },
   getJobLogs: { method: 'GET', path: '/v1/jobs/:id/logs' },
   listJobEvents: { method: 'GET', path: '/v1/jobs/:id/events' },
   getJobFiles: { method: 'GET', path: '/v1/jobs/:id/files' },

@@ -165,6 +165,16 @@ export const errorCodes = {
     title: 'The job has ended; final states never change.',
     remedy: 'Submit a new job.',
   },
+  job_cancelling: {
+    status: 409,
+    title: 'The job is being cancelled.',
+    remedy: 'Submit a new job.',
+  },
+  job_not_suspended: {
+    status: 409,
+    title: 'The job is not suspended yet.',
+    remedy: 'Wait until its state is `suspended`, then resume it.',
+  },
   bundle_missing: {
     status: 422,
     title: 'The working directory bundle was not uploaded.',

@@ -49,6 +49,8 @@ describe('the command tree', () => {
       'port-forward',
       'cp',
       'cancel',
+      'suspend',
+      'resume',
       'nodes',
       'sites',
       'keys',

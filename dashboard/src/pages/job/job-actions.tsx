@@ -1,4 +1,4 @@
-/** What can be done with a job: end it, or submit its like again, as it is or changed. */
+/** What can be done with a job: end it, let it pause, or submit its like again, as it is or changed. */
 import { Button } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
@@ -40,8 +40,8 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
   ]);
   if (!allowed) return null;
 
-  const cancel = async () => {
-    await request('POST /v1/jobs/:id/cancel', { params: { id: job.id } });
+  const ask = async (what: 'cancel' | 'suspend' | 'resume') => {
+    await request(`POST /v1/jobs/:id/${what}`, { params: { id: job.id } });
     await cache.invalidateQueries({ queryKey: jobQuery(job.id).queryKey });
   };
   const retry = async () => {
@@ -76,7 +76,7 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
           size="xs"
           variant="default"
           disabled={isStopping}
-          onConfirm={cancel}
+          onConfirm={() => ask('cancel')}
           question={`Cancel ${job.name}?`}
           consequence={
             job.state === 'queued'
@@ -86,6 +86,34 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
           confirm="Cancel the job"
         >
           {isStopping ? 'Cancelling …' : 'Cancel'}
+        </ConfirmButton>
+      )}
+      {job.state === 'suspended' && (
+        <ConfirmButton
+          size="xs"
+          variant="default"
+          onConfirm={() => ask('resume')}
+          question={`Resume ${job.name}?`}
+          consequence="It is queued again, and its next attempt begins with its newest checkpoint."
+          confirm="Resume the job"
+        >
+          Resume
+        </ConfirmButton>
+      )}
+      {mayBeSuspended(job) && (
+        <ConfirmButton
+          size="xs"
+          variant="default"
+          onConfirm={() => ask('suspend')}
+          question={`Suspend ${job.name}?`}
+          consequence={
+            job.state === 'queued'
+              ? 'It leaves the queue until it is resumed.'
+              : 'Its processes are asked to end, and killed after the grace of the spec. What it wrote to no checkpoint is lost.'
+          }
+          confirm="Suspend the job"
+        >
+          Suspend
         </ConfirmButton>
       )}
       <Button
@@ -99,3 +127,6 @@ export function JobActions({ job }: { readonly job: JobDetail }) {
     </div>
   );
 }
+
+const mayBeSuspended = ({ state }: JobDetail): boolean =>
+  state === 'queued' || state === 'starting' || state === 'running';

@@ -3,8 +3,7 @@ import { jobIntervals, sumUsage } from '../../../billing/index.ts';
 import { type Queryable, type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import type { Handlers } from '../../../common/http/index.ts';
-import { getJob, type JobRow, listAttempts, listJobs, listRanks, requestCancel } from '../../jobs/index.ts';
-import { recordAudit } from '../audit/index.ts';
+import { getJob, type JobRow, listAttempts, listJobs, listRanks } from '../../jobs/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { cursorId, cursorNumber, makePage } from '../paging.ts';
 import { toUsage } from '../usage.ts';
@@ -35,7 +34,7 @@ const toEvent = (row: EventRow) => ({
 /** One picture of several statements. */
 export const picture = { isolation: 'repeatable read', readOnly: true } as const;
 
-export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cancelJob' | 'listJobEvents'> {
+export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'listJobEvents'> {
   const { db } = deps;
   return {
     listJobs: ({ principal, query }) =>
@@ -51,24 +50,6 @@ export function jobReads(deps: ApiDeps): Handlers<'listJobs' | 'getJob' | 'cance
 
     getJob: ({ principal, params }) =>
       withTenant(db, principal.tenant.id, (tx) => readDetail(tx, params.id, deps.clock.now()), picture),
-
-    cancelJob: ({ principal, params, request }) =>
-      withTenant(
-        db,
-        principal.tenant.id,
-        async (tx) => {
-          const job = await requestCancel(tx, params.id, principal.keyId);
-          tx.afterCommit(() => {
-            deps.wake.wake('orchestrator');
-            deps.wake.wake('scheduler');
-          });
-          const summary = toJobSummary(job, await projectNames(tx, [job]));
-          const data = { name: job.name, state: job.state };
-          await recordAudit(tx, { principal, request, action: 'job.cancelled', subject: job.id, data });
-          return summary;
-        },
-        { idempotent: true },
-      ),
 
     listJobEvents: ({ principal, params, query }) =>
       withTenant(
@@ -154,7 +135,8 @@ async function projectId(tx: Tx, tenant: string, name: string): Promise<string |
   return rows[0]?.id ?? null;
 }
 
-async function projectNames(tx: Tx, jobs: readonly JobRow[]): Promise<Map<string, string>> {
+/** Names of the jobs' projects, by id. */
+export async function projectNames(tx: Tx, jobs: readonly JobRow[]): Promise<Map<string, string>> {
   const ids = [...new Set(jobs.map(({ project }) => project))];
   const { rows } = await tx.query<{ id: string; name: string }>(
     'select id, name from cmo_projects where id = any($1::text[])',

@@ -229,6 +229,25 @@ export const jobRoutes = {
     response: jobSummary,
     errors: ['job_final'],
   }),
+  suspendJob: defineRoute('suspendJob', {
+    summary:
+      'Suspend a job: it gives up its place (with its grace when it runs) and is not planned until it is resumed',
+    access: { role: 'member' },
+    params: jobParams,
+    status: 200,
+    answer: 'json',
+    response: jobSummary,
+    errors: ['job_final', 'job_cancelling'],
+  }),
+  resumeJob: defineRoute('resumeJob', {
+    summary: 'Queue a suspended job again; its next attempt begins with its newest checkpoint',
+    access: { role: 'member' },
+    params: jobParams,
+    status: 200,
+    answer: 'json',
+    response: jobSummary,
+    errors: ['job_final', 'job_not_suspended'],
+  }),
   getJobLogs: defineRoute('getJobLogs', {
     summary: 'Read log lines, or follow them until the job has ended',
     access: { role: 'viewer' },

@@ -47,6 +47,8 @@ const samples: Record<RouteId, Sample> = {
   listJobs: {},
   getJob: { of: 'job' },
   cancelJob: { of: 'job', also: [409] },
+  suspendJob: { of: 'job', also: [409] },
+  resumeJob: { of: 'job', also: [409] },
   getJobLogs: { of: 'job' },
   // The job does not run, which whoever may ask is told.
   getJobFiles: { of: 'job', query: '?path=x', also: [409] },

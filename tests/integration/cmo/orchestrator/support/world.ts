@@ -3,7 +3,14 @@
  * round. Time of the machines is a clock that stands still; time of the rows is moved by ageing them.
  */
 import { Registry } from 'prom-client';
-import { attemptLedger, insertJob, type JobRow, requestCancel } from '../../../../../src/cmo/jobs/index.ts';
+import {
+  attemptLedger,
+  insertJob,
+  type JobRow,
+  requestCancel,
+  requestResume,
+  requestSuspend,
+} from '../../../../../src/cmo/jobs/index.ts';
 import {
   type Backend,
   ClusterOrchestrator,
@@ -133,6 +140,8 @@ export async function makeWorld({
     },
 
     cancel: (jobId: string) => withTenant(db, tenant.tenant, (tx) => requestCancel(tx, jobId, 'key')),
+    suspend: (jobId: string) => withTenant(db, tenant.tenant, (tx) => requestSuspend(tx, jobId, 'key')),
+    resume: (jobId: string) => withTenant(db, tenant.tenant, (tx) => requestResume(tx, jobId, 'key')),
 
     /** Tells a job to stop, as a scheduler will. */
     stop: (jobId: string, why: string) =>
