@@ -83,6 +83,15 @@ function offers(fleet: Fleet, request: NodeRequest, row: number): boolean {
 
 /** Whether an idle node could hold a rank. `unhealthyToo`: unhealthy devices count as if they were well. */
 export function couldHold(fleet: Fleet, request: NodeRequest, row: number, unhealthyToo: boolean): boolean {
+  const group = fleet.classes.group[row]!;
+  const known = request.idle.get(group, unhealthyToo);
+  if (known !== undefined) return known;
+  const holds = holdsIdle(fleet, request, row, unhealthyToo);
+  request.idle.set(group, unhealthyToo, holds);
+  return holds;
+}
+
+function holdsIdle(fleet: Fleet, request: NodeRequest, row: number, unhealthyToo: boolean): boolean {
   const { nodes, devices } = fleet.snapshot;
   if (!(nodes.cpuMilli[row]! >= request.cpuMilli)) return false;
   if (!(nodes.memoryBytes[row]! >= request.memoryBytes)) return false;

@@ -40,7 +40,7 @@ function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
   return {
     nodeId: nodes.ids[row] as NodeId,
     siteId: sites.ids[nodes.site[row]!] as SiteId,
-    score: rounded(board.scores[row]!),
+    score: rounded(board.scoreOf(row)),
     terms: terms(fleet, board.request, row),
   };
 }

@@ -1,61 +1,141 @@
 /**
- * What is free during a round: copies of the snapshot's counters, from which placements take, and what is kept for jobs
+ * What is free while rounds plan: copies of the snapshot's counters, from which placements take, and what is kept for jobs
  * that wait (`reserve.ts`). The snapshot itself stays as it was, so a round can be repeated on it.
  *
- * Free is never trusted beyond capacity, and comparisons are written so that NaN means "does not fit".
+ * Making one looks at every node, so the running scheduler keeps one from round to round (`standing-fleet.ts`) and reads the nodes again that
+ * changed since; what it is then does not differ from one that is made anew. Free is never trusted beyond capacity, and comparisons
+ * are written so that NaN means "does not fit".
  */
 import { type Fragmentation, PowerCost } from '../../../drm/allocator/packing/index.ts';
+import { DeviceTypes } from './device-types.ts';
 import { fragmentationOf } from './fragmentation.ts';
-import { NodeStates } from './node-states.ts';
+import { NodeClasses } from './node-classes.ts';
 import type { NodeRequest } from './request.ts';
 import type { ExpectedShape, Snapshot } from './snapshot.ts';
 
+/** By what nodes are scored: good as long as neither the expected workload nor what a watt is worth changes. */
+export interface Scoring {
+  /** Undefined: fragmentation is not looked at. */
+  readonly workload: readonly ExpectedShape[] | undefined;
+  /** What placements do to what can still be placed. */
+  readonly fragmentation: Fragmentation | undefined;
+  /** What placements cost in power at the load that the round starts with; undefined when the snapshot has no figures. */
+  readonly power: PowerCost | undefined;
+}
+
+const unscored: Scoring = { workload: undefined, fragmentation: undefined, power: undefined };
+
 export class Fleet {
-  readonly snapshot: Snapshot;
+  #snapshot: Snapshot;
   readonly cpuMilli: Float64Array;
   readonly memoryBytes: Float64Array;
   readonly diskBytes: Float64Array;
   /** By device row. */
   readonly milli: Int32Array;
+  readonly deviceTypes: DeviceTypes;
   /** By node row: thousandths free on all its healthy devices, and in all. */
   readonly nodeMilliFree: Float64Array;
   readonly nodeMilli: Float64Array;
-  /** What placements do to what can still be placed; undefined when the policy does not ask. */
-  readonly fragmentation: Fragmentation | undefined;
-  readonly states: NodeStates;
-  /** What placements cost in power at the load that the round starts with; undefined when the snapshot has no figures. */
-  readonly power: PowerCost | undefined;
-  /** Rows of nodes in the order in which they changed, and by node row where it stands there last; −1 when it did not change. */
-  readonly changes: number[] = [];
-  readonly lastChange: Int32Array;
+  readonly classes: NodeClasses;
+  #scoring = unscored;
+  /** A scoring that is made ready beside the one in use. */
+  #nextScoring: Scoring | undefined;
   /** By node row: for whom the node is kept; undefined when for nobody. */
   readonly #kept = new Map<number, NodeRequest>();
+  /** Rows that differ from the snapshot by what was taken or kept. */
+  readonly #touched = new Set<number>();
 
   /** @param workload what is expected to come; undefined: fragmentation is not looked at */
   constructor(snapshot: Snapshot, workload?: readonly ExpectedShape[]) {
-    const { nodes, devices } = snapshot;
-    this.snapshot = snapshot;
-    this.cpuMilli = withinCapacity(nodes.cpuMilliFree, nodes.cpuMilli, nodes.length);
-    this.memoryBytes = withinCapacity(nodes.memoryBytesFree, nodes.memoryBytes, nodes.length);
-    this.diskBytes = withinCapacity(nodes.diskBytesFree, nodes.diskBytes, nodes.length);
-    this.milli = new Int32Array(devices.length);
-    for (let i = 0; i < devices.length; i += 1) {
-      this.milli[i] = Math.max(0, Math.min(devices.milliFree[i]!, devices.milli[i]!));
+    const nodes = snapshot.nodes.site.length;
+    const devices = snapshot.devices.kind.length;
+    this.#snapshot = snapshot;
+    this.cpuMilli = new Float64Array(nodes);
+    this.memoryBytes = new Float64Array(nodes);
+    this.diskBytes = new Float64Array(nodes);
+    this.milli = new Int32Array(devices);
+    this.nodeMilliFree = new Float64Array(nodes);
+    this.nodeMilli = new Float64Array(nodes);
+    this.classes = new NodeClasses(nodes, this);
+    this.deviceTypes = new DeviceTypes(snapshot);
+    for (let row = 0; row < snapshot.nodes.length; row += 1) this.#read(row);
+    this.#scoring = this.scoringFor(workload);
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  get fragmentation(): Fragmentation | undefined {
+    return this.#scoring.fragmentation;
+  }
+
+  get power(): PowerCost | undefined {
+    return this.#scoring.power;
+  }
+
+  get scoring(): Scoring {
+    return this.#scoring;
+  }
+
+  /** Takes over a snapshot on the same columns. @param changed rows of nodes that may differ from what was read last */
+  refresh(snapshot: Snapshot, changed: Iterable<number>): void {
+    this.#snapshot = snapshot;
+    this.#kept.clear();
+    for (const row of changed) this.#touched.add(row);
+    for (const row of this.#touched) this.#read(row);
+    this.#touched.clear();
+    this.deviceTypes.refresh(snapshot, this.classes.groupRevision);
+  }
+
+  /** A scoring for the fleet as it is loaded now, to be given to `use` or `prepare`. */
+  scoringFor(workload: readonly ExpectedShape[] | undefined): Scoring {
+    const { power: figures } = this.#snapshot;
+    const power = figures === undefined ? undefined : new PowerCost(figures, this.#load());
+    return { workload, power, fragmentation: workload && fragmentationOf(this, workload, power) };
+  }
+
+  use(scoring: Scoring): void {
+    this.#scoring = scoring;
+    if (this.#nextScoring === scoring) this.#nextScoring = undefined;
+  }
+
+  /** Keeps another scoring current beside the one in use. */
+  prepare(scoring: Scoring | undefined): void {
+    this.#nextScoring = scoring;
+  }
+
+  /** Calls a function as if another scoring were in use. */
+  scoredBy<T>(scoring: Scoring, fn: () => T): T {
+    const used = this.#scoring;
+    this.#scoring = scoring;
+    try {
+      return fn();
+    } finally {
+      this.#scoring = used;
     }
-    this.lastChange = new Int32Array(nodes.length).fill(-1);
-    this.nodeMilliFree = new Float64Array(nodes.length);
-    this.nodeMilli = new Float64Array(nodes.length);
-    for (let row = 0; row < nodes.length; row += 1) {
-      const end = nodes.deviceStart[row]! + nodes.deviceCount[row]!;
-      for (let device = nodes.deviceStart[row]!; device < end; device += 1) {
-        if (devices.healthy[device] !== 1) continue;
-        this.nodeMilliFree[row]! += this.milli[device]!;
-        this.nodeMilli[row]! += devices.milli[device]!;
-      }
+  }
+
+  #read(row: number): void {
+    const { nodes, devices } = this.#snapshot;
+    this.cpuMilli[row] = Math.min(nodes.cpuMilliFree[row]!, nodes.cpuMilli[row]!);
+    this.memoryBytes[row] = Math.min(nodes.memoryBytesFree[row]!, nodes.memoryBytes[row]!);
+    this.diskBytes[row] = Math.min(nodes.diskBytesFree[row]!, nodes.diskBytes[row]!);
+    let free = 0;
+    let all = 0;
+    const end = nodes.deviceStart[row]! + nodes.deviceCount[row]!;
+    for (let device = nodes.deviceStart[row]!; device < end; device += 1) {
+      const milli = Math.max(0, Math.min(devices.milliFree[device]!, devices.milli[device]!));
+      this.milli[device] = milli;
+      if (devices.healthy[device] !== 1) continue;
+      free += milli;
+      all += devices.milli[device]!;
     }
-    this.states = new NodeStates(snapshot, this);
-    this.power = snapshot.power === undefined ? undefined : new PowerCost(snapshot.power, this.#load());
-    this.fragmentation = workload === undefined ? undefined : fragmentationOf(snapshot, workload, this);
+    this.nodeMilliFree[row] = free;
+    this.nodeMilli[row] = all;
+    this.deviceTypes.read(this.#snapshot, row);
+    this.classes.regroup(this.#snapshot, row);
+    this.#changed(row);
   }
 
   /** Share of the devices that is held, 0..1; 1 without devices. */
@@ -78,29 +158,24 @@ export class Fleet {
       this.milli[chosen[i]!]! -= milli[i]!;
       this.nodeMilliFree[row]! -= milli[i]!;
     }
-    this.fragmentation?.changed(row);
-    this.states.changed(row);
+    this.#touched.add(row);
     this.#changed(row);
   }
 
   /** Keeps a node for a waiting job: others get of it only what that job does not need (see `reserve.ts`). */
   keep(row: number, request: NodeRequest): void {
     this.#kept.set(row, request);
+    this.#touched.add(row);
     this.#changed(row);
   }
 
   #changed(row: number): void {
-    this.lastChange[row] = this.changes.length;
-    this.changes.push(row);
+    this.#scoring.fragmentation?.changed(row);
+    this.#nextScoring?.fragmentation?.changed(row);
+    this.classes.update(this.#snapshot, row, this.#kept.has(row));
   }
 
   keptFor(row: number): NodeRequest | undefined {
     return this.#kept.size === 0 ? undefined : this.#kept.get(row);
   }
-}
-
-function withinCapacity(free: Float64Array, capacity: Float64Array, length: number): Float64Array {
-  const result = new Float64Array(length);
-  for (let i = 0; i < length; i += 1) result[i] = Math.min(free[i]!, capacity[i]!);
-  return result;
 }

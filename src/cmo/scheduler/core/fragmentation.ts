@@ -11,9 +11,11 @@ import {
   Fragmentation,
   type JobClass,
   type PackingColumns,
+  type PowerCost,
   stepMilli,
   WorkloadTables,
 } from '../../../drm/allocator/packing/index.ts';
+import type { DeviceTypes } from './device-types.ts';
 import { chooseDevices, type DeviceChoice } from './devices.ts';
 import { freeDevices } from './fit.ts';
 import type { Fleet } from './fleet.ts';
@@ -24,63 +26,40 @@ import type { ExpectedShape, Shape, Snapshot } from './snapshot.ts';
 const premiumMilli = 8000;
 const bestFitMilli = stepMilli / 4;
 
-/** Readies the estimate for one round. @param free the round's counters, which may change; `changed` must be told */
+/** Readies the estimate of a workload for a fleet, whose counters may change; `changed` must be told. */
 export function fragmentationOf(
-  snapshot: Snapshot,
+  fleet: Pick<Fleet, 'snapshot' | 'cpuMilli' | 'memoryBytes' | 'milli' | 'deviceTypes'>,
   workload: readonly ExpectedShape[],
-  free: Pick<Fleet, 'cpuMilli' | 'memoryBytes' | 'milli' | 'power'>,
+  power: PowerCost | undefined,
 ): Fragmentation {
-  const { nodes, devices } = snapshot;
-  const deviceType = new Int32Array(devices.length);
-  for (let device = 0; device < devices.length; device += 1) deviceType[device] = devices.model[device]! + 1;
+  const { nodes, devices } = fleet.snapshot;
   const columns: PackingColumns = {
-    cpuMilliFree: free.cpuMilli,
-    memoryBytesFree: free.memoryBytes,
+    cpuMilliFree: fleet.cpuMilli,
+    memoryBytesFree: fleet.memoryBytes,
     deviceStart: nodes.deviceStart,
     deviceCount: nodes.deviceCount,
-    deviceType,
-    deviceMilliFree: free.milli,
+    deviceType: fleet.deviceTypes.of,
+    deviceMilliFree: fleet.milli,
     deviceHealthy: devices.healthy,
   };
-  return new Fragmentation(tablesOf(snapshot, workload), columns, free.power);
+  return new Fragmentation(tablesOf(fleet.snapshot, fleet.deviceTypes, workload), columns, power);
 }
 
 /** Tables by the list of shapes that they were made of, with what else they depend on. */
 const made = new WeakMap<readonly ExpectedShape[], { readonly types: string; readonly tables: WorkloadTables }>();
 
 /** The tables of a workload; kept, since lists of shapes live longer than rounds. */
-function tablesOf(snapshot: Snapshot, workload: readonly ExpectedShape[]): WorkloadTables {
-  const { kinds, memoryBytes } = deviceTypes(snapshot);
-  const types = JSON.stringify([snapshot.models, [...kinds], [...memoryBytes]]);
+function tablesOf(snapshot: Snapshot, types: DeviceTypes, workload: readonly ExpectedShape[]): WorkloadTables {
   const known = made.get(workload);
-  if (known?.types === types) return known.tables;
-  const classes = workload.flatMap(({ kind, weight }) => classesOf(kind, weight, snapshot, kinds, memoryBytes));
-  const tables = new WorkloadTables(classes, kinds.length);
-  made.set(workload, { types, tables });
+  if (known?.types === types.key) return known.tables;
+  const classes = workload.flatMap(({ kind, weight }) => classesOf(kind, weight, snapshot, types));
+  const tables = new WorkloadTables(classes, types.kinds.length);
+  made.set(workload, { types: types.key, tables });
   return tables;
 }
 
-/** By device type: its kind, and the most memory that a device of it has. Type 0: no model is known. */
-function deviceTypes({ models, devices }: Snapshot) {
-  const kinds = new Uint8Array(models.length + 1);
-  const memoryBytes = new Float64Array(models.length + 1);
-  for (let device = 0; device < devices.length; device += 1) {
-    const type = devices.model[device]! + 1;
-    if (devices.kind[device] === 0) continue;
-    kinds[type] = devices.kind[device]!;
-    if (devices.memoryBytes[device]! > memoryBytes[type]!) memoryBytes[type] = devices.memoryBytes[device]!;
-  }
-  return { kinds, memoryBytes };
-}
-
 /** What a shape asks of its nodes, by its first alternative; each request of a list counts as a job that needs all the cpu. */
-function classesOf(
-  shape: Shape,
-  weight: number,
-  snapshot: Snapshot,
-  kinds: Uint8Array,
-  memoryBytes: Float64Array,
-): JobClass[] {
+function classesOf(shape: Shape, weight: number, snapshot: Snapshot, { kinds, memoryBytes }: DeviceTypes): JobClass[] {
   const { resources } = shape;
   const base = { cpuMilli: resources.cpuMilli, memoryBytes: resources.memoryBytes, weight: weight * resources.nodes };
   const requests = compileDevices(resources.deviceAlternatives[0] ?? [], snapshot);
@@ -114,15 +93,10 @@ export function fragmentationScore(fleet: Fleet, request: NodeRequest, row: numb
   return Math.max(0, premium + offset(request) + placementCost(fleet, request, row) + noDevices);
 }
 
-/** What is added to fragmentation, in steps, and to power, in thousandths of a device; looked up for nodes that are alike. */
+/** What is added to fragmentation, in steps, and to power, in thousandths of a device. */
 function placementCost(fleet: Fleet, request: NodeRequest, row: number): number {
-  const state = fleet.states.of(row);
-  const known = request.costs.get(state);
-  if (!Number.isNaN(known)) return known;
-  let cost = Math.round(fragmentationAdded(fleet, request, row) / stepMilli) * stepMilli;
-  if (fleet.power !== undefined) cost += fleet.power.milliPerWatt * powerAdded(fleet, request, row);
-  request.costs.set(state, cost);
-  return cost;
+  const cost = Math.round(fragmentationAdded(fleet, request, row) / stepMilli) * stepMilli;
+  return fleet.power === undefined ? cost : cost + fleet.power.milliPerWatt * powerAdded(fleet, request, row);
 }
 
 /** Thousandths of devices that the placement makes useless, less those that it makes useful again. */

@@ -7,7 +7,7 @@
 import type { DeviceRequest } from '../../../common/contract/job-spec.ts';
 import type { Want } from '../../../drm/allocator/packing/index.ts';
 import { mismatch } from './devices.ts';
-import { StateMemo } from './node-states.ts';
+import { IdleMemo } from './idle-memo.ts';
 import { versionAtLeast } from './shape.ts';
 import { deviceKindCode, isolationBit, isolationMask, type Shape, type Snapshot } from './snapshot.ts';
 
@@ -34,8 +34,8 @@ export interface NodeRequest {
   readonly deviceMilli: number;
   /** The devices for the allocator's packing; undefined without any, or when a list of several must be matched. */
   readonly want: Want | undefined;
-  /** What placing it costs, by state of the node; good for one round. */
-  readonly costs: StateMemo;
+  /** Whether idle nodes could hold it, by group of nodes. */
+  readonly idle: IdleMemo;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
   readonly isolationBit: number;
@@ -66,7 +66,7 @@ export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
       devices,
       deviceMilli: devices.reduce((sum, device) => sum + device.count * device.milli, 0),
       want: wantOf({ cpuMilli, memoryBytes, devices }, snapshot),
-      costs: new StateMemo(),
+      idle: new IdleMemo(),
       ranks: resources.nodes,
       isolationBit: isolationBit[shape.isolation],
       isolationMask: isolationMask(shape.isolation),

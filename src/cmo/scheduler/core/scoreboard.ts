@@ -1,15 +1,16 @@
 /**
- * Scores of all nodes for one request, kept current while a round takes capacity.
+ * How well each node would hold one request, kept current from placement to placement and from round to round.
  *
- * A round places many jobs of few shapes, and each placement changes few nodes: so every node is scored once per
- * shape and then again only when it changed, at the next time that the shape is looked at, since rare shapes need not follow each change. The best is found through minima of blocks of 64 rows: an update touches one block,
- * a look-up reads rows/64 numbers; a heap would need positions and random access for no gain at these sizes. Ties go to the lower row,
- * so a round is deterministic.
+ * The verdict on a class of nodes that are alike (`node-classes.ts`) is worked out when the first of them is met. A change of a node costs a
+ * board two look-ups, done when its shape is looked at next and once for all that happened to the node since. The best is found through
+ * minima of blocks of 64 rows: an update touches one block, a look-up reads rows/64 numbers; a heap would need positions and random
+ * access for no gain at these sizes. A block that lost its best keeps its minimum as a lower bound until somebody wants to know.
+ * Ties go to the lower row, so a round is deterministic.
  */
 import type { RejectionCode } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
 import { type Capacity, capacityFor } from './capacity.ts';
-import { fitNode, noNode, rejectionCodes } from './fit.ts';
+import { fitNode, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
 
@@ -17,88 +18,145 @@ const blockBits = 6;
 const blockSize = 1 << blockBits;
 const infeasible = Number.POSITIVE_INFINITY;
 const reserved = rejectionCodes.indexOf('reserved');
+const cpu = rejectionCodes.indexOf('cpu');
 
 export class Scoreboard {
   readonly request: NodeRequest;
   readonly #fleet: Fleet;
-  /** By node row; Infinity where it does not fit. */
-  readonly scores: Float64Array;
-  readonly #codes: Uint8Array;
+  /** By class: score ≥ 0 where it fits, −1 − code where not, NaN where nobody has looked. */
+  #verdicts: Float64Array;
+  /** By block: least score, or where `#isBound` something below it. */
   readonly #blockMin: Float64Array;
-  /** How many of the fleet's changes the scores know. */
+  readonly #isBound: Uint8Array;
+  /** Position in the fleet's log up to which the verdicts are counted. */
   #known: number;
   /** Feasible nodes, and by site row. */
   feasibleCount = 0;
   readonly #siteFeasible: Int32Array;
   readonly #siteReserved: Int32Array;
-  #capacity: Capacity | undefined;
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
+  #capacity: Capacity | undefined;
+  #capacityAt = -1;
 
-  constructor(fleet: Fleet, request: NodeRequest) {
+  /** @param source a board of the same request by another scoring: what does not fit needs no second look */
+  constructor(fleet: Fleet, request: NodeRequest, source?: Scoreboard) {
     const { nodes, sites } = fleet.snapshot;
     this.#fleet = fleet;
     this.request = request;
-    this.#known = fleet.changes.length;
-    this.scores = new Float64Array(nodes.length);
-    this.#codes = new Uint8Array(nodes.length).fill(noNode);
-    this.#blockMin = new Float64Array((nodes.length + blockSize - 1) >> blockBits).fill(infeasible);
+    this.#known = fleet.classes.log.end;
+    this.#verdicts = new Float64Array(fleet.classes.end + 64).fill(Number.NaN);
+    this.#blockMin = new Float64Array((nodes.site.length + blockSize - 1) >> blockBits);
+    this.#isBound = new Uint8Array(this.#blockMin.length);
     this.#siteFeasible = new Int32Array(sites.ids.length);
     this.#siteReserved = new Int32Array(sites.ids.length);
-    for (let row = 0; row < nodes.length; row += 1) {
-      const score = this.#record(row);
-      if (score < this.#blockMin[row >> blockBits]!) this.#blockMin[row >> blockBits] = score;
+    if (source !== undefined) this.#copyRefusals(source);
+    this.#judgeAll();
+  }
+
+  #copyRefusals(source: Scoreboard): void {
+    source.sync();
+    for (let number = 0; number < source.#verdicts.length; number += 1) {
+      const verdict = source.#verdicts[number]!;
+      if (verdict < 0) this.#verdicts[number] = verdict;
     }
   }
 
-  /** Scores the nodes again that changed since; to be called before anything is asked. */
+  /** Brings the board up to date with what changed; to be called before anything is asked. */
   sync(): void {
-    const { changes, lastChange } = this.#fleet;
-    for (let at = this.#known; at < changes.length; at += 1) {
-      // A node that changed several times is scored at its last change.
-      if (lastChange[changes[at]!] === at) this.#update(changes[at]!);
+    const { log, end: classes } = this.#fleet.classes;
+    const known = this.#known;
+    if (known === log.end) return;
+    if (classes > this.#verdicts.length) this.#makeRoom(classes);
+    this.#known = log.end;
+    if (known < log.base) {
+      this.#verdicts.fill(Number.NaN);
+      this.#judgeAll();
+      return;
     }
-    this.#known = changes.length;
+    const { rows, from, fromSite, to, fresh, before, base } = log;
+    const end = log.end - base;
+    for (let at = known - base; at < end; at += 1) {
+      const row = rows[at]!;
+      if (fresh[at] === 1) this.#verdicts[to[at]!] = Number.NaN;
+      // A node that changed several times goes from its first class to its last.
+      if (before[at]! < known && from[at]! >= 0) this.#leave(row, from[at]!, fromSite[at]!);
+      if (log.lastOf(row) === base + at) this.#enter(row, to[at]!);
+    }
   }
 
-  #update(row: number): void {
-    const site = this.#fleet.snapshot.nodes.site[row]!;
-    const before = this.scores[row]!;
-    if (before < infeasible) {
-      this.feasibleCount -= 1;
-      this.#siteFeasible[site]! -= 1;
-    } else {
-      this.#rejected[this.#codes[row]!]! -= 1;
-      if (this.#codes[row] === reserved) this.#siteReserved[site]! -= 1;
+  #makeRoom(classes: number): void {
+    const verdicts = new Float64Array(classes + (classes >> 1)).fill(Number.NaN);
+    verdicts.set(this.#verdicts);
+    this.#verdicts = verdicts;
+  }
+
+  #judgeAll(): void {
+    this.feasibleCount = 0;
+    this.#siteFeasible.fill(0);
+    this.#siteReserved.fill(0);
+    this.#rejected.fill(0);
+    this.#blockMin.fill(infeasible);
+    this.#isBound.fill(0);
+    const { of } = this.#fleet.classes;
+    const { length } = this.#fleet.snapshot.nodes;
+    for (let row = 0; row < length; row += 1) this.#enter(row, of[row]!);
+  }
+
+  #enter(row: number, number: number): void {
+    let verdict = this.#verdicts[number]!;
+    if (Number.isNaN(verdict)) {
+      verdict = this.#judge(row);
+      this.#verdicts[number] = verdict;
     }
-    const score = this.#record(row);
+    if (verdict < 0) {
+      this.#rejected[-1 - verdict]! += 1;
+      if (verdict === -1 - reserved) this.#siteReserved[this.#fleet.classes.site[number]!]! += 1;
+      return;
+    }
+    this.feasibleCount += 1;
+    this.#siteFeasible[this.#fleet.classes.site[number]!]! += 1;
     const block = row >> blockBits;
-    if (score <= this.#blockMin[block]!) this.#blockMin[block] = score;
-    else if (before === this.#blockMin[block]) this.#blockMin[block] = this.#leastOf(block);
+    if (verdict >= this.#blockMin[block]!) return;
+    this.#blockMin[block] = verdict;
+    this.#isBound[block] = 0;
   }
 
-  #leastOf(block: number): number {
-    const end = Math.min(this.scores.length, (block + 1) << blockBits);
-    let least = infeasible;
-    for (let i = block << blockBits; i < end; i += 1) if (this.scores[i]! < least) least = this.scores[i]!;
-    return least;
-  }
-
-  #record(row: number): number {
-    const site = this.#fleet.snapshot.nodes.site[row]!;
-    const verdict = fitNode(this.#fleet, this.request, row);
-    if (verdict >= 0) {
-      this.scores[row] = verdict;
-      this.feasibleCount += 1;
-      this.#siteFeasible[site]! += 1;
-      return verdict;
+  #leave(row: number, number: number, site: number): void {
+    const verdict = this.#verdicts[number]!;
+    if (verdict < 0) {
+      this.#rejected[-1 - verdict]! -= 1;
+      if (verdict === -1 - reserved) this.#siteReserved[site]! -= 1;
+      return;
     }
+    this.feasibleCount -= 1;
+    this.#siteFeasible[site]! -= 1;
+    if (verdict === this.#blockMin[row >> blockBits]) this.#isBound[row >> blockBits] = 1;
+  }
+
+  #judge(row: number): number {
+    const verdict = fitNode(this.#fleet, this.request, row);
     // A NaN score would come from a capacity that is no number; it is refused like too little of it.
-    const code = Number.isNaN(verdict) ? rejectionCodes.indexOf('cpu') : -1 - verdict;
-    this.scores[row] = infeasible;
-    this.#codes[row] = code;
-    this.#rejected[code]! += 1;
-    if (code === reserved) this.#siteReserved[site]! += 1;
-    return infeasible;
+    return Number.isNaN(verdict) ? -1 - cpu : verdict;
+  }
+
+  /** Score of a node, Infinity where the request does not fit. */
+  scoreOf(row: number): number {
+    const verdict = this.#verdicts[this.#fleet.classes.of[row]!]!;
+    return verdict >= 0 ? verdict : infeasible;
+  }
+
+  /** Makes the minimum of a block exact. */
+  #settle(block: number): void {
+    if (this.#isBound[block] === 0) return;
+    const { of } = this.#fleet.classes;
+    const end = Math.min(this.#fleet.snapshot.nodes.length, (block + 1) << blockBits);
+    let least = infeasible;
+    for (let row = block << blockBits; row < end; row += 1) {
+      const verdict = this.#verdicts[of[row]!]!;
+      if (verdict >= 0 && verdict < least) least = verdict;
+    }
+    this.#blockMin[block] = least;
+    this.#isBound[block] = 0;
   }
 
   /** Rows for all ranks, best first, on one site; undefined when no site has enough nodes. */
@@ -110,12 +168,24 @@ export class Scoreboard {
   }
 
   #best(): number {
-    let block = 0;
-    for (let i = 1; i < this.#blockMin.length; i += 1) if (this.#blockMin[i]! < this.#blockMin[block]!) block = i;
-    const least = this.#blockMin[block]!;
-    let row = block << blockBits;
-    while (this.scores[row] !== least) row += 1;
-    return row;
+    const minima = this.#blockMin;
+    for (;;) {
+      let block = 0;
+      let least = minima[0]!;
+      for (let i = 1; i < minima.length; i += 1) {
+        if (minima[i]! < least) {
+          least = minima[i]!;
+          block = i;
+        }
+      }
+      if (this.#isBound[block] === 1) {
+        this.#settle(block);
+        continue;
+      }
+      let row = block << blockBits;
+      while (this.#verdicts[this.#fleet.classes.of[row]!] !== least) row += 1;
+      return row;
+    }
   }
 
   /** The site whose best `ranks` nodes have the least sum; the lower site row when equal. */
@@ -132,13 +202,17 @@ export class Scoreboard {
   /** The best `count` feasible rows, on one site or (−1) on any. */
   #bestRows(count: number, site: number): BestRows {
     const best = new BestRows(count);
-    const siteOf = this.#fleet.snapshot.nodes.site;
+    const { of, site: siteOf } = this.#fleet.classes;
+    const { length } = this.#fleet.snapshot.nodes;
     for (let block = 0; block < this.#blockMin.length; block += 1) {
       if (!(this.#blockMin[block]! < best.threshold)) continue;
-      const end = Math.min(this.scores.length, (block + 1) << blockBits);
+      this.#settle(block);
+      if (!(this.#blockMin[block]! < best.threshold)) continue;
+      const end = Math.min(length, (block + 1) << blockBits);
       for (let row = block << blockBits; row < end; row += 1) {
-        if (this.scores[row]! < best.threshold && (site < 0 || siteOf[row] === site))
-          best.offer(this.scores[row]!, row);
+        const number = of[row]!;
+        const verdict = this.#verdicts[number]!;
+        if (verdict >= 0 && verdict < best.threshold && (site < 0 || siteOf[number] === site)) best.offer(verdict, row);
       }
     }
     return best;
@@ -157,7 +231,11 @@ export class Scoreboard {
 
   /** What could hold the request if the fleet were idle; the same all through the round. */
   capacity(): Capacity {
-    this.#capacity ??= capacityFor(this.#fleet, this.request);
+    const { groupRevision } = this.#fleet.classes;
+    if (this.#capacity === undefined || this.#capacityAt !== groupRevision) {
+      this.#capacity = capacityFor(this.#fleet, this.request);
+      this.#capacityAt = groupRevision;
+    }
     return this.#capacity;
   }
 

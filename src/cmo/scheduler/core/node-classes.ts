@@ -1,0 +1,157 @@
+/**
+ * Which nodes are alike: by row the number of a class of nodes that no request can tell apart (same make, same site, same state, the same free).
+ *
+ * A fleet has many idle nodes and many that hold the same few kinds of jobs, and a node that gives a job back is again what it was before:
+ * so a request is judged once for each class and not for each node, and a change costs each board a look-up. What of a node does not change
+ * by placements is a class of its own, its group. Equality is exact, since a wrong one would place what does not fit.
+ *
+ * Numbers of classes without nodes are kept for a while, because nodes come back to them, then given to others: the log says so.
+ */
+import { ChangeLog } from './change-log.ts';
+import { SequenceTable } from './sequence-table.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface FreeAmounts {
+  readonly cpuMilli: Float64Array;
+  readonly memoryBytes: Float64Array;
+  readonly diskBytes: Float64Array;
+  /** By device row. */
+  readonly milli: Int32Array;
+}
+
+export class NodeClasses {
+  readonly log: ChangeLog;
+  /** By node row: its class and its group; −1 for a row that was never looked at. */
+  readonly of: Int32Array;
+  readonly group: Int32Array;
+  /** By class: site row of its nodes. */
+  site = new Int32Array(256);
+  /** Grows when a node's group changes. */
+  groupRevision = 0;
+  readonly #free: FreeAmounts;
+  readonly #states = new SequenceTable();
+  readonly #groups = new SequenceTable();
+  /** By class: how many nodes; which entry of `#emptied` counts; whether it is of one node only. */
+  #members = new Int32Array(256);
+  #emptiedAt = new Float64Array(256);
+  #own = new Uint8Array(256);
+  /** Classes in the order in which they lost their last node; `#emptiedBase` is the position of the first. */
+  #emptied: number[] = [];
+  #emptiedBase = 0;
+  readonly #mostEmpty: number;
+
+  /** @param rows how many node rows there can be */
+  constructor(rows: number, free: FreeAmounts) {
+    this.#free = free;
+    this.log = new ChangeLog(rows);
+    this.of = new Int32Array(rows).fill(-1);
+    this.group = new Int32Array(rows).fill(-1);
+    this.#mostEmpty = 1024 + (rows >> 2);
+  }
+
+  /** Above every number of a class. */
+  get end(): number {
+    return this.#states.end;
+  }
+
+  /** How many groups are known; those of nodes that are gone are not forgotten. */
+  get groupCount(): number {
+    return this.#groups.size;
+  }
+
+  /** Looks again at what of a node does not change by placements; `update` must follow. */
+  regroup({ nodes, devices }: Snapshot, row: number): void {
+    const groups = this.#groups;
+    const start = nodes.deviceStart[row]!;
+    const count = nodes.deviceCount[row]!;
+    groups.reserve(6 + 6 * count);
+    const values = groups.scratch;
+    values[0] = nodes.site[row]!;
+    values[1] = nodes.flags[row]!;
+    values[2] = nodes.isolation[row]!;
+    values[3] = nodes.cpuMilli[row]!;
+    values[4] = nodes.memoryBytes[row]!;
+    values[5] = nodes.diskBytes[row]!;
+    let length = 6;
+    for (let device = start; device < start + count; device += 1) {
+      values[length] = devices.kind[device]!;
+      values[length + 1] = devices.model[device]!;
+      values[length + 2] = devices.driver[device]!;
+      values[length + 3] = devices.memoryBytes[device]!;
+      values[length + 4] = devices.milli[device]!;
+      values[length + 5] = devices.healthy[device]!;
+      length += 6;
+    }
+    const group = groups.intern(length);
+    if (this.group[row] === group) return;
+    this.group[row] = group;
+    this.groupRevision += 1;
+  }
+
+  /** Puts a node into the class that it belongs to now. @param own into one of its own, whatever it is like */
+  update({ nodes }: Snapshot, row: number, own = false): void {
+    const before = this.of[row]!;
+    const states = this.#states;
+    const to = own ? states.take() : this.#stateOf(row, nodes.deviceStart[row]!, nodes.deviceCount[row]!);
+    if (to === before) return;
+    const isFresh = own || states.created;
+    if (isFresh) this.#open(to, nodes.site[row]!, own);
+    this.#members[to]! += 1;
+    this.of[row] = to;
+    this.log.append(row, before, before >= 0 ? this.site[before]! : -1, to, isFresh);
+    if (before >= 0) this.#leave(before);
+  }
+
+  #stateOf(row: number, start: number, count: number): number {
+    const states = this.#states;
+    states.reserve(4 + count);
+    const values = states.scratch;
+    values[0] = this.group[row]!;
+    values[1] = this.#free.cpuMilli[row]!;
+    values[2] = this.#free.memoryBytes[row]!;
+    values[3] = this.#free.diskBytes[row]!;
+    for (let i = 0; i < count; i += 1) values[4 + i] = this.#free.milli[start + i]!;
+    return states.intern(4 + count);
+  }
+
+  #open(number: number, site: number, own: boolean): void {
+    if (number >= this.site.length) this.#grow();
+    this.site[number] = site;
+    this.#members[number] = 0;
+    this.#own[number] = own ? 1 : 0;
+  }
+
+  #leave(number: number): void {
+    this.#members[number]! -= 1;
+    if (this.#members[number]! > 0) return;
+    if (this.#own[number] === 1) {
+      this.#states.release(number);
+      return;
+    }
+    this.#emptiedAt[number] = this.#emptiedBase + this.#emptied.length;
+    this.#emptied.push(number);
+    if (this.#emptied.length > 2 * this.#mostEmpty) this.#forgetEmpty();
+  }
+
+  /** Gives up the older half of the empty classes. */
+  #forgetEmpty(): void {
+    const some = this.#emptied.splice(0, this.#mostEmpty);
+    for (const [i, number] of some.entries()) {
+      const isLast = this.#emptiedAt[number] === this.#emptiedBase + i;
+      if (isLast && this.#members[number] === 0) this.#states.remove(number);
+    }
+    this.#emptiedBase += some.length;
+  }
+
+  #grow(): void {
+    const size = 2 * this.site.length;
+    const grown = <T extends Int32Array | Uint8Array | Float64Array>(column: T, larger: T): T => {
+      larger.set(column);
+      return larger;
+    };
+    this.site = grown(this.site, new Int32Array(size));
+    this.#members = grown(this.#members, new Int32Array(size));
+    this.#emptiedAt = grown(this.#emptiedAt, new Float64Array(size));
+    this.#own = grown(this.#own, new Uint8Array(size));
+  }
+}

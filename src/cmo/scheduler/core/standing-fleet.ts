@@ -1,0 +1,138 @@
+/**
+ * The fleet and its scoreboards, kept from round to round.
+ *
+ * Reading 100,000 nodes and scoring them for 100 shapes takes seconds; a round changes a thousand of them. So the running scheduler keeps both
+ * and only reads again what changed. Plans must not depend on it: a round on a standing fleet decides what a round on one that is made
+ * anew from the same snapshot decides (tested on random histories, and by replay of recorded rounds).
+ *
+ * What the workload is expected to be changes with every few arrivals, and then every score. Where judging all of that at once would hold a
+ * round up, the next expectation is made ready over some rounds while rounds go on with the last one.
+ */
+import { Boards } from './boards.ts';
+import { Fleet, type Scoring } from './fleet.ts';
+import type { ExpectedShape, PlacementRule, Snapshot } from './snapshot.ts';
+
+/** Verdicts that a round may work out ahead, about 50 ms; so many at once need no preparation. */
+const verdictsAhead = 150_000;
+/** Verdicts that boards hold in all, 8 bytes each; at least `fewestBoards` are kept whatever they hold. */
+const mostVerdicts = 40_000_000;
+const fewestBoards = 16;
+const mostBoards = 1024;
+
+export class StandingFleet {
+  #boards: Boards | undefined;
+  #placement: PlacementRule | undefined;
+  #sites = '';
+  #types = '';
+  #next: { readonly scoring: Scoring; readonly boards: Boards } | undefined;
+
+  /** Forgets everything. */
+  reset(): void {
+    this.#boards = undefined;
+    this.#next = undefined;
+  }
+
+  /**
+   * Takes over a snapshot.
+   * @param changed rows of all nodes that were changed in the columns since the last call
+   * @param latest the workload that is expected now
+   * @returns the snapshot to plan on, with the workload to expect: the latest, or the last one while that is made ready
+   */
+  prepare(
+    snapshot: Snapshot,
+    changed: Iterable<number>,
+    latest: readonly ExpectedShape[],
+    placement: PlacementRule,
+  ): Snapshot {
+    const boards = this.#standing(snapshot, placement);
+    if (boards === undefined) return { ...snapshot, workload: latest };
+    const { fleet } = boards;
+    fleet.refresh(snapshot, changed);
+    fleet.classes.log.trim(4096 + 2 * snapshot.nodes.length);
+    boards.forget(Math.max(fewestBoards, Math.min(mostBoards, mostVerdicts / fleet.classes.end)));
+    if (fleet.deviceTypes.key !== this.#types || fleet.classes.groupCount > 4096 + 4 * snapshot.nodes.length) {
+      this.reset();
+      return { ...snapshot, workload: latest };
+    }
+    const prepared = { ...snapshot, workload: this.#workloadFor(boards, latest) };
+    fleet.refresh(prepared, []);
+    return prepared;
+  }
+
+  #workloadFor(boards: Boards, latest: readonly ExpectedShape[]): readonly ExpectedShape[] {
+    const { scoring, snapshot, classes } = boards.fleet;
+    const { workload } = scoring;
+    if (workload === undefined || workload === latest || snapshot.power !== undefined) return latest;
+    if (this.#next === undefined && boards.size * classes.end <= verdictsAhead) return latest;
+    return this.#makeReady(boards, latest);
+  }
+
+  /** Boards to plan a round with: those that stand if the snapshot is the one that was prepared, else of a fleet that is made anew. */
+  open(snapshot: Snapshot, workload: readonly ExpectedShape[] | undefined, placement: PlacementRule): Boards {
+    let boards = this.#boards;
+    if (boards === undefined || boards.fleet.snapshot !== snapshot || placement !== this.#placement) {
+      this.reset();
+      boards = new Boards(new Fleet(snapshot, workload));
+      this.#placement = placement;
+      this.#sites = textOf(snapshot);
+      this.#types = boards.fleet.deviceTypes.key;
+    } else if (boards.fleet.scoring.workload !== workload || snapshot.power !== undefined) {
+      this.#next = undefined;
+      boards.fleet.prepare(undefined);
+      boards.fleet.use(boards.fleet.scoringFor(workload));
+      boards = new Boards(boards.fleet, boards);
+    }
+    this.#boards = boards;
+    return boards;
+  }
+
+  /** What stands, if the snapshot is of the same columns, sites, models and drivers. */
+  #standing(snapshot: Snapshot, placement: PlacementRule): Boards | undefined {
+    const before = this.#boards?.fleet.snapshot;
+    const stands =
+      before !== undefined &&
+      placement === this.#placement &&
+      before.nodes.site === snapshot.nodes.site &&
+      before.devices.kind === snapshot.devices.kind &&
+      textOf(snapshot) === this.#sites;
+    if (!stands) this.reset();
+    return this.#boards;
+  }
+
+  /** Goes on making the next scoring ready; returns the workload of the one that is in use then. */
+  #makeReady(boards: Boards, latest: readonly ExpectedShape[]): readonly ExpectedShape[] {
+    const { fleet } = boards;
+    if (this.#next === undefined) {
+      const scoring = fleet.scoringFor(latest);
+      this.#next = { scoring, boards: new Boards(fleet, boards) };
+      fleet.prepare(scoring);
+    }
+    const { scoring, boards: next } = this.#next;
+    next.takeOver(boards);
+    const missing = next.keys().filter((key) => !next.has(key));
+    const some = missing.slice(-Math.max(1, Math.floor(verdictsAhead / fleet.classes.end)));
+    // What is copied from the boards in use must be judged by the scoring in use.
+    boards.sync(some);
+    fleet.scoredBy(scoring, () => {
+      for (const key of some) next.renew(key);
+    });
+    if (missing.length > some.length) return fleet.scoring.workload!;
+    fleet.use(scoring);
+    this.#boards = next;
+    this.#next = undefined;
+    return scoring.workload!;
+  }
+}
+
+/** What requests are compiled from besides nodes and devices. */
+const textOf = ({ sites, models, drivers }: Snapshot) =>
+  JSON.stringify([
+    sites.ids.map((id, row) => [
+      id,
+      sites.deviceUsdPerHour[row],
+      sites.cpuUsdPerHour[row],
+      sites.memoryUsdPerHour[row],
+    ]),
+    models,
+    drivers,
+  ]);
