@@ -16,7 +16,14 @@ import { insertDeliveries, type NewDelivery } from './outbox.ts';
 /** Most jobs of one kind that a round looks at; the longest stuck first. */
 const mostJobs = 1_000;
 /** Why a job waits in its turn, which is no trouble. */
-const patientReasons = ['behind_others', 'earliest_start', 'retry_backoff', 'new'];
+const patientReasons = [
+  'behind_others',
+  'earliest_start',
+  'retry_backoff',
+  'new',
+  'waits_for_fair_share',
+  'waits_for_preempted',
+];
 
 interface ActiveRow {
   job_id: string;

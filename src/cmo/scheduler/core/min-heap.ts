@@ -8,6 +8,15 @@ export class MinHeap<T> {
     this.#compare = compare;
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** The least, which stays inside, or undefined when empty. */
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
   push(item: T): void {
     const items = this.#items;
     let at = items.length;

@@ -1,11 +1,14 @@
 /**
- * Queued jobs, grouped by shape and kept in order: priority (higher first), then arrival (submittedAt, then id).
+ * Queued jobs, grouped by account, shape and expected length, and kept in order: priority (higher first), then arrival (`turnOf`, then id).
  *
- * A round takes the first job over all groups; when a shape does not fit, the rest of its group is passed over in one step. So a round costs
- * by shapes and placements and not by jobs. Changes are gathered and merged when a round asks, since sorting a long group at every
+ * Jobs of a group are refused alike: by their account's quota, by the nodes, by what is kept for others until some time. So when one does
+ * not fit, the rest of its group is passed over in one step, and a round costs by groups and placements and not by jobs. Changes are gathered and merged when a round asks, since sorting a long group at every
  * submit would be quadratic.
  */
+import { runClassOf } from './backfill/run-class.ts';
+import { turnOf } from './deadline.ts';
 import { faultOfShape } from './shape.ts';
+import { AccountTree } from './shares/account.ts';
 import type { PendingJob, Shape } from './snapshot.ts';
 
 /** A job as the queue holds it; `gone` marks one that left and is swept at the next merge. */
@@ -16,11 +19,15 @@ interface Entry {
 
 /** Negative when `a` goes before `b`. */
 export function compareJobs(a: PendingJob, b: PendingJob): number {
-  return b.priority - a.priority || a.submittedAt - b.submittedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  return b.priority - a.priority || turnOf(a) - turnOf(b) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
 export class Group {
+  readonly key: string;
+  readonly account: string;
   readonly shape: Shape;
+  /** Seconds that each of its jobs is believed to run at most; Infinity when nobody knows. */
+  readonly mostSeconds: number;
   /** Why no job of this shape can ever be placed; undefined for a shape that makes sense. */
   readonly fault: string | undefined;
   #entries: Entry[] = [];
@@ -28,8 +35,11 @@ export class Group {
   #removed = 0;
   #jobs: PendingJob[] | undefined;
 
-  constructor(shape: Shape) {
+  constructor(key: string, account: string, shape: Shape, mostSeconds: number) {
+    this.key = key;
+    this.account = account;
     this.shape = shape;
+    this.mostSeconds = mostSeconds;
     this.fault = faultOfShape(shape);
   }
 
@@ -85,8 +95,18 @@ export class PendingQueue {
   /** Jobs that may not start yet. */
   readonly #waiting = new Map<string, PendingJob>();
 
-  constructor(jobs: Iterable<PendingJob> = []) {
+  #tree: AccountTree;
+
+  constructor(jobs: Iterable<PendingJob> = [], tree: AccountTree = new AccountTree([])) {
+    this.#tree = tree;
     for (const job of jobs) this.set(job);
+  }
+
+  /** Groups all jobs anew by another tree of accounts. */
+  regroup(tree: AccountTree): void {
+    if (tree === this.#tree) return;
+    this.#tree = tree;
+    for (const { entry } of [...this.#entries.values()]) this.set(entry.job);
   }
 
   get size(): number {
@@ -120,13 +140,16 @@ export class PendingQueue {
     this.#entries.delete(id);
     this.#waiting.delete(id);
     held.group?.remove(held.entry);
-    if (held.group?.size === 0) this.#groups.delete(held.group.shape.key);
+    if (held.group?.size === 0) this.#groups.delete(held.group.key);
   }
 
   #join(entry: Entry): Group {
-    const { shape } = entry.job;
-    const group = this.#groups.get(shape.key) ?? new Group(shape);
-    this.#groups.set(shape.key, group);
+    const { job } = entry;
+    const account = this.#tree.leafOf(job);
+    const mostSeconds = runClassOf(job.runTime?.carefulSeconds);
+    const key = `${mostSeconds} ${account} ${job.shape.key}`;
+    const group = this.#groups.get(key) ?? new Group(key, account, job.shape, mostSeconds);
+    this.#groups.set(key, group);
     group.add(entry);
     return group;
   }

@@ -12,6 +12,8 @@ export const defaultPolicy: Policy = {
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
   maxReservations: 16,
+  historyHalfLifeSeconds: 7 * 86_400,
+  historyWeight: 1,
 };
 
 export class InvalidPolicyError extends RangeError {
@@ -33,5 +35,11 @@ export function checkPolicy(policy: Policy): void {
   }
   if (!(policy.reserveAfterSeconds >= 0)) {
     throw new InvalidPolicyError(`reserveAfterSeconds must be 0 or more, not ${policy.reserveAfterSeconds}`);
+  }
+  if (!(policy.historyHalfLifeSeconds > 0)) {
+    throw new InvalidPolicyError(`historyHalfLifeSeconds must be above 0, not ${policy.historyHalfLifeSeconds}`);
+  }
+  if (!(policy.historyWeight >= 0 && policy.historyWeight <= 100)) {
+    throw new InvalidPolicyError(`historyWeight must be 0–100, not ${policy.historyWeight}`);
   }
 }

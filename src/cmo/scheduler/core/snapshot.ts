@@ -8,6 +8,9 @@
 import type { CostCurve } from '../../../common/contract/cost-curve.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
+import type { ExpectedRunTime } from './backfill/run-class.ts';
+import type { RunningJob } from './running.ts';
+import type { AccountRow } from './shares/account.ts';
 
 /** Bits of `NodeColumns.flags`. A node takes new work only with READY, OPEN, HEALTHY and LIVE. */
 export const nodeFlag = { live: 1, ready: 2, open: 4, healthy: 8, hostNetwork: 16 } as const;
@@ -90,6 +93,12 @@ export interface PendingJob {
   readonly notBefore: number;
   /** Why `notBefore` is set. */
   readonly notBeforeReason: 'earliest_start' | 'retry_backoff' | null;
+  /** Who submitted it; left out: unknown. */
+  readonly user?: string;
+  /** By when it should have ended, epoch milliseconds. */
+  readonly deadline?: number;
+  /** How long it is expected to run; left out: nobody knows. */
+  readonly runTime?: ExpectedRunTime;
 }
 
 export interface Snapshot {
@@ -106,6 +115,10 @@ export interface Snapshot {
   readonly workload?: readonly ExpectedShape[];
   /** What devices draw, by index of `models` + 1 (0: unknown); left out: power is not looked at. */
   readonly power?: PowerFigures;
+  /** Weights, quotas and past use; left out: every tenant has weight 1 and no quota. */
+  readonly accounts?: readonly AccountRow[];
+  /** What holds capacity now; left out: unknown, so nothing is counted, foreseen or preempted. */
+  readonly running?: readonly RunningJob[];
 }
 
 export interface ExpectedShape {
@@ -127,6 +140,10 @@ export interface Policy {
   readonly reserveAfterSeconds: number;
   /** For how many jobs at a time nodes are kept, 0–1,000. */
   readonly maxReservations: number;
+  /** After so long what an account has used counts half, seconds > 0. */
+  readonly historyHalfLifeSeconds: number;
+  /** How much its average use of the past counts against what it holds now, 0–100. */
+  readonly historyWeight: number;
 }
 
 /** `schedule(snapshot, pending, policy, now) → Plan`: no clock, no randomness, no I/O inside. */

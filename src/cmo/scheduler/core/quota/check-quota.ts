@@ -1,0 +1,134 @@
+/**
+ * Whether an account may take more: its quotas and limits, and those of all accounts above it.
+ *
+ * Within a round use only grows, so what is refused once is refused for the rest of the round: it ends a group at the cost of one look.
+ */
+import type { PendingReason } from '../../../../common/contract/states/job.ts';
+import { type Account, accountName } from '../shares/ledger.ts';
+import { indexOfKind, resourceNames } from '../shares/resources.ts';
+import type { Use } from '../shares/use.ts';
+import { dollarsOf } from '../words.ts';
+import { type QuotaRow, type SpendingKind, spendingKinds } from './quota.ts';
+
+export interface QuotaRefusal {
+  readonly reason: Extract<PendingReason, 'quota_exhausted' | 'limit_reached'>;
+  readonly message: string;
+}
+
+/** What a job is expected to spend in all, by kind; left out: not known. */
+export type Spending = Readonly<Partial<Record<SpendingKind, number>>>;
+
+const nothing: Spending = {};
+
+/** Why an account, or one above it, may not take that; undefined when all may. The lowest account that refuses decides. */
+export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothing): QuotaRefusal | undefined {
+  for (let account: Account | null = leaf; account !== null; account = account.parent) {
+    const { row } = account;
+    if (row === undefined) continue;
+    for (const quota of row.quotas ?? []) {
+      const wanted = amountOf(quota.resource, use);
+      if (wanted === 0 || quota.borrowLimit === null) continue;
+      const most = quota.guaranteed + quota.borrowLimit;
+      const used = usedOf(account, quota.resource);
+      if (used + wanted > most)
+        return { reason: 'quota_exhausted', message: quotaMessage(account, quota, used, wanted) };
+    }
+    const refusal = limitRefusal(account, use, spending);
+    if (refusal !== undefined) return { reason: 'limit_reached', message: refusal };
+  }
+  return undefined;
+}
+
+/** Whether the account stays within what it is guaranteed, of everything that it has a guarantee for and the job takes. */
+export function isWithinGuarantee(account: Account, use: Use): boolean {
+  let isCovered = false;
+  for (const quota of account.row?.quotas ?? []) {
+    const wanted = amountOf(quota.resource, use);
+    if (wanted === 0) continue;
+    if (usedOf(account, quota.resource) + wanted > quota.guaranteed) return false;
+    isCovered = true;
+  }
+  return isCovered;
+}
+
+/** Whether it holds more than it is guaranteed of something that the use is of. */
+export function isBorrowing(account: Account, use: Use): boolean {
+  const quotas = account.row?.quotas ?? [];
+  const own = quotas.filter(({ resource }) => amountOf(resource, use) > 0);
+  // An account without a guarantee has borrowed all it holds.
+  if (own.length === 0) return true;
+  return own.some(({ resource, guaranteed }) => usedOf(account, resource) > guaranteed);
+}
+
+/** Whether the account would still hold all that it is guaranteed if it gave that back. */
+export function keepsGuarantee(account: Account, use: Use): boolean {
+  return (account.row?.quotas ?? []).every(({ resource, guaranteed }) => {
+    const given = amountOf(resource, use);
+    return given === 0 || usedOf(account, resource) - given >= guaranteed;
+  });
+}
+
+/** How much of a quota's class a use takes, thousandths. */
+export function amountOf(resource: string, { amounts, models }: Use): number {
+  if (resource.includes('/')) return models.get(resource.toLowerCase()) ?? 0;
+  return amounts[resourceNames.indexOf(resource as (typeof resourceNames)[number])] ?? 0;
+}
+
+function usedOf(account: Account, resource: string): number {
+  return amountOf(resource, { amounts: account.used, models: account.models });
+}
+
+function quotaMessage(account: Account, quota: QuotaRow, used: number, wanted: number): string {
+  const most = quota.guaranteed + quota.borrowLimit!;
+  const name = quota.resource === 'cpu' ? 'cores' : quota.resource.replace('/', ' ');
+  const numbers = `uses ${of(used)} of the ${of(most)} ${name} that it may have, and this needs ${of(wanted)}`;
+  if (wanted > most)
+    return `Account ${accountName(account)} ${numbers}: it never fits. Raise the quota or ask for less.`;
+  return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + wanted - most)} of them end, or with a larger quota.`;
+}
+
+function limitRefusal(account: Account, use: Use, spending: Spending): string | undefined {
+  const limits = account.row?.limits;
+  if (limits === undefined) return undefined;
+  const name = accountName(account);
+  if (limits.runningJobs !== undefined && account.jobs + 1 > limits.runningJobs) {
+    return `Account ${name} may run ${limits.runningJobs} jobs at a time and runs ${account.jobs}. It goes on when one ends.`;
+  }
+  if (limits.devices !== undefined) {
+    const wanted = devicesOf(use);
+    const held = devicesOf({ amounts: account.used });
+    if (wanted > 0 && held + wanted > limits.devices) {
+      return `Account ${name} may hold ${of(limits.devices)} devices and holds ${of(held)}; this needs ${of(wanted)}. It goes on when others of it end.`;
+    }
+  }
+  for (const kind of spendingKinds) {
+    const budget = limits[kind];
+    if (budget === undefined) continue;
+    const spent = budget.spent + (account.spending.get(kind) ?? 0);
+    // What is not known beforehand is let through until the budget is used up.
+    if (spent < budget.limit && !(spent + (spending[kind] ?? 0) > budget.limit)) continue;
+    return `Account ${name} has spent ${amountIn[kind](spent)} of ${amountIn[kind](budget.limit)} in this period. It goes on in the next, or with a larger budget.`;
+  }
+  return undefined;
+}
+
+/** Counts what a job is expected to spend for its account and all above. */
+export function spend(leaf: Account, spending: Spending): void {
+  for (let account: Account | null = leaf; account !== null; account = account.parent) {
+    for (const kind of spendingKinds) {
+      const amount = spending[kind];
+      if (amount !== undefined) account.spending.set(kind, (account.spending.get(kind) ?? 0) + amount);
+    }
+  }
+}
+
+const firstDevice = indexOfKind('gpu');
+const devicesOf = ({ amounts }: Pick<Use, 'amounts'>): number =>
+  amounts.subarray(firstDevice).reduce((sum, milli) => sum + milli, 0);
+
+const of = (milli: number): string => String(Math.round(milli) / 1000);
+const amountIn: Readonly<Record<SpendingKind, (amount: number) => string>> = {
+  microUsd: dollarsOf,
+  wattHours: (amount) => `${Math.round(amount) / 1000} kWh`,
+  gramsCo2e: (amount) => `${Math.round(amount) / 1000} kg CO2e`,
+};

@@ -1,0 +1,33 @@
+/**
+ * Quotas and limits of an account, as rows say them.
+ *
+ * *Guaranteed* is what an account gets whoever else wants it: while it stays within, its jobs go before those of accounts that are beyond
+ * theirs, and work of others beyond theirs is ended for it. What nobody uses may be borrowed, up to `borrowLimit` beyond the guarantee.
+ */
+
+/** A class of things that a quota is for: `cpu`, `gpu`, `tpu`, `fpga`, or one model of devices, `gpu/H100`. */
+export type QuotaClass = string;
+
+export interface QuotaRow {
+  readonly resource: QuotaClass;
+  /** Thousandths of cores or devices, ≥ 0. */
+  readonly guaranteed: number;
+  /** How much more it may use while others leave it; null: as much as there is. */
+  readonly borrowLimit: number | null;
+}
+
+/** What an account may spend in a period, and what it has spent of it, in one unit. */
+export interface Budget {
+  readonly limit: number;
+  readonly spent: number;
+}
+
+export const spendingKinds = ['microUsd', 'wattHours', 'gramsCo2e'] as const;
+export type SpendingKind = (typeof spendingKinds)[number];
+
+export interface SpendingLimits extends Readonly<Partial<Record<SpendingKind, Budget>>> {
+  /** Most jobs that hold something at a time. */
+  readonly runningJobs?: number;
+  /** Most devices of any kind at a time, thousandths. */
+  readonly devices?: number;
+}

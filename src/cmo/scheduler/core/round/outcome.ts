@@ -1,0 +1,20 @@
+/** What came of a round. Verdicts are by group of jobs, since a million waiting jobs share a few reasons. */
+import type { Placement, Preemption } from '../../../../common/contract/plan.ts';
+import type { PendingJob } from '../snapshot.ts';
+import type { Verdict } from '../verdict.ts';
+
+/** Jobs that share a reason; the sentence is worked out when it is asked for. */
+export interface VerdictGroup {
+  readonly jobs: readonly PendingJob[];
+  readonly reason: Verdict['reason'];
+  detail(job: PendingJob): Verdict['detail'];
+}
+
+export interface RoundOutcome {
+  readonly placements: readonly Placement[];
+  /** Work that is to be ended, and for which job. */
+  readonly preemptions: readonly Preemption[];
+  readonly verdicts: readonly VerdictGroup[];
+  /** Whether the round ended by `maxPlacements`; jobs it did not reach keep the verdict they have. */
+  readonly full: boolean;
+}

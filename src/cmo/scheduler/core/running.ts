@@ -1,0 +1,99 @@
+/**
+ * What holds capacity now, as rows of the snapshot's nodes and devices: whose it is, when it ends, what ending it would cost.
+ *
+ * Rows name nodes and devices by id; a round looks them up once. What stands on a node that is gone counts for its account by cores
+ * and memory only, since nobody knows its devices any more.
+ */
+import type { RankPlacement } from '../../../common/contract/plan.ts';
+import type { Owner } from './shares/account.ts';
+import type { Account, Ledger } from './shares/ledger.ts';
+import { noAmounts } from './shares/resources.ts';
+import { countDevice, type Use } from './shares/use.ts';
+import type { Snapshot } from './snapshot.ts';
+
+type Plain<T> = { readonly [K in keyof T]: T[K] extends string ? string : T[K] };
+
+export interface RunningJob extends Owner {
+  /** Id of the job. */
+  readonly id: string;
+  readonly priority: number;
+  /** In rank order. */
+  readonly ranks: readonly RunningRank[];
+  /** When its attempt was placed, epoch milliseconds. */
+  readonly startedAt: number;
+  /** When its last checkpoint was written, epoch milliseconds; null without one in this attempt. */
+  readonly checkpointAt: number | null;
+  /** By when it has hardly ever not ended (a quantile of its prediction, or its time limit), epoch milliseconds; null: nobody knows. */
+  readonly endsAt: number | null;
+  /** Whether it may be ended for others. */
+  readonly preemptible: boolean;
+  /** It is being ended already: what it holds comes back soon. */
+  readonly stopping: boolean;
+}
+
+export interface RunningRank extends Omit<Plain<RankPlacement>, 'devices'> {
+  readonly devices: readonly { readonly deviceId: string; readonly milli: number }[];
+}
+
+/** A rank on the rows of the snapshot. */
+export interface HeldRank {
+  /** −1 when the node is gone. */
+  readonly row: number;
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Device rows, and thousandths of each. */
+  readonly devices: readonly number[];
+  readonly milli: readonly number[];
+}
+
+export interface Holder {
+  readonly job: RunningJob;
+  readonly account: Account;
+  readonly use: Use;
+  readonly ranks: readonly HeldRank[];
+}
+
+/** Finds everything that runs in the snapshot and charges it to its accounts. In order of id, whatever the order of the rows. */
+export function holdersOf(snapshot: Snapshot, ledger: Ledger): Holder[] {
+  const { running } = snapshot;
+  if (running === undefined || running.length === 0) return [];
+  const rowOf = new Map<string, number>();
+  for (let row = 0; row < snapshot.nodes.length; row += 1) rowOf.set(snapshot.nodes.ids[row]!, row);
+  const holders = running.map((job) => {
+    const ranks = job.ranks.map((rank) => heldRank(snapshot, rowOf.get(rank.nodeId) ?? -1, rank));
+    const holder = { job, account: ledger.leafOf(job), use: heldUse(snapshot, ranks), ranks };
+    ledger.charge(holder.account, holder.use);
+    return holder;
+  });
+  return holders.sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+}
+
+function heldRank(snapshot: Snapshot, row: number, rank: RunningRank): HeldRank {
+  const { cpuMilli, memoryBytes, diskBytes } = rank;
+  const devices: number[] = [];
+  const milli: number[] = [];
+  if (row >= 0 && rank.devices.length > 0) {
+    const start = snapshot.nodes.deviceStart[row]!;
+    const end = start + snapshot.nodes.deviceCount[row]!;
+    for (const share of rank.devices) {
+      for (let device = start; device < end; device += 1) {
+        if (snapshot.devices.ids[device] !== share.deviceId) continue;
+        devices.push(device);
+        milli.push(share.milli);
+      }
+    }
+  }
+  return { row, cpuMilli, memoryBytes, diskBytes, devices, milli };
+}
+
+function heldUse(snapshot: Snapshot, ranks: readonly HeldRank[]): Use {
+  const amounts = noAmounts();
+  const models = new Map<string, number>();
+  for (const { cpuMilli, memoryBytes, devices, milli } of ranks) {
+    amounts[0]! += cpuMilli;
+    amounts[1]! += memoryBytes;
+    for (const [i, device] of devices.entries()) countDevice(snapshot, device, milli[i]!, amounts, models);
+  }
+  return { amounts, models };
+}
