@@ -40,7 +40,7 @@ export function createCgroup(dir: string, launch: Launch, plan: CgroupPlan = pla
         writeFileSync(path, value);
       } catch (error) {
         // Swap accounting is absent on many kernels; each other limit must hold.
-        if (!/memsw|swap|oom\.group/.test(path)) throw error;
+        if (!/memsw|swap/.test(path)) throw error;
       }
     }
     return cgroup;
@@ -60,7 +60,6 @@ export function limitFiles(cgroup: Cgroup, limits: Launch['limits']): [path: str
     files.push([join(memory, 'memory.limit_in_bytes'), bytes], [join(memory, 'memory.memsw.limit_in_bytes'), bytes]);
   } else if (memory !== undefined) {
     files.push([join(memory, 'memory.max'), bytes], [join(memory, 'memory.swap.max'), '0']);
-    files.push([join(memory, 'memory.oom.group'), '1']);
   }
   if (pids !== undefined) files.push([join(pids, 'pids.max'), String(limits.pids + OWN_PROCESSES)]);
   if (cpu !== undefined && cgroup.version === 1) {

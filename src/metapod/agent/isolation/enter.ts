@@ -107,6 +107,9 @@ export function enterJob(dir: string, launch: Launch, status: Status, options: E
   );
 }
 
+/** When memory runs out, the kernel takes a visitor before anything of the job itself. */
+export const dieFirst = 'echo 1000 > /proc/self/oom_score_adj 2>/dev/null';
+
 export const joinLine = (file: string) =>
   `echo 0 > ${q(file)} || { echo "cannot enter the control group" >&3; exit 125; }`;
 
@@ -127,7 +130,7 @@ function finalLines(
   const become = `exec 8<&0; exec ${drop} sh -s <&4`;
   return [
     ...first,
-    'echo 500 > /proc/self/oom_score_adj 2>/dev/null',
+    dieFirst,
     'ulimit -c 0',
     ...(options.processLimit === null
       ? []

@@ -43,6 +43,8 @@ export interface Prepared {
     kill(): void;
     /** @returns whether nothing of the container is left */
     remove(): boolean;
+    /** Its group's accounts as they were at the end, once it is removed; null when nobody wrote them down. */
+    lastAccount(): Cgroup | null;
   };
   /** The job's processes. @param mainPid the job's main process @param initPid pid 1 of the sandbox, if any */
   processes(mainPid: number, initPid: number | null): ProcessSet;

@@ -5,19 +5,21 @@
  * end the kernel's figure for all children that the supervisor waited for is taken if it is larger.
  */
 import { uptime } from 'node:os';
-import { oomKills, readAccount } from '../isolation/cgroup.ts';
+import { type Cgroup, oomKills, readAccount } from '../isolation/cgroup.ts';
 import type { Prepared } from '../isolation/isolation.ts';
 import { type ProcessSet, sampleProcesses } from '../isolation/watchdog.ts';
 import type { Usage } from './files.ts';
 import { readStat } from './process-identity.ts';
 
 export class Accounting {
-  /** True once the job took more memory than it may. */
+  /** True once the job took more memory than it may: with a cgroup, once the kernel killed a process for it. */
   memoryExceeded = false;
   /** Memory in files without a name, bytes, as last seen; a cgroup counts it by itself. */
   unnamedBytes = 0;
   readonly #prepared: Prepared;
   readonly #limitBytes: number;
+  /** What an engine's group is read from once it is removed. */
+  #last: Cgroup | null = null;
   #memoryBytes = 0;
   #peakBytes = 0;
   #cpuSeconds = 0;
@@ -25,6 +27,12 @@ export class Accounting {
   constructor(prepared: Prepared, limitBytes: number) {
     this.#prepared = prepared;
     this.#limitBytes = limitBytes;
+  }
+
+  /** Everything is gone: the account that an engine's group left, which our samples may have missed the end of. */
+  close(): void {
+    this.#last = this.#prepared.engine?.lastAccount() ?? null;
+    if (this.#last !== null && oomKills(this.#last) > 0) this.memoryExceeded = true;
   }
 
   /** Looks once; call at least every 250 ms. */
@@ -51,7 +59,7 @@ export class Accounting {
 
   /** @param final after the job's end, before its cgroup is removed */
   read(final: boolean): Usage {
-    const { cgroup } = this.#prepared;
+    const cgroup = this.#last ?? this.#prepared.cgroup;
     const account = cgroup === null ? null : readAccount(cgroup);
     if (account !== null) {
       this.#take(account);

@@ -32,6 +32,8 @@ export interface Job {
   ranOutOfMemory(): boolean;
   /** What ran the container was killed, and how the job ended is not known; known once exited. */
   lostRuntime(): boolean;
+  /** An engine's container has ended, which the engine itself tells only later. Never true of what is our own child. */
+  hasEnded(): boolean;
   processes(): ProcessSet;
   /** Processes to write down for whoever finds the attempt without its supervisor. */
   identities(): ProcessIdentity[];
@@ -161,6 +163,7 @@ export function startJob(dir: string, prepared: Prepared): Job {
     hasLoopback: () => loopback,
     ranOutOfMemory: () => memory,
     lostRuntime: () => lost,
+    hasEnded: () => prepared.engine !== undefined && ready && (init === null || !isAlive(init)),
     processes,
     identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
     terminate() {

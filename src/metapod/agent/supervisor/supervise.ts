@@ -3,7 +3,8 @@
  *
  * A tick every 100 ms looks at the files that the agent writes, at the job's memory and at the clock; nothing
  * is signalled by other means, so a missed event cannot exist. The end is written down only after every process of
- * the job is gone and its last output is on disk: `ended` is what lets a successor start.
+ * the job is gone and its last output is on disk: `ended` is what lets a successor start. Its time is when the job ended,
+ * which for a container of an engine is seconds earlier: nobody pays for its removal.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
@@ -60,6 +61,12 @@ export async function supervise(
   let measuringDisk = false;
   let lookingForUnnamed = false;
   let unnamedDisk = 0;
+  let end: Pick<Status, 'endedAt' | 'endedUptime'> | null = null;
+  /** The job has ended, whatever it takes to have everything of it gone. */
+  const noteEnd = () => {
+    end ??= { endedAt: new Date().toISOString(), endedUptime: uptime() };
+    return end;
+  };
   const unnamedTicks = prepared.cgroup === null ? UNNAMED_TICKS : DISK_TICKS;
   const tick = () => {
     const now = uptime();
@@ -75,9 +82,12 @@ export async function supervise(
     }
     if (running && ticks % MEMORY_TICKS === 0) {
       accounting.sample(job.processes());
-      facts.memoryExceeded = accounting.memoryExceeded;
+      // Where a cgroup holds the limit, the kernel has ended whatever was too large; the job may cope with that.
+      facts.memoryExceeded = accounting.memoryExceeded && prepared.enforcement.memory === 'watchdog';
     }
-    if (running && ticks % USAGE_TICKS === USAGE_TICKS - 1) trySave(() => writeUsage(dir, accounting.read(false)));
+    if (running && job.hasEnded()) noteEnd();
+    if (running && end === null && ticks % USAGE_TICKS === USAGE_TICKS - 1)
+      trySave(() => writeUsage(dir, accounting.read(false)));
     if (running && ticks % DISK_TICKS === DISK_TICKS - 1 && !measuringDisk) {
       measuringDisk = true;
       void diskUsageBytes(prepared.writable, launch.limits.diskBytes).then((bytes) => {
@@ -119,18 +129,19 @@ export async function supervise(
     trySave(() => writeStatus(dir, status));
   }
   const exit = await job.exited;
+  const ended = noteEnd();
   clearInterval(timer);
   accounting.sample(job.processes());
   if (job.ranOutOfMemory()) accounting.memoryExceeded = true;
   await job.gone();
-  const end = { endedAt: new Date().toISOString(), endedUptime: uptime() };
+  accounting.close();
   await drained;
   const usage = accounting.read(true);
   trySave(() => writeUsage(dir, usage));
   failpoint('supervisor.before-status-ended');
   Object.assign(status, {
     state: 'ended',
-    ...end,
+    ...ended,
     usage,
     exitCode: exit.code,
     signal: exit.signal,
@@ -161,6 +172,8 @@ export async function writeEnd(dir: string, status: Status): Promise<void> {
   }
 }
 
+const memoryWords = 'it needed more memory than its limit, and the kernel ended a process of it';
+
 /** Tells exit, signal, out-of-memory, time-out and the rest apart. */
 export function explain(
   exit: JobExit,
@@ -169,11 +182,15 @@ export function explain(
   startFailure: string | null,
   lostRuntime = false,
 ): Pick<Status, 'reason' | 'message'> {
-  if (ending !== null) return { reason: ending.reason, message: ending.message };
+  if (ending !== null) {
+    // What became of a process may be why the others waited for ever.
+    const isWhy = memoryExceeded && ending.reason === 'timed-out';
+    return { reason: ending.reason, message: isWhy ? `${ending.message}; ${memoryWords}` : ending.message };
+  }
   if (startFailure !== null) return { reason: 'start-failed', message: startFailure };
   if (lostRuntime) return { reason: 'supervisor-lost', message: 'what ran its container died, and the job with it' };
   // A child may run out of memory and its parent cope; only an unsuccessful end is blamed on it.
-  if (memoryExceeded && exit.code !== 0) return { reason: 'out-of-memory', message: 'the kernel refused more memory' };
+  if (memoryExceeded && exit.code !== 0) return { reason: 'out-of-memory', message: memoryWords };
   if (exit.signal !== null) return { reason: 'signalled', message: `ended by ${exit.signal}` };
   return { reason: 'exited', message: null };
 }

@@ -1,5 +1,5 @@
 /** What a job in a container must not be able to do, tried from inside, with every driver that this machine has. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -127,6 +127,17 @@ describe.each(boxes)('a container $name', ({ kind, as, why }) => {
     expect(lines).not.toContain('filled');
   }, 60_000);
 
+  it('goes on when a process of it was ended for its memory, and may succeed', async ({ skip }) => {
+    skip(as !== undefined, 'without a cgroup nobody ends a process; the job is');
+    const script = 'head -c 400000000 /dev/zero | tail >/dev/null; sleep 1; echo copes';
+    expect(await inside(box, script, { limits: { memoryBytes: 64 * MIB } })).toMatchObject({
+      code: 0,
+      reason: 'exited',
+      message: null,
+      lines: expect.arrayContaining(['copes']),
+    });
+  }, 60_000);
+
   it('cannot have more processes than it was given', async () => {
     const script = 'i=0; while [ $i -lt 60 ]; do sleep 20 & i=$((i+1)); done; echo made all';
     const { lines } = await inside(box, script, { limits: { pids: 25 } });
@@ -189,6 +200,47 @@ describe.each(boxes)('a container $name', ({ kind, as, why }) => {
     if (of.as !== undefined) return 0;
     return kind === 'podman' ? idRange()!.first + imageUid : imageUid;
   }
+});
+
+describe('a container of an engine that takes its time', () => {
+  const home = imageHome();
+  const slow = mkdtempSync(join(tmpdir(), 'solyx-test-slow-'));
+  afterAll(() => rmSync(slow, { recursive: true, force: true }));
+
+  /** The same podman, but slow with some of its commands. */
+  async function slowWith(command: string): Promise<Box> {
+    const driver = found.podman.driver!;
+    const program = join(slow, command);
+    const script = `#!/bin/sh\ncase " $* " in *" ${command} "*) sleep 3;; esac\nexec ${driver.program} "$@"\n`;
+    writeFileSync(program, script, { mode: 0o755 });
+    return { driver: { ...driver, program }, image: await home.image() };
+  }
+
+  it.skipIf(found.podman.why !== null)(
+    'ends when its job does, however long its removal takes',
+    async () => {
+      const job = boxed(await slowWith('rm'), 'sleep 0.3; echo last');
+      await job.start();
+      const { endedAt, endedUptime, startedUptime } = await job.ended(40_000);
+      const recordedAt = statSync(join(job.dir, FILES.status)).mtimeMs;
+      expect(Date.parse(endedAt!) - job.records().at(-1)!.t).toBeLessThan(1_500);
+      expect(recordedAt - Date.parse(endedAt!)).toBeGreaterThan(2_500);
+      expect(endedUptime! - startedUptime!).toBeLessThan(2);
+    },
+    60_000,
+  );
+
+  it.skipIf(found.podman.why !== null)(
+    'begins when its job does, however long the engine takes to say so',
+    async () => {
+      const job = boxed(await slowWith('inspect'), 'echo first; sleep 5');
+      await job.start();
+      const { startedAt } = await job.running();
+      await until('it has begun', () => job.lines().includes('first'));
+      expect(Date.parse(startedAt!) - job.records()[0]!.t).toBeLessThan(1_500);
+    },
+    60_000,
+  );
 });
 
 describe('the files of a job in a container', () => {

@@ -2,29 +2,42 @@
  * The shell scripts around `podman` and `docker`: one that starts a container and hands its output and status on, and one
  * that ends it when the supervisor is gone.
  */
+import { join } from 'node:path';
 import { shellQuote as q } from '../shell-quote.ts';
+import { NOTES } from './engine-notes.ts';
 
-/** @param engine program and flags @param create words of `create` */
+/**
+ * @param engine program and flags
+ * @param create words of `create`
+ * @param notes folder in which the runtime is noted down (`engine-notes.ts`); null: the engine is asked
+ */
 export function launcherScript(
   engine: readonly string[],
   create: readonly string[],
   name: string,
   supervisorPid: number,
+  notes: string | null,
 ): string {
   const run = engine.map(q).join(' ');
   const inspect = (format: string) => `${run} inspect --format ${q(format)} ${q(name)} 2>/dev/null`;
+  const note = (what: string) => q(join(notes ?? '', what));
+  const look =
+    notes === null
+      ? `pid=$(${inspect('{{.State.Pid}}')})`
+      : `pid=0; [ ! -e ${note(NOTES.started)} ] || read -r pid < ${note(NOTES.pid)}`;
   return [
     // From here on errors are the supervisor's (3); the job's own stderr waits at 5.
     'exec 5>&2 2>&3',
     `[ "$PPID" = ${supervisorPid} ] || exit 125`,
     'rm -f engine.begun engine.over',
     `${run} ${create.map(q).join(' ')} >/dev/null 3>&- 5>&- || exit 125`,
-    '(while [ ! -e engine.over ]; do',
-    `  pid=$(${inspect('{{.State.Pid}}')})`,
+    '(while',
+    `  ${look}`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
-    '  if [ "${pid:-0}" -gt 0 ]; then echo "solyx:init $pid"; : > engine.begun; echo solyx:ready; break; fi',
-    '  sleep 0.05',
-    'done) >&3 5>&- &',
+    '  [ "${pid:-0}" -le 0 ] && [ ! -e engine.over ]',
+    `do sleep ${notes === null ? '0.05' : '0.02'}; done`,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
+    '[ "${pid:-0}" -le 0 ] || { echo "solyx:init $pid"; : > engine.begun; echo solyx:ready; }) >&3 5>&- &',
     `${run} start --attach ${q(name)} </dev/null 2>&5 3>&- 5>&-`,
     'code=$?',
     ': > engine.over',

@@ -8,7 +8,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ContainerDriverChoice, Launch } from '../../supervisor/files.ts';
 import type { JobSecrets } from '../../supervisor/secret-input.ts';
 import { type Cgroup, cgroupPids } from '../cgroup.ts';
@@ -20,6 +20,7 @@ import { removeSecretFiles, secretsDirectory, writeSecretFiles } from '../secret
 import { containerEnvironment } from './container-environment.ts';
 import { groupsOf } from './device-groups.ts';
 import { createArguments, envFileText } from './engine-arguments.ts';
+import { notedCgroup, prepareNotes } from './engine-notes.ts';
 import { guardianScript, launcherScript } from './engine-script.ts';
 import { hostId, idRange } from './id-range.ts';
 import { seccompProfile } from './seccomp.ts';
@@ -80,6 +81,9 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
     deviceGroups: uid === null ? [] : groupsOf(launch),
   });
   run(...removeWords(driver), name);
+  const noting = prepareNotes(dir, driver);
+  const create = noting === null ? words : [`--runtime=${noting}`, ...words];
+  const notes = noting === null ? null : dirname(noting);
   let cgroup: Cgroup | null = null;
   const kill = () => {
     const child = spawn(program, [...flags, 'kill', name], { env, stdio: 'ignore' });
@@ -87,7 +91,7 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
   };
   let lastKill = 0;
   return {
-    argv: ['sh', '-c', launcherScript([program, ...flags], words, name, process.pid)],
+    argv: ['sh', '-c', launcherScript([program, ...flags], create, name, process.pid, notes)],
     env,
     cwd: dir,
     script: null,
@@ -115,10 +119,12 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
         kill();
       },
       remove: () => run(...removeWords(driver), name).status === 0,
+      lastAccount: () => (notes === null ? null : notedCgroup(notes)),
     },
     cleanup() {
       removeSecretFiles(memory);
       for (const name of ['engine.begun', 'engine.over', 'seccomp.json']) rmSync(join(dir, name), { force: true });
+      if (notes !== null) rmSync(notes, { recursive: true, force: true });
     },
   };
 }

@@ -6,15 +6,20 @@
  * remembered, because trying an engine takes a second, for as long as nothing that it hangs on has changed; a failure is
  * tried again at every start, for somebody may have cured it.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { type ContainerDriverChoice, type Launch, readJson, writeAtomic } from '../../supervisor/files.ts';
 import { cureFor, type LevelProbe, probeLaunch, tryLaunch } from '../probe.ts';
+import { engineEnvironment, engineWords } from './engine.ts';
+import { runtimeOf } from './engine-notes.ts';
 import { trialInstallation } from './runtime.ts';
 import { writeStillProgram } from './still-program.ts';
 
+const run = promisify(execFile);
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/libexec/docker'];
 
 export type ContainerProbe = { probe: LevelProbe; driver: ContainerDriverChoice | null };
@@ -96,7 +101,7 @@ export async function probeContainer(
       continue;
     }
     if (probe.offered) {
-      const answer = { probe, driver };
+      const answer = { probe, driver: await withRuntime(driver) };
       if (file !== null) {
         mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
         writeAtomic(file, JSON.stringify({ fingerprint, answer }), false);
@@ -108,6 +113,18 @@ export async function probeContainer(
   }
   const cure = first?.offered === false ? first.cure : '';
   return { probe: { level: 'container', offered: false, why: failures.join('; '), cure }, driver: null };
+}
+
+/** Podman with the name of the runtime that it uses, for whoever wants to see what that does (`engine-notes.ts`). */
+export async function withRuntime(driver: ContainerDriverChoice): Promise<ContainerDriverChoice> {
+  if (driver.kind !== 'podman' || runtimeOf(driver) !== null) return driver;
+  const [program, ...flags] = engineWords(driver);
+  const words = [...flags, 'info', '--format', '{{.Host.OCIRuntime.Path}}'];
+  const path = await run(program, words, { env: engineEnvironment(), timeout: 30_000 }).then(
+    ({ stdout }) => stdout.trim(),
+    () => '',
+  );
+  return /^\/[^\n]+$/.test(path) ? { ...driver, flags: [...flags, `--runtime=${path}`] } : driver;
 }
 
 /** Runs one container with the driver. */
@@ -158,7 +175,7 @@ function cureOf(why: string): string {
 
 /** Of what decides whether a driver works: programs, kernel, user, and what the kernel allows him. */
 function fingerprintOf(drivers: readonly ContainerDriverChoice[]): string {
-  const hash = createHash('sha256').update(`1 ${release()} ${process.getuid?.()} ${process.execPath}`);
+  const hash = createHash('sha256').update(`2 ${release()} ${process.getuid?.()} ${process.execPath}`);
   for (const { program, flags } of drivers) {
     const { size, mtimeMs, ino } = statSync(program);
     hash.update(`${program} ${flags.join(' ')} ${size} ${mtimeMs} ${ino}`);

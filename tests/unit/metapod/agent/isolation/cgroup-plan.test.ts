@@ -75,7 +75,6 @@ describe('cgroup version 2', () => {
     expect(limitFiles({ version: 2, directories: { memory: '/g', pids: '/g', cpu: '/g' } }, limits)).toEqual([
       ['/g/memory.max', '1000'],
       ['/g/memory.swap.max', '0'],
-      ['/g/memory.oom.group', '1'],
       ['/g/pids.max', '16'],
       ['/g/cpu.max', '150000 100000'],
     ]);
