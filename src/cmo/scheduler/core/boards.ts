@@ -2,14 +2,12 @@
  * The scoreboards of a fleet, by shape: made when a shape is looked at first, forgotten when there are too many and others were used since.
  */
 import type { Fleet } from './fleet.ts';
-import { compileShape, type NodeRequest } from './request.ts';
+import { compileShape } from './request.ts';
 import { Scoreboard } from './scoreboard.ts';
 import type { Shape } from './snapshot.ts';
 
 export class Boards {
   readonly fleet: Fleet;
-  /** By key of the shape. */
-  readonly #requests: Map<string, readonly NodeRequest[]>;
   /** By key of the shape, least recently used first; one board an alternative. */
   readonly #current = new Map<string, readonly Scoreboard[]>();
   /** Boards by an older scoring, of which only the refusals are good. */
@@ -18,7 +16,6 @@ export class Boards {
   /** @param from boards by an older scoring of the same fleet, from which these are made when their shapes are looked at */
   constructor(fleet: Fleet, from?: Boards) {
     this.fleet = fleet;
-    this.#requests = from === undefined ? new Map() : from.#requests;
     this.#stale = new Map(from === undefined ? [] : [...from.#stale, ...from.#current]);
   }
 
@@ -27,19 +24,12 @@ export class Boards {
     return this.#current.size + this.#stale.size;
   }
 
-  /** A shape that has no fault made ready for the fleet: one request an alternative, in their order. */
-  requestsOf(shape: Shape): readonly NodeRequest[] {
-    const requests = this.#requests.get(shape.key) ?? compileShape(shape, this.fleet.snapshot);
-    this.#requests.set(shape.key, requests);
-    return requests;
-  }
-
-  /** Boards of a shape that has no fault, one for each of its requests; to be brought up to date by `sync`. */
+  /** Boards of a shape that has no fault, one an alternative, in their order; to be brought up to date by `sync`. */
   of(shape: Shape): readonly Scoreboard[] {
     const boards =
       this.#current.get(shape.key) ??
       renewed(this.fleet, this.#stale.get(shape.key)) ??
-      this.requestsOf(shape).map((request) => new Scoreboard(this.fleet, request));
+      compileShape(shape, this.fleet.snapshot).map((request) => new Scoreboard(this.fleet, request));
     this.#stale.delete(shape.key);
     this.#current.delete(shape.key);
     this.#current.set(shape.key, boards);
@@ -78,13 +68,9 @@ export class Boards {
   forget(most: number): void {
     for (const boards of [this.#stale, this.#current]) {
       for (const key of boards.keys()) {
-        if (this.size <= most) break;
+        if (this.size <= most) return;
         boards.delete(key);
       }
-    }
-    if (this.#requests.size <= 8 * most) return;
-    for (const key of this.#requests.keys()) {
-      if (!this.#current.has(key) && !this.#stale.has(key)) this.#requests.delete(key);
     }
   }
 }

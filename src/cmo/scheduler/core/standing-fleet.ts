@@ -12,19 +12,23 @@ import { Boards } from './boards.ts';
 import { Fleet, type Scoring } from './fleet.ts';
 import type { ExpectedShape, PlacementRule, Snapshot } from './snapshot.ts';
 
-/** Verdicts that a round may work out ahead, about 50 ms; so many at once need no preparation. */
-const verdictsAhead = 150_000;
 /** Verdicts that boards hold in all, 8 bytes each; at least `fewestBoards` are kept whatever they hold. */
 const mostVerdicts = 40_000_000;
 const fewestBoards = 16;
 const mostBoards = 1024;
 
 export class StandingFleet {
+  readonly #verdictsAhead: number;
   #boards: Boards | undefined;
   #placement: PlacementRule | undefined;
   #sites = '';
   #types = '';
   #next: { readonly scoring: Scoring; readonly boards: Boards } | undefined;
+
+  /** @param verdictsAhead how many a round may work out for the next expectation, ≥ 1: about 50 ms; so many at once need no preparation */
+  constructor(verdictsAhead = 150_000) {
+    this.#verdictsAhead = verdictsAhead;
+  }
 
   /** Forgets everything. */
   reset(): void {
@@ -63,7 +67,7 @@ export class StandingFleet {
     const { scoring, snapshot, classes } = boards.fleet;
     const { workload } = scoring;
     if (workload === undefined || workload === latest || snapshot.power !== undefined) return latest;
-    if (this.#next === undefined && boards.size * classes.end <= verdictsAhead) return latest;
+    if (this.#next === undefined && boards.size * classes.end <= this.#verdictsAhead) return latest;
     return this.#makeReady(boards, latest);
   }
 
@@ -110,7 +114,7 @@ export class StandingFleet {
     const { scoring, boards: next } = this.#next;
     next.takeOver(boards);
     const missing = next.keys().filter((key) => !next.has(key));
-    const some = missing.slice(-Math.max(1, Math.floor(verdictsAhead / fleet.classes.end)));
+    const some = missing.slice(-Math.max(1, Math.floor(this.#verdictsAhead / fleet.classes.end)));
     // What is copied from the boards in use must be judged by the scoring in use.
     boards.sync(some);
     fleet.scoredBy(scoring, () => {

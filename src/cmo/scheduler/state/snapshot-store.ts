@@ -35,6 +35,7 @@ export class SnapshotStore {
   /** Starts of free runs, by their length. */
   #holes = new Map<number, number[]>();
   #holeRows = 0;
+  #changed = new Set<number>();
   /** Revision by id, for the comparison with the rows. */
   readonly siteRevisions = new Map<string, number>();
   readonly nodeRevisions = new Map<string, number>();
@@ -52,6 +53,13 @@ export class SnapshotStore {
     };
   }
 
+  /** Rows of all nodes whose columns were written since this was asked last. */
+  takeChanged(): ReadonlySet<number> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
   apply(delta: FleetDelta): void {
     this.#revision += 1;
     for (const [id, row] of delta.sites) this.#setSite(id, row);
@@ -67,6 +75,7 @@ export class SnapshotStore {
     const row = this.#nodeRow.get(use.nodeId);
     if (row === undefined) return;
     this.#revision += 1;
+    this.#changed.add(row);
     this.#nodes.cpuMilliFree[row]! -= sign * use.cpuMilli;
     this.#nodes.memoryBytesFree[row]! -= sign * use.memoryBytes;
     this.#nodes.diskBytesFree[row]! -= sign * use.diskBytes;
@@ -105,6 +114,7 @@ export class SnapshotStore {
   #setNode(node: NodeRow): void {
     const row = this.#nodeRow.get(node.id) ?? this.#newNodeRow(node.id);
     const nodes = this.#nodes;
+    this.#changed.add(row);
     nodes.site[row] = this.#siteRowOf(node.siteId);
     nodes.flags[row] = flagsOf(node);
     nodes.isolation[row] = node.isolation.reduce((bits, level) => bits | (isolationBit[level] ?? 0), 0);
@@ -137,6 +147,7 @@ export class SnapshotStore {
     this.nodeRevisions.delete(id);
     const at = this.#nodeRow.get(id);
     if (at === undefined) return;
+    this.#changed.add(at);
     this.#freeDevices(at);
     this.#nodes.deviceCount[at] = 0;
     this.#nodes.flags[at] = 0;

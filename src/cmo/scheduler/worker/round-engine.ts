@@ -9,6 +9,7 @@ import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
 import { faultOfShape } from '../core/shape.ts';
 import type { PendingJob, Policy, Shape, Snapshot } from '../core/snapshot.ts';
+import { StandingFleet } from '../core/standing-fleet.ts';
 import { SnapshotStore } from '../state/snapshot-store.ts';
 import { Assumptions } from './assumptions.ts';
 import type { ComparedKind, Comparison, Delta, QueuedJob, RoundSummary, Settlement } from './messages.ts';
@@ -28,6 +29,7 @@ export class RoundEngine {
   #store = new SnapshotStore();
   #queue = new PendingQueue();
   #assumptions = new Assumptions(this.#store);
+  readonly #standing: StandingFleet;
   #memory = new VerdictMemory();
   /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
   #workload = new LearnedWorkload<Shape>();
@@ -37,6 +39,10 @@ export class RoundEngine {
   #placements: readonly Placement[] = [];
   #verdicts: readonly PendingVerdict[] = [];
   readonly #turns = new Map<ComparedKind, Iterator<string>>();
+
+  constructor(standing = new StandingFleet()) {
+    this.#standing = standing;
+  }
 
   /** Forgets everything; rows come anew. Rounds go on counting. */
   reset(): void {
@@ -82,8 +88,13 @@ export class RoundEngine {
    */
   run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
     this.#round += 1;
-    const snapshot = { ...this.#store.snapshot, workload: this.#workload.shares() };
-    const outcome = planRound(snapshot, this.#queue, policy, now, this.#round);
+    const snapshot = this.#standing.prepare(
+      this.#store.snapshot,
+      this.#store.takeChanged(),
+      this.#workload.shares(),
+      policy.placement,
+    );
+    const outcome = planRound(snapshot, this.#queue, policy, now, this.#round, this.#standing);
     if (record !== undefined) {
       const jobs = [...this.#queue.ids()].map((id) => this.#queue.get(id)!);
       record({ snapshot, jobs, policy, now, round: this.#round, outcome });

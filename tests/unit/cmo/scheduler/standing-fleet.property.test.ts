@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DeviceRow, NodeRow } from '../../../../src/cmo/scheduler/core/rows.ts';
+import { planOf, schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
+import type { PendingJob, Policy } from '../../../../src/cmo/scheduler/core/snapshot.ts';
+import { StandingFleet } from '../../../../src/cmo/scheduler/core/standing-fleet.ts';
+import { sorted } from '../../../../src/cmo/scheduler/record/round-file.ts';
+import { RoundEngine, type RoundRecord } from '../../../../src/cmo/scheduler/worker/round-engine.ts';
+import { device, gib, job, node, now, policy, type SpecInput, site } from './support/builders.ts';
+
+const gpu = (request: object, more: object = {}): SpecInput => ({ resources: { devices: [request], ...more } });
+const specs: readonly SpecInput[] = [
+  {},
+  { resources: { cpu: 3, memory: '6GiB' } },
+  { network: 'host' },
+  gpu({}),
+  gpu({ count: 2 }),
+  gpu({ count: 4 }),
+  gpu({ fraction: 0.25 }),
+  gpu({ fraction: 0.5, model: 'A100' }),
+  gpu({ fraction: 0.3 }, { cpu: 2 }),
+  gpu({ model: 'L4' }, { cpu: 4 }),
+  gpu({ count: 1 }, { nodes: 2 }),
+  gpu({ fraction: 0.5 }, { nodes: 3 }),
+  { resources: { devices: { anyOf: [[{ model: 'H100', count: 2 }], [{ model: 'A100' }]] } } },
+  { resources: { devices: [{ fraction: 0.5 }, { model: 'A100' }] } },
+  { ...gpu({}), pricing: { maxPricePerHour: '1.50' } },
+];
+
+const deviceArb = fc.record({
+  model: fc.constantFrom('H100', 'A100', 'A100', 'L4'),
+  usedMilli: fc.constantFrom(0, 0, 0, 0, 300, 500, 1000),
+  healthy: fc.constantFrom(true, true, true, true, false),
+  memoryBytes: fc.constantFrom(80 * gib, 80 * gib, 40 * gib),
+});
+const nodeArb = fc.record({
+  siteId: fc.constantFrom('s1', 's2'),
+  scheduling: fc.constantFrom('open', 'open', 'open', 'open', 'cordoned'),
+  presence: fc.constantFrom('ready', 'ready', 'ready', 'ready', 'lost', 'removed'),
+  hostNetwork: fc.boolean(),
+  cpuMilli: fc.constantFrom(8000, 8000, 16_000),
+  usedCpuMilli: fc.constantFrom(0, 0, 1000, 2000, 7000),
+  devices: fc.array(deviceArb, { maxLength: 4 }),
+});
+const stepArb = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('node' as const), which: fc.nat(11), row: nodeArb }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant('jobs' as const),
+      specs: fc.array(fc.nat(specs.length - 1), { minLength: 1, maxLength: 8 }),
+      old: fc.boolean(),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant('round' as const),
+      maxPlacements: fc.constantFrom(1, 3, 1000),
+      placement: fc.constantFrom<Policy['placement']>(
+        'least-fragmentation',
+        'least-fragmentation',
+        'least-fragmentation',
+        'best-fit',
+      ),
+      refuse: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('site' as const), price: fc.constantFrom(500_000, 3_000_000) }),
+  },
+);
+type Step = typeof stepArb extends fc.Arbitrary<infer T> ? T : never;
+
+const nodeRow = (which: number, row: object, revision: number): NodeRow => {
+  const { devices, ...rest } = row as { devices: Partial<DeviceRow>[] };
+  return node(`n${which}`, {
+    ...rest,
+    revision,
+    devices: devices.map((one, i) => device(`n${which}-d${i}`, one)),
+  });
+};
+
+/** What a fresh scheduler would plan on the same inputs. */
+function fresh({ snapshot, jobs, policy: used, now: at, round }: RoundRecord) {
+  return sorted(schedule(snapshot, jobs, used, at, round));
+}
+
+function play(engine: RoundEngine, steps: readonly Step[]): number {
+  let rounds = 0;
+  let jobs = 0;
+  engine.apply({ sites: ['s1', 's2'].map((id) => [id, site(id)]) });
+  for (const [i, step] of steps.entries()) {
+    if (step.type === 'site') engine.apply({ sites: [['s2', site('s2', { deviceUsdPerHour: step.price })]] });
+    if (step.type === 'node') engine.apply({ nodes: [[`n${step.which}`, nodeRow(step.which, step.row, i)]] });
+    if (step.type === 'jobs') {
+      const arriving: PendingJob[] = step.specs.map((spec) => {
+        jobs += 1;
+        return job(`job_${jobs}`, specs[spec]!, { submittedAt: step.old ? now - 3_600_000 : now - 1000 + i });
+      });
+      engine.apply({ jobs: arriving.map((one) => [one.id, { job: one, reason: 'new' }]) });
+    }
+    if (step.type !== 'round') continue;
+    rounds += 1;
+    const { maxPlacements, placement } = step;
+    const { placementCount } = engine.run(policy({ maxPlacements, placement }), now + i, (round) => {
+      expect(sorted(planOf(round.outcome, round.round))).toEqual(fresh(round));
+    });
+    const ids = engine.placements(0, placementCount).map(({ jobId }) => jobId as string);
+    const refused = step.refuse ? ids.splice(0, 1) : [];
+    engine.settle({
+      committed: ids,
+      refused: refused.map((jobId) => ({ jobId, code: 'capacity_taken' })),
+      unknown: [],
+    });
+  }
+  return rounds;
+}
+
+describe('a round on a standing fleet', () => {
+  it('plans what a fresh one plans, whatever happened before', () => {
+    fc.assert(
+      fc.property(fc.array(stepArb, { minLength: 10, maxLength: 60 }), fc.constantFrom(1, 8, 1e9), (steps, ahead) => {
+        play(new RoundEngine(new StandingFleet(ahead)), steps);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
