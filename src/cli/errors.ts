@@ -12,6 +12,7 @@ const usageCodes = new Set<Code>([
   'job_spec_invalid',
   'job_feature_unsupported',
   'job_impossible',
+  'simulation_invalid',
 ]);
 const unreachableCodes = new Set<Code>(['server_unreachable', 'database_unavailable', 'database_timeout', 'not_ready']);
 

@@ -38,6 +38,7 @@ const commands = {
   config: async () => (await import('./commands/config.ts')).configCommand,
   agent: async () => (await import('./commands/agent.ts')).agentCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
   'support-bundle': async () => (await import('./commands/support-bundle.ts')).supportBundleCommand,
   completion: async () => (await import('./commands/completion.ts')).completionCommand,
   backup: async () => (await import('./commands/backup.ts')).backupCommand,

@@ -10,3 +10,5 @@ export { createPreview, type PreviewAnswer } from './preview.ts';
 export { type Replay, replayRound } from './record/replay.ts';
 export { SnapshotStore } from './state/snapshot-store.ts';
 export { type SchedulerOptions, WorkloadScheduler } from './workload-scheduler.ts';
+/** The simulator (`simulation/`), loaded when it is asked for: servers do without it. */
+export const loadSimulator = () => import('./simulation/index.ts');

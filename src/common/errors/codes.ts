@@ -267,6 +267,11 @@ export const errorCodes = {
   },
 
   // The machine and the installation
+  simulation_invalid: {
+    status: 422,
+    title: 'The simulation cannot be run on these files.',
+    remedy: 'Mend what is named in `detail` and `issues`; docs/user/simulate.md shows each file.',
+  },
   config_invalid: {
     status: 500,
     title: 'The configuration is not valid.',

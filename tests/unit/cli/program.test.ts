@@ -66,6 +66,7 @@ describe('the command tree', () => {
       'config',
       'agent',
       'doctor',
+      'simulate',
       'support-bundle',
       'completion',
       'backup',

@@ -12,4 +12,16 @@ export interface TraceJob {
   /** Empty when the trace has none. */
   readonly user: string;
   readonly name: string;
+  /** What it asks of its node, where the trace says more than one number; `size` says nothing then. */
+  readonly wants?: TraceWants;
+}
+
+export interface TraceWants {
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  /** Devices, ≥ 0, and thousandths of each, 1–1000. */
+  readonly devices: number;
+  readonly milli: number;
+  /** Models that will do; empty: any. */
+  readonly models: readonly string[];
 }
