@@ -14,6 +14,7 @@ interface SubmitOptions {
   wait?: boolean;
   follow?: boolean;
   dryRun?: boolean;
+  after?: string[];
   json?: boolean;
   idempotencyKey?: string;
 }
@@ -27,6 +28,7 @@ export function submitCommand(program: Command): void {
     .argument('<spec>', 'file with the job spec')
     .option('--wait', 'wait until the job, or every task of an array, has ended; the exit code tells how')
     .option('--follow', 'show its log (of an array: of the first task), and wait until it has ended')
+    .option('--after <id...>', 'jobs or arrays that must have succeeded first, beside those of the spec')
     .option('--dry-run', 'check everything and say what would happen, submit nothing')
     .option('--idempotency-key <key>', 'submit at most once under this key')
     .option('--json', 'print JSON; with --wait or --follow the job as it ended')
@@ -35,6 +37,7 @@ export function submitCommand(program: Command): void {
 
 async function submit(file: string, options: SubmitOptions): Promise<void> {
   const spec = await readSpec(file);
+  if (options.after !== undefined) spec.after = [...(Array.isArray(spec.after) ? spec.after : []), ...options.after];
   const client = await connect();
   if (typeof spec.workingDirectory === 'string') {
     const { uploadFolder } = await import('../upload.ts');

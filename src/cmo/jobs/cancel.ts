@@ -6,6 +6,7 @@ import { isFinalJob, type JobState } from '../../common/contract/states/job.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { appendEvents, writeDirty } from '../../common/events/index.ts';
+import { tellDependents } from './dependencies.ts';
 import type { JobRow } from './rows.ts';
 
 /**
@@ -45,5 +46,6 @@ export async function requestCancel(tx: Transaction, jobId: string, by: string):
     },
   ]);
   if (job.state === 'queued') await writeDirty(tx, 'job', [jobId]);
+  if (atOnce) await tellDependents(tx, [row]);
   return row;
 }

@@ -11,6 +11,7 @@ import type { AttemptOutcome } from '../../common/contract/states/attempt.ts';
 import { isFinalJob, type JobState } from '../../common/contract/states/job.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { appendEvents, writeDirty } from '../../common/events/index.ts';
+import { tellDependents } from './dependencies.ts';
 import type { JobRow } from './rows.ts';
 import { type LoadedAttempt, move } from './transitions.ts';
 
@@ -146,6 +147,7 @@ export async function endAttempt(
     { to, ...jobMove },
   );
   if (to === 'queued') await writeDirty(tx, 'job', [job.id]);
+  else if (isFinalJob(to)) await tellDependents(tx, [job]);
   return { state: to, retryInSeconds };
 }
 
@@ -160,13 +162,13 @@ function queuedAgain(number: number, outcome: AttemptOutcome, pauseSeconds: numb
  * @returns ids of the jobs that failed
  */
 export async function expireQueued(tx: Transaction, limit: number): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string; tenant: string; revision: bigint }>(
+  const { rows } = await tx.query<Pick<JobRow, 'id' | 'tenant' | 'revision' | 'array_id'>>(
     `update cmo_jobs set state = 'failed', reason = 'not started within timeouts.queue', pending_reason = null,
             pending_detail = null, deferred_until = null, ended_at = now(), revision = revision + 1
      where id in (select id from cmo_jobs
                   where state = 'queued' and queue_deadline <= now() and queue_deadline is not null and started_at is null
                   order by queue_deadline limit $1 for no key update skip locked)
-     returning id, tenant, revision`,
+     returning id, tenant, revision, array_id`,
     [limit],
   );
   await appendEvents(
@@ -179,6 +181,7 @@ export async function expireQueued(tx: Transaction, limit: number): Promise<stri
       data: { from: 'queued', to: 'failed', why: 'timeouts.queue', who: 'orchestrator' },
     })),
   );
+  await tellDependents(tx, rows);
   const ids = rows.map(({ id }) => id);
   await writeDirty(tx, 'job', ids);
   return ids;

@@ -1,6 +1,7 @@
 export { holdBackAfterRestore } from './after-restore.ts';
 export { requestCancel } from './cancel.ts';
 export { countJobs, type JobCounts, mostCounted } from './counts.ts';
+export { awaitedJobs, decideDependents, missingJobs } from './dependencies.ts';
 export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
 export { type InsertedJob, insertJob, type JobRequest, type NewJob, newJobRequest } from './insert.ts';
 export { JobIntake } from './intake.ts';

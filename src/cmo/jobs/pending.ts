@@ -18,7 +18,7 @@ export interface PendingJobRow {
 }
 
 /**
- * Reads queued jobs, by id or all of them. Ids that are missing from the answer are no longer queued.
+ * Reads jobs that may be planned, by id or all of them. Ids that are missing from the answer are no longer queued, or wait for others.
  * @param after with 'all': only ids above this one, for reading in chunks
  * @param limit with 'all': most rows, > 0
  */
@@ -31,14 +31,14 @@ export async function readPendingJobs(
                    deferred_until as "deferredUntil", pending_reason as "pendingReason"`;
   if (ids === 'all') {
     const all = await db.query<PendingJobRow>(
-      `select ${columns} from cmo_jobs where state = 'queued' and id > $1 order by id limit $2`,
+      `select ${columns} from cmo_jobs where state = 'queued' and waits_for = 0 and id > $1 order by id limit $2`,
       [after, limit],
     );
     return all.rows;
   }
   if (ids.length === 0) return [];
   const some = await db.query<PendingJobRow>(
-    `select ${columns} from cmo_jobs where id = any($1::text[]) and state = 'queued'`,
+    `select ${columns} from cmo_jobs where id = any($1::text[]) and state = 'queued' and waits_for = 0`,
     [ids],
   );
   return some.rows;

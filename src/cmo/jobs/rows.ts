@@ -18,6 +18,8 @@ export interface JobRow {
   cancel_requested_at: Date | null;
   contact_lost_since: Date | null;
   priority: number;
+  /** Unmet dependencies; no scheduler sees it before this is 0. */
+  waits_for: number;
   spec: JobSpec;
   array_id: string | null;
   array_index: number | null;

@@ -48,12 +48,17 @@ export async function requestResume(tx: Transaction, jobId: string, by: string):
   }
   const { timeouts, earliestStart } = job.spec;
   const { rows } = await tx.query<JobRow>(
-    `update cmo_jobs set state = 'queued', stop_reason = null, pending_reason = 'new', exit_code = null, reason = null,
+    `update cmo_jobs set state = 'queued', stop_reason = null, pending_reason = case when waits_for > 0 then 'waits_for_jobs' else 'new' end, exit_code = null, reason = null,
             deferred_until = case when $2::timestamptz > now() then $2::timestamptz end,
             queue_deadline = case when started_at is null then now() + make_interval(secs => $3) end,
             revision = revision + 1
      where id = $1 returning *`,
     [jobId, earliestStart ?? null, timeouts.queue ?? null],
+  );
+  // What became of jobs that it waits for meanwhile was not applied to it.
+  await tx.query(
+    `insert into feed_dirty (kind, key) select 'dependency', on_id from cmo_job_dependencies where job_id = $1 and not met`,
+    [jobId],
   );
   return changed(tx, 'suspended', rows[0]!, 'resume', by);
 }

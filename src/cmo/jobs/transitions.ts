@@ -10,6 +10,7 @@ import { type AttemptState, canAttemptBecome } from '../../common/contract/state
 import { canJobBecome, type JobState, type StopReason } from '../../common/contract/states/job.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { appendEvents, type NewEvent } from '../../common/events/index.ts';
+import { tellDependents } from './dependencies.ts';
 import type { AttemptRow, JobRow, RankRow } from './rows.ts';
 
 /** An attempt with its job and ranks, locked. */
@@ -46,7 +47,14 @@ export async function markStarting(tx: Transaction, loaded: LoadedAttempt): Prom
 export async function markRunning(tx: Transaction, loaded: LoadedAttempt, at: Date): Promise<LoadedAttempt> {
   if (loaded.attempt.state === 'running') return loaded;
   const job: JobMove = { to: 'running', set: ['started_at = coalesce(started_at, $4)'], values: [at] };
-  return move(tx, loaded, { to: 'running', set: ['running_at = $3'], values: [at] }, isStarting(loaded) ? job : {});
+  const moved = await move(
+    tx,
+    loaded,
+    { to: 'running', set: ['running_at = $3'], values: [at] },
+    isStarting(loaded) ? job : {},
+  );
+  if (loaded.job.started_at === null) await tellDependents(tx, [loaded.job]);
+  return moved;
 }
 
 const isStarting = ({ job }: LoadedAttempt): boolean => job.state === 'starting';

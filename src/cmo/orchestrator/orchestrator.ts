@@ -16,6 +16,7 @@ import { expireQueued } from '../jobs/index.ts';
 import { AttemptStepper, ContactReturned } from './attempt-stepper.ts';
 import type { Backend, RankObservation } from './backends/backend.ts';
 import { Caretaker } from './caretaker.ts';
+import { Dependents } from './dependents.ts';
 import { inParallel } from './in-parallel.ts';
 import { createOrchestratorMetrics, type OrchestratorMetrics } from './metrics.ts';
 import {
@@ -60,6 +61,7 @@ export class ClusterOrchestrator {
   readonly #nodes: DirtyReader;
   readonly #stepper: AttemptStepper;
   readonly #caretaker: Caretaker;
+  readonly #dependents: Dependents;
   #loop: Loop | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -72,6 +74,7 @@ export class ClusterOrchestrator {
     this.#metrics = createOrchestratorMetrics(options.registry);
     this.#nodes = new DirtyReader(db, ['node']);
     this.#stepper = new AttemptStepper({ db, wake, logger, owner, random, metrics: this.#metrics });
+    this.#dependents = new Dependents(db, wake);
     this.#caretaker = new Caretaker({ db, logger, clock, backends: this.#backends });
   }
 
@@ -112,6 +115,7 @@ export class ClusterOrchestrator {
     const expired = await withSystem(db, (tx) => expireQueued(tx, batch));
     if (expired.length > 0) for (const topic of ['scheduler', 'events']) wake.wake(topic);
     more ||= expired.length === batch;
+    more = (await this.#dependents.round()) || more;
     more = (await this.#caretaker.round(batch)) || more;
 
     this.#lastRoundAt = clock.monotonicMs();

@@ -10,7 +10,7 @@ const pageStatements: Readonly<Record<ComparedKind, string>> = {
   node: `
     select n.id, n.revision::float8 + coalesce((select sum(revision)::float8 from drm_devices where node_id = n.id), 0) as revision
     from drm_nodes n where n.id > $1 and n.presence <> 'removed' order by n.id limit $2`,
-  job: `select id, revision::float8 as revision from cmo_jobs where state = 'queued' and id > $1 order by id limit $2`,
+  job: `select id, revision::float8 as revision from cmo_jobs where state = 'queued' and waits_for = 0 and id > $1 order by id limit $2`,
 };
 
 /** A page of ids and revisions of what the scheduler should hold, in order of id. `after`: last id of the page before, or ''. */
@@ -27,7 +27,7 @@ export async function readRevisions(
 const existenceStatements: Readonly<Record<ComparedKind, string>> = {
   site: 'select id from drm_sites where id = any($1::text[])',
   node: `select id from drm_nodes where id = any($1::text[]) and presence <> 'removed'`,
-  job: `select id from cmo_jobs where id = any($1::text[]) and state = 'queued'`,
+  job: `select id from cmo_jobs where id = any($1::text[]) and state = 'queued' and waits_for = 0`,
 };
 
 /** Those of the ids that the scheduler should hold. */

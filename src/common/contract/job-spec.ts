@@ -73,6 +73,10 @@ const instant = (description: string) =>
     .datetime({ offset: true, message: 'expected an instant in ISO 8601, like "2026-11-22T02:00:00Z"' })
     .describe(description);
 
+const awaited = z
+  .string()
+  .regex(/^(job|arr)_[0-9a-hjkmnp-tv-z]{26}$/, 'expected the id of a job (job_…) or of an array (arr_…)');
+
 export const deviceKinds = ['gpu', 'tpu', 'fpga'] as const;
 export type DeviceKind = (typeof deviceKinds)[number];
 
@@ -280,6 +284,21 @@ export const jobSpecSchema = z
       .default('balanced')
       .describe(
         'What placement prefers: `balanced`, `cheapest`, `greenest`, `fastest`, or weights 0–1 of cost, carbon and time.',
+      ),
+    after: z
+      .array(
+        z
+          .union([
+            awaited,
+            z.strictObject({ job: awaited, when: z.enum(['succeeded', 'ended', 'started']).default('succeeded') }),
+          ])
+          .transform((value) => (typeof value === 'string' ? { job: value, when: 'succeeded' as const } : value)),
+      )
+      .max(64)
+      .refine((value) => new Set(value.map(({ job }) => job)).size === value.length, 'names a job twice')
+      .default([])
+      .describe(
+        'Jobs that come first: ids of jobs, or of arrays (all of their tasks), each alone or as `{job, when}` with `when` one of `succeeded` (default), `ended`, `started`. If one cannot come so far any more, this job fails. At most 64.',
       ),
     earliestStart: instant('Do not start before this instant.').optional(),
     deadline: instant('The job should have ended by this instant.').optional(),

@@ -15,7 +15,7 @@ import { findUnsupported } from '../../../common/contract/unsupported-features.t
 import { type Tx, withTenant } from '../../../common/database/index.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
 import type { Call, Principal } from '../../../common/http/index.ts';
-import { JobIntake, newJobRequest } from '../../jobs/index.ts';
+import { JobIntake, missingJobs, newJobRequest } from '../../jobs/index.ts';
 import type { ApiDeps, Preview } from '../deps.ts';
 import { recall } from './idempotency.ts';
 
@@ -45,6 +45,8 @@ export function submitJob(deps: ApiDeps) {
     const remembered = key === undefined ? undefined : { key, hash: requestHash(principal, spec), response: made };
     if (await intake.submit({ ...job, ...(remembered && { remembered }) })) {
       deps.wake.wake('scheduler');
+      // Who comes first may have ended already.
+      if (spec.after.length > 0) deps.wake.wake('orchestrator');
       return made;
     }
     const earlier = await recall<Submitted>(deps.db, { tenant, ...remembered! });
@@ -64,6 +66,7 @@ async function settled(deps: ApiDeps, principal: Principal, spec: JobSpec): Prom
     spec.workingDirectory === undefined &&
     spec.image === undefined &&
     spec.secrets.length === 0 &&
+    spec.after.length === 0 &&
     (spec.project === undefined || spec.project === principal.project.name);
   if (isPlain) return principal.project;
   return withTenant(deps.db, principal.tenant.id, (tx) => settle(tx, deps, principal, spec), { idempotent: true });
@@ -73,6 +76,7 @@ async function settled(deps: ApiDeps, principal: Principal, spec: JobSpec): Prom
 async function settle(tx: Tx, deps: ApiDeps, principal: Principal, spec: JobSpec): Promise<Principal['project']> {
   await requireBundle(tx, principal, spec);
   const project = await findProject(tx, principal, spec);
+  await requireAwaited(tx, spec);
   const forImage = spec.imageCredentials?.secret;
   const names = [...spec.secrets.map(({ name }) => name), ...(forImage === undefined ? [] : [forImage])];
   const missing = await deps.secrets.missing(tx, principal.tenant.id, project.id, names);
@@ -101,6 +105,15 @@ async function requireBundle(tx: Tx, principal: Principal, spec: JobSpec): Promi
       });
   }
   await requireImage(tx, principal, spec);
+}
+
+async function requireAwaited(tx: Tx, spec: JobSpec): Promise<void> {
+  const ids = spec.after.map(({ job }) => job);
+  const missing = ids.length === 0 ? [] : await missingJobs(tx, ids);
+  if (missing.length === 0) return;
+  throw new SolyxError('job_spec_invalid', {
+    issues: missing.map((id) => ({ at: `/after/${ids.indexOf(id)}`, message: `there is no job or array ${id}` })),
+  });
 }
 
 async function findProject(tx: Tx, principal: Principal, spec: JobSpec): Promise<Principal['project']> {

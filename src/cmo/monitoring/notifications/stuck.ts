@@ -1,7 +1,7 @@
 /**
  * Finds stuck jobs. A job is **stuck** when for the channel's `stuckAfterMinutes`
  *
- * - it waits for what may never come: queued, and not because of its own start time, a back-off or the jobs before it;
+ * - it waits for what may never come: queued, and not because of its own start time, a back-off, or jobs that come before it;
  * - its node has been silent (`contactLostSince`);
  * - or it is on a node and nothing about it has moved: not its state, not its attempt, not a line of log, not a metric.
  *
@@ -20,6 +20,7 @@ const patientReasons = [
   'behind_others',
   'earliest_start',
   'retry_backoff',
+  'waits_for_jobs',
   'new',
   'waits_for_fair_share',
   'waits_for_preempted',

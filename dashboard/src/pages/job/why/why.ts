@@ -132,6 +132,7 @@ const pendingTitles: Readonly<Record<string, string>> = {
   price_above_limit: 'Every site costs more than its limit',
   behind_others: 'Capacity is kept for jobs before it',
   capacity_taken: 'Another plan took the capacity',
+  waits_for_jobs: 'Other jobs come first',
   quota_exhausted: 'The quota of its account is used up',
   limit_reached: 'A limit of its account is reached',
   waits_for_fair_share: 'Others, who hold less, go first',

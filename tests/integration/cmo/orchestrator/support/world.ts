@@ -99,6 +99,19 @@ export async function makeWorld({
       return job!.id;
     },
 
+    /** Makes a queued array; its tasks in their order. */
+    submitArray: (count: number) =>
+      withTenant(db, tenant.tenant, (tx) =>
+        insertJob(tx, {
+          ...tenant,
+          spec: jobSpecSchema.parse({ name: 'array', command: 'true', array: { count } }),
+          submittedBy: 'key',
+        }),
+      ),
+
+    /** Another tenant's id. */
+    addTenant: async () => (await system(addTenant)).tenant,
+
     /** What the next attempts of a job will do. */
     script(jobId: string, script: ScriptOver): void {
       scripts.set(jobId, script);
