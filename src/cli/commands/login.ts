@@ -1,10 +1,9 @@
-/** `solyx login`, `logout`, `whoami`, `open`: who this command line is at which server. */
+/** `solyx login`, `logout`, `whoami`: who this command line is at which server. */
 import type { Command } from 'commander';
 import colors from 'picocolors';
 import { solyxHome } from '../../common/config/home.ts';
 import { createClient } from '../../common/contract/client.ts';
 import { SolyxError } from '../../common/errors/index.ts';
-import { whole } from '../arguments.ts';
 import { connect, serverUrl } from '../connect.ts';
 import { loginFile, removeLogin, writeLogin } from '../login-file.ts';
 import { note, print, printable, printJson } from '../output.ts';
@@ -35,15 +34,6 @@ export function whoamiCommand(program: Command): void {
     .description('show server, tenant, user and role of this command line')
     .option('--json', 'print JSON')
     .action(whoami);
-}
-
-export function openCommand(program: Command): void {
-  program
-    .command('open')
-    .description('print a link that opens the console signed in; it works once')
-    .option('--for <seconds>', 'how long it works, 60–600; default 300', whole(60, 600))
-    .option('--json', 'print JSON')
-    .action(open);
 }
 
 async function login(url: string, options: { json?: boolean }): Promise<void> {
@@ -96,13 +86,4 @@ async function whoami(options: { json?: boolean }): Promise<void> {
     ['Project', `${me.project.name}  ${me.project.id}`],
   ] as const;
   for (const [name, value] of facts) print(`${colors.dim(name.padEnd(8))} ${printable(value)}`);
-}
-
-async function open(options: { for?: number; json?: boolean }): Promise<void> {
-  const client = await connect();
-  const link = await client.createLoginLink({ body: { expiresInSeconds: options.for } });
-  const url = link.url ?? `${await serverUrl()}${link.path}`;
-  if (options.json) return printJson({ url, expiresAt: link.expiresAt });
-  print(url);
-  note(colors.dim(`works once, until ${link.expiresAt}; whoever opens it is you`));
 }
