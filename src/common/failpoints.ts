@@ -74,6 +74,12 @@ export const FAILPOINTS = [
   'agent.before-supervisor',
   /** A supervisor was started; the agent has not looked at it. */
   'agent.after-supervisor',
+  /** A spare supervisor was started; it has no attempt. */
+  'agent.after-spare',
+  /** What a spare supervisor said is in the attempt's folder; the spare was not told of the attempt. */
+  'agent.before-spare-task',
+  /** A spare supervisor was given an attempt; it has not claimed it. */
+  'spare.before-claim',
   /** A report is in the journal; that it was made is not recorded beside the attempt. */
   'agent.after-journal',
   /** The job ended; its last checkpoint is not committed. */

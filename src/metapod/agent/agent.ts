@@ -34,7 +34,7 @@ import type { RankDependencies } from './rank.ts';
 import { RankSet } from './rank-set.ts';
 import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
 import { startProgress } from './start-progress.ts';
-import { bootId } from './supervisor/index.ts';
+import { bootId, SpareSupervisor } from './supervisor/index.ts';
 import { Uplink } from './uplink.ts';
 
 const stepMs = 250;
@@ -64,6 +64,7 @@ export class Agent {
   readonly #sampler: NodeSampler;
   readonly #isolation: OfferedIsolation;
   readonly #containers: NodeContainers | null;
+  readonly #spare: SpareSupervisor;
   readonly #name: string;
   #facts: NodeFacts;
   #timers: NodeJS.Timeout[] = [];
@@ -93,6 +94,11 @@ export class Agent {
       attemptsFolder: this.#attemptsFolder,
       logger: this.#logger,
     });
+    this.#spare = new SpareSupervisor(
+      join(options.dataDir, 'spare'),
+      { nodeBinary: options.nodeBinary ?? process.execPath },
+      this.#logger,
+    );
     const contact = new Contact(options.dataDir);
     this.#ranks = new RankSet(this.#attemptsFolder, this.#rankDependencies(controlPlane, contact));
     this.#connection = new Connection({
@@ -161,6 +167,7 @@ export class Agent {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#channels.stop();
+    this.#spare.stop();
     this.#connection.stop();
     await this.#sampler.stop();
     await Promise.race([this.#ranks.settled(), new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
@@ -204,6 +211,7 @@ export class Agent {
       onProgress: (start) => startProgress(start, (frame) => this.#connection.send(frame)),
       contact,
       containers: this.#containers,
+      spare: this.#spare,
     };
   }
 
@@ -230,6 +238,7 @@ export class Agent {
     this.#uplink.open(welcome.logCreditBytes);
     this.#heartbeats.reset();
     this.#heartbeats.beat();
+    this.#spare.start();
     this.#tick();
   }
 

@@ -50,6 +50,22 @@ export function makePipes(
   });
 }
 
+/** What a job writes to: its standard output and its standard error. */
+export interface OutputPipes {
+  readonly out: Pipe;
+  readonly err: Pipe;
+}
+
+/**
+ * Makes a job's pipes before it is known whose job it is: `startJob` gives them to it.
+ * @param prefix path that their names begin with while they have some
+ */
+export function makeOutputPipes(prefix: string): OutputPipes {
+  const path = (name: string) => ({ path: `${prefix}${name}.pipe`, direction: 'out' as const });
+  const [out, err] = makePipes([path('out'), path('err')], null);
+  return { out: out!, err: err! };
+}
+
 /** O_PATH of open(2), which Node does not name: a descriptor that is neither for reading nor for writing. */
 const pathOnly = 0o10000000;
 

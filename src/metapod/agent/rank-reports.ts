@@ -41,12 +41,16 @@ export class RankReports {
     this.write({ state, at: at ?? new Date().toISOString() });
   }
 
-  /** Writes a report whatever was reported before. @throws Error when the disk is full */
+  /**
+   * Writes a report whatever was reported before, and sends it before anything else is done. That a rank starts can wait for the
+   * next look: often it runs by then, and one frame says both.
+   * @throws Error when the disk is full
+   */
   write(report: Omit<RankReport, 'attemptId' | 'rank' | 'token'>): void {
     this.#deps.journal.append({ ...this.#id, ...report });
     failpoint('agent.after-journal');
+    if (report.state !== 'starting') this.#deps.onReport();
     this.#deps.progress.save({ reported: report.state });
-    this.#deps.onReport();
   }
 
   #unacknowledged() {

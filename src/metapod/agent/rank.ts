@@ -6,9 +6,7 @@
  * What must happen in order stays in order: the last checkpoint is committed before the end enters the journal, because
  * the orchestrator may start a successor the moment it reads the end.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { join } from 'node:path';
 import type { RankReport } from '../../common/contract/agent/protocol.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
@@ -37,12 +35,12 @@ import {
   noSecrets,
   readStop,
   type Status,
-  startSupervisor,
   writeLease,
   writeStop,
 } from './supervisor/index.ts';
+import { SupervisorStarts, type SupervisorStartsDependencies } from './supervisor-starts.ts';
 
-export interface RankDependencies extends PrepareDependencies {
+export interface RankDependencies extends PrepareDependencies, SupervisorStartsDependencies {
   readonly journal: ReportJournal;
   readonly logger: Logger;
   /** A report is in the journal and may be sent. */
@@ -54,10 +52,6 @@ export interface RankDependencies extends PrepareDependencies {
 
 type RankEnd = NonNullable<RankReport['end']>;
 
-/** A supervisor that has not claimed its folder by then never will. */
-const claimMs = 15_000;
-const mostSupervisors = 3;
-
 export class Rank {
   readonly dir: string;
   readonly start: RankStart;
@@ -68,14 +62,13 @@ export class Rank {
   readonly #progress: Progress;
   readonly #reports: RankReports;
   readonly #remains: RankRemains;
+  readonly #starts: SupervisorStarts;
   #inspection: Inspection;
   #stepping: Promise<void> | undefined;
   #statusWatch: StatusWatch | undefined;
   /** Something changed while a step was under way that may not have seen it. */
   #isHurried = false;
   #gone = false;
-  #spawns = 0;
-  #spawnedAtMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = 0;
 
   constructor(dir: string, start: RankStart, deps: RankDependencies) {
@@ -94,6 +87,7 @@ export class Rank {
       controlPlane: deps.controlPlane,
       logger: this.#logger,
     });
+    this.#starts = new SupervisorStarts(dir, deps);
     this.#inspection = inspectSupervisor(dir);
     const id = { attemptId: start.attemptId, rank: start.rank, token: start.token };
     this.logs = new LogStream(dir, id, this.#progress.value.logsDone);
@@ -181,7 +175,11 @@ export class Rank {
 
   async #advance(): Promise<void> {
     if (this.#progress.value.failure === null) this.#inspection = inspectSupervisor(this.dir);
-    this.#reports.report('starting', null);
+    const isToBegin =
+      this.#progress.value.failure === null &&
+      this.#progress.value.reported !== 'ended' &&
+      this.#inspection.state === 'absent';
+    if (!isToBegin) this.#reports.report('starting', null);
     if (this.logs.isDone && !this.#progress.value.logsDone) this.#progress.save({ logsDone: true });
     if (this.metrics.isDone && !this.#progress.value.metricsDone) this.#progress.save({ metricsDone: true });
     if (this.#progress.value.reported === 'ended') return this.#forgetIfDone();
@@ -189,7 +187,7 @@ export class Rank {
     const { state, status } = this.#inspection;
     switch (state) {
       case 'absent':
-        return this.#begin();
+        return this.#beginAndSay();
       case 'running':
         if (status?.state === 'running') {
           this.#statusWatch?.close();
@@ -211,20 +209,27 @@ export class Rank {
     }
   }
 
+  /** That it starts is written down beside the start, which would else wait for three flushes of the disk. */
+  async #beginAndSay(): Promise<void> {
+    const said = new Promise((resolve) => setImmediate(resolve)).then(() => this.#reports.report('starting', null));
+    const ends = await Promise.allSettled([this.#begin(), said]);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
   async #begin(): Promise<void> {
     const { payload } = this.start;
-    if (payload === null || (this.#progress.value.stop !== null && this.#spawns === 0)) {
+    if (payload === null || (this.#progress.value.stop !== null && this.#starts.count === 0)) {
       const message =
         this.#progress.value.stop === null ? null : `stopped before it started: ${this.#progress.value.stop.why}`;
       return this.#rule('never-started', message);
     }
-    if (performance.now() - this.#spawnedAtMs < claimMs || this.#ruleIfContactWasLost()) return;
-    if (this.#spawns >= mostSupervisors) {
-      return this.#rule('start-failed', `its supervisor does not start: ${this.#supervisorWords()}`);
+    if (this.#starts.isPending || this.#ruleIfContactWasLost()) return;
+    if (this.#starts.isExhausted) {
+      return this.#rule('start-failed', `its supervisor does not start: ${this.#starts.words()}`);
     }
     let secrets = noSecrets;
     try {
-      if (this.#spawns === 0) await this.#prepare();
+      if (this.#starts.count === 0) await this.#prepare();
       if (payload.secrets.length > 0) secrets = await fetchSecrets(this.#deps.controlPlane, this.start);
     } catch (error) {
       // Whatever it was about, it is not wanted any more; the next step says so.
@@ -239,9 +244,7 @@ export class Rank {
     writeLease(this.dir, { uptimeSeconds: this.#heardSeconds() });
     failpoint('agent.before-supervisor');
     this.#statusWatch ??= new StatusWatch(this.dir, () => this.#hurry());
-    await startSupervisor(this.dir, { nodeBinary: this.#deps.nodeBinary, secrets });
-    this.#spawns += 1;
-    this.#spawnedAtMs = performance.now();
+    await this.#starts.start(secrets);
     failpoint('agent.after-supervisor');
   }
 
@@ -327,14 +330,6 @@ export class Rank {
     failpoint('agent.before-forget');
     await destroyAttempt(this.dir);
     this.#gone = true;
-  }
-
-  #supervisorWords(): string {
-    try {
-      return readFileSync(join(this.dir, 'supervisor.out'), 'utf8').slice(-1000).trim() || 'it says nothing';
-    } catch {
-      return `it left ${readdirSync(this.dir).join(', ')}`;
-    }
   }
 }
 

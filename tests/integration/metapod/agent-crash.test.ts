@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FailpointName } from '../../../src/common/failpoints.ts';
@@ -72,6 +72,25 @@ describe('an agent that is killed', () => {
     fleet.spawnAgent(options);
     await expectOneRun(job);
   });
+
+  it.each<FailpointName>(['agent.after-spare', 'agent.before-spare-task'])(
+    'with a spare supervisor at %s goes on where it was',
+    async (point) => {
+      const { url } = await fleet.startGateway();
+      const options = { serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] };
+      const doomed = fleet.spawnAgent({ ...options, failpoints: point });
+      const nodeId = await fleet.readyNode();
+      const spares = join(fleet.agentFolder(), 'spare');
+      await until(
+        'a spare',
+        async () => existsSync(spares) && readdirSync(spares).some((name) => name.endsWith('.out')),
+      );
+      const job = await fleet.run(nodeId, script, { checkpointPath: '/c' });
+      expect((await exited(doomed)).signal).toBe('SIGKILL');
+      fleet.spawnAgent(options);
+      await expectOneRun(job);
+    },
+  );
 
   it('while it deletes a forgotten attempt deletes it the next time', async () => {
     const { url } = await fleet.startGateway();

@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeOutputPipes } from '../pipes.ts';
 import type { Enforcement, Launch } from '../supervisor/files.ts';
 import { startJob } from '../supervisor/job.ts';
 import { machineView, planCgroup } from './cgroup-plan.ts';
@@ -49,7 +50,7 @@ export async function tryLaunch(
   const level = launch.isolation;
   try {
     const prepared = await prepare(dir, launch);
-    const job = startJob(dir, prepared);
+    const job = startJob(prepared, makeOutputPipes(`${dir}/`));
     job.out.resume();
     job.err.resume();
     const started = await job.started;

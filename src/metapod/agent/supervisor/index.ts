@@ -28,4 +28,5 @@ export { type LogPage, readLog } from './log-reader.ts';
 export type { LogRecord } from './log-writer.ts';
 export { bootId, identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 export { type JobSecrets, noSecrets, type SecretFile } from './secret-input.ts';
-export { startSupervisor } from './start.ts';
+export { SpareSupervisor } from './spare.ts';
+export { type StartedSupervisor, type StartOptions, startSupervisor, wordsFile } from './start.ts';

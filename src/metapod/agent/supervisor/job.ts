@@ -1,17 +1,12 @@
-/**
- * The job's processes as the supervisor holds them: start, signals, and the certainty that all are gone.
- *
- * Output goes through named pipes rather than Node's own (which are sockets), because a program that opens
- * /dev/stderr gets an error from a socket.
- */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chownSync, closeSync, constants, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { join } from 'node:path';
+/** The job's processes as the supervisor holds them: start, signals, and the certainty that all are gone. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fchownSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { cgroupPids, killCgroup } from '../isolation/cgroup.ts';
 import { TRUSTED_ENVIRONMENT } from '../isolation/environment.ts';
 import type { Prepared } from '../isolation/isolation.ts';
 import { listPids, type ProcessSet } from '../isolation/watchdog.ts';
+import { closeTheirs, type OutputPipes } from '../pipes.ts';
 import { identify, isAlive, type ProcessIdentity, readStat, signalProcess } from './process-identity.ts';
 
 export interface JobExit {
@@ -47,20 +42,20 @@ export interface Job {
 /** How often a container without its main process is looked for, ms. */
 const matesMs = 100;
 
-/** @throws Error when the output pipes cannot be made or the launcher cannot be started */
-export function startJob(dir: string, prepared: Prepared): Job {
-  const pipes = makePipes([join(dir, 'out.pipe'), join(dir, 'err.pipe')], prepared.ownerUid);
-  const [[out, outEnd], [err, errEnd]] = pipes;
+/** @throws Error when the launcher cannot be started */
+export function startJob(prepared: Prepared, pipes: OutputPipes): Job {
+  const { out, err } = pipes;
+  if (prepared.ownerUid !== null)
+    for (const { theirs } of [out, err]) fchownSync(theirs, prepared.ownerUid, prepared.ownerUid);
   const guardian = prepared.guardian === null ? null : startGuardian(prepared.guardian);
   const [program, ...rest] = prepared.argv;
   const child = spawn(program, rest, {
     cwd: prepared.cwd,
     env: prepared.env,
     detached: true,
-    stdio: ['ignore', outEnd, errEnd, 'pipe', prepared.script === null ? 'ignore' : 'pipe'],
+    stdio: ['ignore', out.theirs, err.theirs, 'pipe', prepared.script === null ? 'ignore' : 'pipe'],
   });
-  closeSync(outEnd);
-  closeSync(errEnd);
+  closeTheirs([out, err]);
   const exited = new Promise<JobExit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => resolve({ code: null, signal: null }));
@@ -156,8 +151,8 @@ export function startJob(dir: string, prepared: Prepared): Job {
     else if (prepared.direct) for (const pid of processes().pids()) signalOne(pid, 'SIGKILL');
   };
   return {
-    out,
-    err,
+    out: out.ours,
+    err: err.ours,
     started,
     exited,
     hasLoopback: () => loopback,
@@ -236,20 +231,4 @@ function startGuardian(script: string): ChildProcess {
   guardian.on('error', () => undefined);
   guardian.unref();
   return guardian;
-}
-
-/** @returns our reading end of each pipe, and the descriptor of its writing end for the child */
-function makePipes(paths: readonly [string, string], ownerUid: number | null): [[Socket, number], [Socket, number]] {
-  for (const path of paths) rmSync(path, { force: true });
-  const made = spawnSync('mkfifo', ['-m', '600', ...paths], { env: TRUSTED_ENVIRONMENT });
-  if (made.status !== 0) throw new Error(`cannot make pipes: ${made.stderr ?? made.error?.message}`);
-  const open = (path: string): [Socket, number] => {
-    const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const write = openSync(path, constants.O_WRONLY);
-    if (ownerUid !== null) chownSync(path, ownerUid, ownerUid);
-    // The name is gone before the job runs; /proc/self/fd still opens it.
-    rmSync(path, { force: true });
-    return [new Socket({ fd: read, readable: true, writable: false }), write];
-  };
-  return [open(paths[0]), open(paths[1])];
 }

@@ -1,9 +1,9 @@
 /**
  * The supervisor: one process per attempt and rank, which outlives its agent.
  *
- * It is started once per attempt (see `claim.ts`), starts the job, holds its pipes, writes what it said and how it
- * ended to files, and ends it when a limit, a time-out, a stop or a lost connection asks for that. It imports
- * only node: builtins and small neighbours, because its start is part of every job's start.
+ * It is started once per attempt (see `claim.ts`), or waits for one (`task.ts`), starts the job, holds its pipes,
+ * writes what it said and how it ended to files, and ends it when a limit, a time-out, a stop or a lost connection asks
+ * for that. It imports only node: builtins and small neighbours, because its start is part of every job's start.
  * If it is killed itself, the job dies with it (see `isolation/sandbox-script.ts`), so that an attempt whose
  * supervisor is dead has certainly ended.
  */
@@ -11,22 +11,25 @@ import { chmodSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { failpoint } from '../../../common/failpoints.ts';
 import { type Prepared, prepare } from '../isolation/isolation.ts';
+import { makeOutputPipes } from '../pipes.ts';
 import { claimAttempt } from './claim.ts';
 import { readLaunch, type Status } from './files.ts';
 import { type Job, startJob } from './job.ts';
 import { bootId, identify } from './process-identity.ts';
-import { masksOf, noSecrets, readSecretInput } from './secret-input.ts';
+import { masksOf, noSecrets } from './secret-input.ts';
 import { supervise, writeEnd } from './supervise.ts';
+import { readTask } from './task.ts';
 
-const dir = process.argv[2];
-if (dir === undefined) {
-  process.stderr.write('usage: main.ts <attempt directory>\n');
-  process.exit(2);
-}
 // Only its files steer a supervisor: the terminal or the service that started the agent must not end it.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);
 // The job's files get the usual mode; ours are private one by one, behind a private directory.
 process.umask(0o022);
+const task = await readTask(process.argv.slice(2), process.stdin).catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+});
+if (task === undefined) process.exit(0);
+const { dir } = task;
 chmodSync(dir, 0o700);
 
 const launched = readLaunch(dir);
@@ -38,7 +41,7 @@ if (launched.value.bootId !== bootId()) {
   process.stderr.write('this attempt was launched before the machine restarted\n');
   process.exit(2);
 }
-const secrets = launched.value.takesSecrets ? await readSecretInput(process.stdin) : noSecrets;
+const secrets = launched.value.takesSecrets ? await task.secrets() : noSecrets;
 if (secrets === undefined) {
   process.stderr.write('the secrets of the job did not come whole\n');
   process.exit(4);
@@ -74,7 +77,7 @@ let prepared: Prepared | undefined;
 let job: Job | undefined;
 try {
   prepared = await prepare(dir, launch, secrets);
-  job = startJob(dir, prepared);
+  job = startJob(prepared, task.pipes ?? makeOutputPipes(`${dir}/`));
 } catch (error) {
   prepared?.cleanup();
   const ended = { endedAt: new Date().toISOString(), endedUptime: uptime() };

@@ -34,6 +34,15 @@ export function encodeSecrets({ env, files }: JobSecrets): string {
   });
 }
 
+/** Reads what `encodeSecrets` made. @throws SyntaxError when it is not whole */
+export function decodeSecrets(text: string): JobSecrets {
+  const { env, files } = JSON.parse(text) as {
+    env: Record<string, string>;
+    files: { name: string; content: string }[];
+  };
+  return { env, files: files.map(({ name, content }) => ({ name, content: Buffer.from(content, 'base64') })) };
+}
+
 /** What the supervisor reads; undefined when it did not come whole. */
 export async function readSecretInput(input: Readable): Promise<JobSecrets | undefined> {
   const parts: Buffer[] = [];
@@ -45,14 +54,7 @@ export async function readSecretInput(input: Readable): Promise<JobSecrets | und
       if (size > mostBytes) return undefined;
       parts.push(part);
     }
-    const value = JSON.parse(Buffer.concat(parts).toString('utf8')) as {
-      env: Record<string, string>;
-      files: { name: string; content: string }[];
-    };
-    return {
-      env: value.env,
-      files: value.files.map(({ name, content }) => ({ name, content: Buffer.from(content, 'base64') })),
-    };
+    return decodeSecrets(Buffer.concat(parts).toString('utf8'));
   } catch {
     return undefined;
   } finally {
