@@ -9,5 +9,6 @@ export {
   type UsageInterval,
   type UsageSum,
 } from './usage/intervals.ts';
+export { sumJobs } from './usage/job-sums.ts';
 export { type ProjectUsage, sumProjects, type UsageSpan } from './usage/project-sums.ts';
 export { type RecentUsage, usageSince } from './usage/since.ts';

@@ -22,9 +22,8 @@ export interface UsageSpan {
   readonly to: Date | null;
 }
 
-interface SumRow {
-  project: string;
-  jobs: number;
+/** What the database adds up of closed intervals. */
+export interface ClosedSum {
   intervals: number;
   run_seconds: number;
   device_seconds: number;
@@ -35,6 +34,21 @@ interface SumRow {
   cost: bigint;
 }
 
+interface SumRow extends ClosedSum {
+  project: string;
+  jobs: number;
+}
+
+/** Columns of a `ClosedSum`, for a statement that groups intervals. */
+export const closedSums = `count(ended_at)::int as intervals,
+  coalesce(sum(extract(epoch from ended_at - started_at)), 0)::float8 as run_seconds,
+  coalesce(sum(extract(epoch from ended_at - started_at) * device_milli / 1000), 0)::float8 as device_seconds,
+  coalesce(sum(cpu_seconds), 0)::float8 as cpu_seconds,
+  coalesce(sum(energy_joules), 0)::float8 as energy_joules,
+  coalesce(bool_or(energy_source = 'measured'), false) as measured,
+  coalesce(bool_or(energy_source = 'modelled'), false) as modelled,
+  coalesce(sum(cost_micro_usd), 0)::bigint as cost`;
+
 const within = `tenant = $1 and ($2::text is null or project = $2)
   and ($3::timestamptz is null or started_at >= $3) and ($4::timestamptz is null or started_at < $4)`;
 
@@ -42,14 +56,7 @@ const within = `tenant = $1 and ($2::text is null or project = $2)
 export async function sumProjects(db: Queryable, tenant: string, span: UsageSpan, now: Date): Promise<ProjectUsage[]> {
   const values = [tenant, span.project, span.from, span.to];
   const { rows } = await db.query<SumRow>(
-    `select project, count(distinct job_id)::int as jobs, count(ended_at)::int as intervals,
-            coalesce(sum(extract(epoch from ended_at - started_at)), 0)::float8 as run_seconds,
-            coalesce(sum(extract(epoch from ended_at - started_at) * device_milli / 1000), 0)::float8 as device_seconds,
-            coalesce(sum(cpu_seconds), 0)::float8 as cpu_seconds,
-            coalesce(sum(energy_joules), 0)::float8 as energy_joules,
-            coalesce(bool_or(energy_source = 'measured'), false) as measured,
-            coalesce(bool_or(energy_source = 'modelled'), false) as modelled,
-            coalesce(sum(cost_micro_usd), 0)::bigint as cost
+    `select project, count(distinct job_id)::int as jobs, ${closedSums}
      from billing_usage_intervals where ${within} group by project order by project`,
     values,
   );
@@ -61,11 +68,12 @@ export async function sumProjects(db: Queryable, tenant: string, span: UsageSpan
   return rows.map((row) => ({
     project: row.project,
     jobs: row.jobs,
-    usage: add(row, sumUsage(openByProject.get(row.project) ?? [], now)),
+    usage: addOpen(row, sumUsage(openByProject.get(row.project) ?? [], now)),
   }));
 }
 
-function add(closed: SumRow, open: UsageSum): UsageSum {
+/** The closed and the open intervals together. */
+export function addOpen(closed: ClosedSum, open: UsageSum): UsageSum {
   return {
     intervals: closed.intervals + open.intervals,
     open: open.open,

@@ -17,10 +17,11 @@ import { ownTenantHandlers } from './identity/own-tenants.ts';
 import { serviceAccountHandlers } from './identity/service-accounts.ts';
 import { sessionHandlers } from './identity/sessions.ts';
 import { userHandlers } from './identity/users.ts';
-import { logHandlers } from './jobs/logs.ts';
 import { jobControls } from './jobs/control.ts';
+import { logHandlers } from './jobs/logs.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
+import { jobUsageHandlers } from './jobs-usage.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
 import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
 import { nodeHandlers } from './nodes.ts';
@@ -48,6 +49,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...metricHandlers(deps),
     ...telemetryHandlers(deps),
     ...usageHandlers(deps),
+    ...jobUsageHandlers(deps),
     ...overviewHandlers(deps),
     ...tenantHandlers(deps),
     ...keyHandlers(deps),

@@ -28,6 +28,7 @@ export const endpoints = {
   getJobTelemetry: { method: 'GET', path: '/v1/jobs/:id/telemetry' },
   getNodeTelemetry: { method: 'GET', path: '/v1/nodes/:id/telemetry' },
   getUsage: { method: 'GET', path: '/v1/usage' },
+  listJobUsage: { method: 'GET', path: '/v1/usage/jobs' },
   getOverview: { method: 'GET', path: '/v1/overview' },
 
   createTenant: { method: 'POST', path: '/v1/tenants' },

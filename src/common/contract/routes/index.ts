@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.ts';
 import { fileRoutes } from './files.ts';
 import { fleetRoutes } from './fleet.ts';
 import { identityRoutes } from './identity.ts';
+import { jobUsageRoutes } from './job-usage.ts';
 import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
@@ -16,6 +17,7 @@ import { userRoutes } from './users.ts';
 
 export const routes = {
   ...jobRoutes,
+  ...jobUsageRoutes,
   ...accessRoutes,
   ...identityRoutes,
   ...userRoutes,

@@ -33,8 +33,8 @@ export const whole = (minimum: number, maximum: number) => z.coerce.number<numbe
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** A parameter that may be repeated. */
-export const repeated = <T extends z.ZodType>(item: T) =>
-  z.preprocess((value) => (value === undefined || Array.isArray(value) ? value : [value]), z.array(item).max(32));
+export const repeated = <T extends z.ZodType>(item: T, most = 32) =>
+  z.preprocess((value) => (value === undefined || Array.isArray(value) ? value : [value]), z.array(item).max(most));
 
 /** Opaque text of an earlier answer's `nextCursor`. */
 const cursor = z.string().min(1).max(256);

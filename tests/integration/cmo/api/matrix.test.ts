@@ -66,6 +66,7 @@ const samples: Record<RouteId, Sample> = {
   getNodeTelemetry: { of: 'node' },
   createLiveTicket: { body: () => ({}) },
   getUsage: {},
+  listJobUsage: { query: `?id=${newId('job')}` },
   getOverview: {},
   createTenant: { body: () => ({ name: unique('tenant') }) },
   listTenants: {},
