@@ -92,6 +92,8 @@ describe('explaining an end', () => {
     expect(explain(exit(1), null, true, null).reason).toBe('out-of-memory');
     expect(explain(exit(0), null, true, null).reason).toBe('exited');
     expect(explain(exit(0), { reason: 'stopped', message: '' }, false, null).reason).toBe('stopped');
+    const late = explain(exit(null, 'SIGKILL'), { reason: 'timed-out', message: 'ran for 9 s' }, true, null);
+    expect([late.reason, late.message]).toEqual(['timed-out', expect.stringMatching(/^ran for 9 s; .*memory/)]);
     expect(explain(exit(127), null, false, 'command not found: x')).toEqual({
       reason: 'start-failed',
       message: 'command not found: x',
