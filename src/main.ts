@@ -17,10 +17,9 @@ import {
   serveApi,
   serveDashboard,
 } from './cmo/api/index.ts';
-import { attemptLedger } from './cmo/jobs/index.ts';
 import { Notifier, notificationSettings } from './cmo/monitoring/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
-import { createPreview, WorkloadScheduler } from './cmo/scheduler/index.ts';
+import { createPreview, SchedulerThread } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
 import { type Clock, systemClock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
@@ -120,9 +119,9 @@ export const components = {
   },
   scheduler: {
     port: 8090,
-    async start({ db, wake, clock, logger, registry }) {
-      const scheduler = new WorkloadScheduler({ db, wake, clock, logger, registry, ledger: attemptLedger });
-      await scheduler.start();
+    async start({ db, wake, logger, registry }) {
+      const scheduler = new SchedulerThread({ logins: db.logins, wake, logger, registry });
+      scheduler.start();
       return { ready: () => scheduler.ready(), stop: () => scheduler.stop() };
     },
   },

@@ -6,7 +6,6 @@
  * snapshot and the commit refuses what another took. Nothing here must survive a crash: queue, fleet and verdicts are rows.
  */
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import type { Clock } from '../../common/clock.ts';
 import type { CommitResult, PendingVerdict } from '../../common/contract/plan.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
@@ -20,7 +19,7 @@ import { recordVerdicts } from '../jobs/index.ts';
 import { checkPolicy, defaultPolicy } from './core/policy.ts';
 import type { Policy } from './core/snapshot.ts';
 import { Feed } from './feed.ts';
-import { SchedulerMetrics } from './metrics.ts';
+import type { SchedulerMetric } from './metrics.ts';
 import { type RoundResult, RoundWorker } from './worker/round-worker.ts';
 
 export interface SchedulerOptions {
@@ -28,7 +27,8 @@ export interface SchedulerOptions {
   readonly wake: Wake;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly registry: Registry;
+  /** Told what happens, for the metrics. */
+  readonly record: (metric: SchedulerMetric) => void;
   readonly ledger: AttemptLedger<Transaction>;
   /** What differs from `defaultPolicy`. */
   readonly policy?: Partial<Policy>;
@@ -38,6 +38,8 @@ export interface SchedulerOptions {
   readonly resyncSeconds?: number;
   /** Shortest time between two pages of the rolling comparison with the rows, seconds ≥ 0; default 5. */
   readonly compareSeconds?: number;
+  /** Told whenever `ready()` changes. */
+  readonly onReady?: (ready: boolean) => void;
   /** Starts the scheduling thread; for tests that end it. */
   readonly startWorker?: () => RoundWorker;
 }
@@ -52,7 +54,6 @@ const longestTimerMs = 3_600_000;
 export class WorkloadScheduler {
   readonly #options: SchedulerOptions;
   readonly #policy: Policy;
-  readonly #metrics: SchedulerMetrics;
   readonly #feed: Feed;
   #worker: RoundWorker | undefined;
   #loop: Loop | undefined;
@@ -65,14 +66,13 @@ export class WorkloadScheduler {
     this.#options = options;
     this.#policy = { ...defaultPolicy, ...options.policy };
     checkPolicy(this.#policy);
-    this.#metrics = new SchedulerMetrics(options.registry);
     this.#feed = new Feed({
       db: options.db,
       clock: options.clock,
       compareEveryMs: (options.compareSeconds ?? 5) * 1000,
       onDifference: (kind, count) => {
         options.logger.warn({ kind, count }, 'the snapshot differed from the rows; they are read again');
-        this.#metrics.differences.inc({ kind }, count);
+        options.record({ kind: 'difference', of: kind, count });
       },
     });
   }
@@ -101,7 +101,7 @@ export class WorkloadScheduler {
     await this.#loop?.stop();
     clearTimeout(this.#timer);
     await this.#worker?.stop();
-    this.#ready = false;
+    this.#setReady(false);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -112,7 +112,7 @@ export class WorkloadScheduler {
         const worker = this.#liveWorker();
         await this.#feed.pull(worker);
         const { summary, committed, refused } = await this.#round(worker);
-        this.#ready = true;
+        this.#setReady(true);
         fruitless = committed > 0 ? 0 : fruitless + 1;
         const goOn = committed > 0 || refused > 0;
         if (signal.aborted) return;
@@ -121,7 +121,7 @@ export class WorkloadScheduler {
         return;
       }
     } catch (error) {
-      this.#ready = false;
+      this.#setReady(false);
       throw error;
     }
   }
@@ -131,7 +131,7 @@ export class WorkloadScheduler {
     if (this.#worker !== undefined && this.#worker.lost === undefined) return this.#worker;
     if (this.#worker?.lost !== undefined) {
       this.#options.logger.error({ err: this.#worker.lost }, 'the scheduling thread is started again');
-      this.#metrics.workerRestarts.inc();
+      this.#options.record({ kind: 'restart' });
     }
     this.#worker = this.#options.startWorker?.() ?? new RoundWorker();
     this.#feed.restart();
@@ -144,7 +144,7 @@ export class WorkloadScheduler {
     const recordTo = recordRounds === undefined ? null : join(recordRounds, `round-${this.#rounds}.json`);
     const result = await worker.round(this.#policy, this.#now(), recordTo);
     const { summary } = result;
-    this.#metrics.observe(summary);
+    this.#options.record({ kind: 'round', summary });
     const commit = await this.#commit(worker, result);
     await this.#record([...result.verdicts, ...takenVerdicts(commit)]);
     return { summary, committed: commit.committed.length, refused: commit.refused.length };
@@ -173,9 +173,9 @@ export class WorkloadScheduler {
     worker.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
     this.#feed.doubt('job', refused);
     this.#feed.doubt('node', nodesOf(refused));
-    this.#metrics.placements.inc(result.committed.length);
+    const refusals = result.refused.map(({ code }) => code);
+    this.#options.record({ kind: 'committed', placements: result.committed.length, refusals });
     for (const { code, jobId, detail } of result.refused) {
-      this.#metrics.refusals.inc({ code });
       if (code === 'invalid') logger.error({ jobId, detail, round: summary.round }, 'a plan contradicted itself');
     }
     if (result.committed.length > 0) wake.wake('orchestrator');
@@ -187,6 +187,12 @@ export class WorkloadScheduler {
       const some = verdicts.slice(from, from + verdictsPerTransaction);
       await withSystem(this.#options.db, (tx) => recordVerdicts(tx, some), { idempotent: true });
     }
+  }
+
+  #setReady(ready: boolean): void {
+    if (this.#ready === ready) return;
+    this.#ready = ready;
+    this.#options.onReady?.(ready);
   }
 
   #now(): number {

@@ -10,6 +10,7 @@ import {
   type SchedulerOptions,
   WorkloadScheduler,
 } from '../../../../src/cmo/scheduler/index.ts';
+import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
 import { RoundWorker } from '../../../../src/cmo/scheduler/worker/round-worker.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
@@ -53,12 +54,13 @@ const system = <T>(fn: (tx: Tx) => Promise<T>) => withSystem(database.db, fn);
 
 async function start(more: Partial<SchedulerOptions> = {}): Promise<Registry> {
   const registry = new Registry();
+  const metrics = new SchedulerMetrics(registry);
   const scheduler = new WorkloadScheduler({
     db: database.db,
     wake,
     clock: systemClock,
     logger: silentLogger,
-    registry,
+    record: (metric) => metrics.record(metric),
     ledger: attemptLedger,
     resyncSeconds: 0.2,
     ...more,
