@@ -4,7 +4,6 @@
  */
 import type { Placement } from '../../common/contract/plan.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
-import { appendEvents, writeDirty } from '../../common/events/index.ts';
 import { newId } from '../../common/ids.ts';
 import type { AttemptLedger } from '../../drm/allocator/index.ts';
 
@@ -23,75 +22,59 @@ async function claim(
   return new Map(rows.map(({ id, tenant }) => [id, { tenant }]));
 }
 
-/** Makes an attempt with its ranks for each placement and moves the job to `starting`. */
+/**
+ * Makes an attempt with its ranks for each placement, moves the job to `starting`, and says so in both feeds. One statement, since each
+ * round trip of a commit is one more wait with locks held.
+ */
+const createStatement = `
+  with new as (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
+      with ordinality as n (id, job_id, backend, site_id, explanation, position)
+  ), job as (
+    update cmo_jobs j
+    set state = 'starting', pending_reason = null, pending_detail = null, deferred_until = null,
+        attempt_count = attempt_count + 1, newest_token = nextval('cmo_attempt_tokens'), revision = revision + 1
+    from new where j.id = new.job_id
+    returning j.id, j.tenant, j.attempt_count, j.newest_token, j.revision, new.id as attempt_id, new.position
+  ), attempt as (
+    insert into cmo_attempts (id, tenant, job_id, number, token, backend, site_id, explanation)
+    select new.id, job.tenant, job.id, job.attempt_count, job.newest_token, new.backend, new.site_id, new.explanation
+    from new join job on job.id = new.job_id
+  ), rank as (
+    insert into cmo_attempt_ranks (attempt_id, tenant, rank, node_id)
+    select job.attempt_id, job.tenant, rank, node_id
+    from unnest($6::text[], $7::int[], $8::text[]) as wanted (attempt_id, rank, node_id)
+    join job on job.attempt_id = wanted.attempt_id
+  ), event as (
+    insert into feed_events (tenant, kind, subject, revision, data)
+    select tenant, 'job.starting', id, revision,
+      jsonb_build_object('from', 'queued', 'to', 'starting', 'attempt', attempt_id, 'number', attempt_count, 'who', 'scheduler')
+    from job order by position
+  ), dirty as (
+    insert into feed_dirty (kind, key) select 'job', id from job
+  )
+  select id as "jobId", attempt_id as "attemptId", newest_token as token from job`;
+
 async function create(
   tx: Transaction,
   items: readonly { placement: Placement; tenant: string; backend: string }[],
 ): Promise<Map<string, { attemptId: string; token: bigint }>> {
   if (items.length === 0) return new Map();
-  const attemptIds = items.map(() => newId('attempt') as string);
-  const { rows } = await tx.query<{
-    id: string;
-    job_id: string;
-    tenant: string;
-    number: number;
-    token: bigint;
-    revision: bigint;
-  }>(
-    `with new as (
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
-         as n (id, job_id, backend, site_id, explanation)
-     ), job as (
-       update cmo_jobs j
-       set state = 'starting', pending_reason = null, pending_detail = null, deferred_until = null,
-           attempt_count = attempt_count + 1, newest_token = nextval('cmo_attempt_tokens'), revision = revision + 1
-       from new where j.id = new.job_id
-       returning j.id, j.tenant, j.attempt_count, j.newest_token, j.revision
-     )
-     insert into cmo_attempts (id, tenant, job_id, number, token, backend, site_id, explanation)
-     select new.id, job.tenant, job.id, job.attempt_count, job.newest_token, new.backend, new.site_id, new.explanation
-     from new join job on job.id = new.job_id
-     returning id, job_id, tenant, number, token, (select revision from job where job.id = job_id) as revision`,
-    [
-      attemptIds,
-      items.map(({ placement }) => placement.jobId),
-      items.map(({ backend }) => backend),
-      items.map(({ placement }) => placement.siteId),
-      items.map(({ placement }) => JSON.stringify(placement.explanation)),
-    ],
+  const attempts = items.map((item) => ({ ...item, id: newId('attempt') as string }));
+  const ranks = attempts.flatMap(({ id, placement }) =>
+    placement.ranks.map(({ nodeId }, rank) => ({ attempt: id, rank, nodeId })),
   );
-  const byJob = new Map(rows.map((row) => [row.job_id, row]));
-  const ranks = items.flatMap(({ placement }) =>
-    placement.ranks.map((rank, index) => ({ attempt: byJob.get(placement.jobId)!, rank: index, nodeId: rank.nodeId })),
-  );
-  await tx.query(
-    `insert into cmo_attempt_ranks (attempt_id, tenant, rank, node_id)
-     select * from unnest($1::text[], $2::text[], $3::int[], $4::text[])`,
-    [
-      ranks.map(({ attempt }) => attempt.id),
-      ranks.map(({ attempt }) => attempt.tenant),
-      ranks.map(({ rank }) => rank),
-      ranks.map(({ nodeId }) => nodeId),
-    ],
-  );
-  await appendEvents(
-    tx,
-    rows.flatMap((row) => [
-      {
-        tenant: row.tenant,
-        kind: 'job.starting',
-        subject: row.job_id,
-        revision: row.revision,
-        data: { from: 'queued', to: 'starting', attempt: row.id, number: row.number, who: 'scheduler' },
-      },
-    ]),
-  );
-  await writeDirty(
-    tx,
-    'job',
-    rows.map(({ job_id }) => job_id),
-  );
-  return new Map(rows.map((row) => [row.job_id, { attemptId: row.id, token: row.token }]));
+  const { rows } = await tx.query<{ jobId: string; attemptId: string; token: bigint }>(createStatement, [
+    attempts.map(({ id }) => id),
+    attempts.map(({ placement }) => placement.jobId),
+    attempts.map(({ backend }) => backend),
+    attempts.map(({ placement }) => placement.siteId),
+    attempts.map(({ placement }) => JSON.stringify(placement.explanation)),
+    ranks.map(({ attempt }) => attempt),
+    ranks.map(({ rank }) => rank),
+    ranks.map(({ nodeId }) => nodeId),
+  ]);
+  return new Map(rows.map(({ jobId, ...attempt }) => [jobId, attempt]));
 }
 
 export const attemptLedger = { claim, create } satisfies AttemptLedger;

@@ -73,17 +73,15 @@ function session(tx: Transaction): CapacitySession {
     },
 
     async writeUsed(nodes, devices) {
-      await tx.query(sql.writeUsedOfNodes, [
+      const latest = [...byId(devices).values()];
+      await tx.query(sql.writeUsed, [
         nodes.map(({ id }) => id),
         nodes.map(({ used }) => used.cpuMilli),
         nodes.map(({ used }) => used.memoryBytes),
         nodes.map(({ used }) => used.diskBytes),
+        latest.map(({ id }) => id),
+        latest.map(({ usedMilli }) => usedMilli),
       ]);
-      if (devices.length > 0) {
-        const latest = [...byId(devices).values()];
-        await tx.query(sql.writeUsedOfDevices, [latest.map(({ id }) => id), latest.map(({ usedMilli }) => usedMilli)]);
-      }
-      await markDirty(tx, nodes);
     },
 
     async writeCounters(nodes, devices) {
@@ -112,17 +110,19 @@ const markDirty = (tx: Queryable, nodes: readonly NodeCounters[]): Promise<void>
   );
 
 async function insertAllocations(tx: Transaction, allocations: readonly NewAllocation[]): Promise<void> {
+  const ranks = allocations.flatMap(({ id, tenant, placement }) =>
+    placement.ranks.map((wanted, rank) => ({ id, tenant, rank, ...wanted })),
+  );
+  const shares = ranks.flatMap(({ id, tenant, rank, devices }) =>
+    devices.map((share) => ({ id, tenant, rank, ...share })),
+  );
   await tx.query(sql.insertAllocations, [
     allocations.map(({ id }) => id),
     allocations.map(({ tenant }) => tenant),
     allocations.map(({ placement }) => placement.jobId),
     allocations.map(({ attemptId }) => attemptId),
     allocations.map(({ token }) => token),
-  ]);
-  const ranks = allocations.flatMap(({ id, tenant, placement }) =>
-    placement.ranks.map((wanted, rank) => ({ id, tenant, rank, ...wanted })),
-  );
-  await tx.query(sql.insertAllocationNodes, [
+    allocations.map(({ placement }) => JSON.stringify(placement.ranks.map(({ nodeId }) => nodeId))),
     ranks.map(({ id }) => id),
     ranks.map(({ tenant }) => tenant),
     ranks.map(({ rank }) => rank),
@@ -130,34 +130,12 @@ async function insertAllocations(tx: Transaction, allocations: readonly NewAlloc
     ranks.map(({ cpuMilli }) => cpuMilli),
     ranks.map(({ memoryBytes }) => memoryBytes),
     ranks.map(({ diskBytes }) => diskBytes),
+    shares.map(({ id }) => id),
+    shares.map(({ tenant }) => tenant),
+    shares.map(({ rank }) => rank),
+    shares.map(({ deviceId }) => deviceId),
+    shares.map(({ milli }) => milli),
   ]);
-  const shares = ranks.flatMap(({ id, tenant, rank, devices }) =>
-    devices.map((share) => ({ id, tenant, rank, ...share })),
-  );
-  if (shares.length > 0) {
-    await tx.query(sql.insertAllocationDevices, [
-      shares.map(({ id }) => id),
-      shares.map(({ tenant }) => tenant),
-      shares.map(({ rank }) => rank),
-      shares.map(({ deviceId }) => deviceId),
-      shares.map(({ milli }) => milli),
-    ]);
-  }
-  await appendEvents(
-    tx,
-    allocations.map(({ id, tenant, attemptId, placement }) => ({
-      tenant,
-      kind: 'allocation.held',
-      subject: id,
-      revision: 1n,
-      data: {
-        to: 'held',
-        job: placement.jobId,
-        attempt: attemptId,
-        nodes: placement.ranks.map(({ nodeId }) => nodeId),
-      },
-    })),
-  );
 }
 
 async function writeNodeCounters(tx: Transaction, nodes: readonly NodeCounters[]): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The allocator's SQL. Every statement is batched by unnest: a chunk costs the same ten round trips for 1 or 200 placements.
+ * The allocator's SQL. Every statement is batched by unnest: a chunk costs the same seven round trips for 1 or 200 placements.
  *
  * Locks come only from `select … order by id for no key update`. An `update … from unnest` locks in whatever order the join
  * yields and deadlocks with another, so updates only touch rows that are locked already. `no key update` lets foreign
@@ -52,17 +52,25 @@ export const holdings = `
   from drm_allocation_nodes n where n.allocation_id = any($1::text[]) and not n.released
   order by n.allocation_id, n.rank`;
 
+/** Allocations with what they hold of which nodes and devices, and their events. */
 export const insertAllocations = `
-  insert into drm_allocations (id, tenant, job_id, attempt_id, token)
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])`;
-
-export const insertAllocationNodes = `
-  insert into drm_allocation_nodes (allocation_id, tenant, rank, node_id, cpu_milli, memory_bytes, disk_bytes)
-  select * from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])`;
-
-export const insertAllocationDevices = `
-  insert into drm_allocation_devices (allocation_id, tenant, rank, device_id, milli)
-  select * from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[])`;
+  with new as (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
+      with ordinality as n (id, tenant, job_id, attempt_id, token, nodes, position)
+  ), allocation as (
+    insert into drm_allocations (id, tenant, job_id, attempt_id, token)
+    select id, tenant, job_id, attempt_id, token from new
+  ), node as (
+    insert into drm_allocation_nodes (allocation_id, tenant, rank, node_id, cpu_milli, memory_bytes, disk_bytes)
+    select * from unnest($7::text[], $8::text[], $9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
+  ), device as (
+    insert into drm_allocation_devices (allocation_id, tenant, rank, device_id, milli)
+    select * from unnest($14::text[], $15::text[], $16::int[], $17::text[], $18::int[])
+  )
+  insert into feed_events (tenant, kind, subject, revision, data)
+  select tenant, 'allocation.held', id, 1,
+    jsonb_build_object('to', 'held', 'job', job_id, 'attempt', attempt_id, 'nodes', nodes)
+  from new order by position`;
 
 export const markReleased = `
   with nodes as (
@@ -72,15 +80,18 @@ export const markReleased = `
   )
   update drm_allocations set state = 'released', released_at = clock_timestamp() where id = any($1::text[])`;
 
-export const writeUsedOfNodes = `
-  update drm_nodes n
-  set used_cpu_milli = v.cpu, used_memory_bytes = v.memory, used_disk_bytes = v.disk, revision = n.revision + 1
-  from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) as v (id, cpu, memory, disk)
-  where n.id = v.id`;
-
-export const writeUsedOfDevices = `
-  update drm_devices d set used_milli = v.used, revision = d.revision + 1
-  from unnest($1::text[], $2::int[]) as v (id, used) where d.id = v.id`;
+/** What is held now of nodes and devices; the nodes become dirty. */
+export const writeUsed = `
+  with node as (
+    update drm_nodes n
+    set used_cpu_milli = v.cpu, used_memory_bytes = v.memory, used_disk_bytes = v.disk, revision = n.revision + 1
+    from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) as v (id, cpu, memory, disk)
+    where n.id = v.id
+  ), device as (
+    update drm_devices d set used_milli = v.used, revision = d.revision + 1
+    from unnest($5::text[], $6::int[]) as v (id, used) where d.id = v.id
+  )
+  insert into feed_dirty (kind, key) select 'node', id from unnest($1::text[]) as id`;
 
 export const writeNodeCounters = `
   update drm_nodes n

@@ -32,6 +32,11 @@ export class LearnedWorkload<T> {
     this.#mostKinds = mostKinds;
   }
 
+  /** How many arrivals were counted. */
+  get arrivals(): number {
+    return this.#arrivals;
+  }
+
   /** Counts an arrival. @param key equal for equal kinds */
   observe(key: string, kind: T): void {
     const known = this.#kinds.get(key);
