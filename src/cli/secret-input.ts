@@ -1,6 +1,6 @@
 /** Reads a secret from the terminal without showing it, or from a pipe. Never from the command line, where `ps` shows it. */
-import { text } from 'node:stream/consumers';
 import { SolyxError } from '../common/errors/index.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** Most characters of a secret; more is somebody's file. */
 const most = 4_096;
@@ -11,8 +11,9 @@ const most = 4_096;
  * @throws bad_request when nothing is given
  */
 export async function readSecret(question: string): Promise<string> {
-  const secret = (process.stdin.isTTY ? await fromTerminal(question) : await text(process.stdin)).trim();
-  if (secret === '' || secret.length > most) throw new SolyxError('bad_request', 'Nothing was entered.');
+  const secret = (process.stdin.isTTY ? await fromTerminal(question) : readBounded(0, most).toString('utf8')).trim();
+  if (secret === '') throw new SolyxError('bad_request', 'Nothing was entered.');
+  if (secret.length > most) throw new SolyxError('bad_request', `What was entered is longer than ${most} characters.`);
   return secret;
 }
 

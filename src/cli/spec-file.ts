@@ -1,6 +1,6 @@
 /** Reads a job spec. What is wrong in it as YAML is told with line and column here; the rest is the server's to judge. */
-import { readFileSync } from 'node:fs';
 import { SolyxError } from '../common/errors/index.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** Largest spec that a server takes, bytes. */
 const mostBytes = 2 ** 20;
@@ -11,16 +11,17 @@ const mostBytes = 2 ** 20;
  */
 export async function readSpec(file: string): Promise<Record<string, unknown>> {
   const name = file === '-' ? 'standard input' : file;
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+    bytes = readBounded(file === '-' ? 0 : file, mostBytes);
   } catch (error) {
     throw new SolyxError('job_spec_invalid', {
       detail: `${name} cannot be read: ${(error as Error).message}.`,
       cause: error,
     });
   }
-  if (text.length > mostBytes) throw new SolyxError('body_too_large', `${name} is larger than 1 MiB.`);
+  if (bytes.length > mostBytes) throw new SolyxError('body_too_large', `${name} is larger than 1 MiB.`);
+  const text = bytes.toString('utf8');
   const value = parseJson(text) ?? (await parseYaml(name, text));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SolyxError('job_spec_invalid', `${name}: expected keys and values, like "name: my-job".`);

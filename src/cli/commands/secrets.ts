@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { SolyxError } from '../../common/errors/index.ts';
 import { collect, connect } from '../connect.ts';
 import { note, print, printJson, printTable, relative } from '../output.ts';
+import { readBounded } from '../read-bounded.ts';
 
 interface ScopeOptions {
   project?: string;
@@ -77,7 +78,7 @@ async function set(name: string, options: ScopeOptions & { file?: string }): Pro
   const bytes = await readValue(options.file);
   if (bytes.length === 0) throw new SolyxError('invalid_body', 'The value is empty.');
   if (bytes.length > mostBytes) {
-    throw new SolyxError('invalid_body', `The value has ${bytes.length} bytes of at most ${mostBytes}.`);
+    throw new SolyxError('invalid_body', `The value has more than ${mostBytes} bytes.`);
   }
   const client = await connect();
   const body = { value: bytes.toString('base64'), encoding: 'base64' as const, project: options.project };
@@ -88,16 +89,15 @@ async function set(name: string, options: ScopeOptions & { file?: string }): Pro
 
 /** From a file as it is; from a pipe or a terminal without the line break that ends it. Never from the command line. */
 async function readValue(file: string | undefined): Promise<Buffer> {
-  const { readFileSync } = await import('node:fs');
   if (file !== undefined) {
     try {
-      return readFileSync(file);
+      return readBounded(file, mostBytes);
     } catch (error) {
       throw new SolyxError('invalid_body', { detail: `${file} cannot be read.`, cause: error });
     }
   }
   const { stdin } = process;
-  if (!stdin.isTTY) return withoutLineBreak(readFileSync(0));
+  if (!stdin.isTTY) return withoutLineBreak(readBounded(0, mostBytes + 2));
   process.stderr.write('value (not shown): ');
   stdin.setRawMode(true);
   const typed: number[] = [];

@@ -32,6 +32,10 @@ describe('a job spec file', () => {
     await expect(read(text)).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
   });
 
+  it('that never ends is not read to the end', async () => {
+    await expect(readSpec('/dev/zero')).rejects.toMatchObject({ code: 'body_too_large' });
+  });
+
   it('that is not there is named', async () => {
     await expect(readSpec(join(folder, 'none.yaml'))).rejects.toThrow(/none\.yaml cannot be read/);
   });
