@@ -48,6 +48,9 @@ describe('the command line', () => {
     expect(await here.ok(['users', 'invite', 'ada@example.com'])).not.toBe(link);
     const { items } = await here.json<{ items: { id: string; state: string; role: string }[] }>(['users', 'list']);
     expect(items).toMatchObject([{ email: 'ada@example.com', role: 'viewer', state: 'invited' }]);
+    // What is said with a renewed invitation counts; it was dropped in silence once.
+    await here.ok(['users', 'invite', 'Ada@example.com', '--role', 'admin', '--name', 'Ada L.']);
+    expect(await here.ok(['users'])).toMatch(/Ada L\. +ada@example\.com +admin +invited/);
     expect(await here.ok(['users', 'role', 'Ada@example.com', 'member'])).toContain('member, invited');
     expect(await here.ok(['users', 'disable', items[0]!.id])).toContain('disabled');
     expect(await here.ok(['users', 'enable', 'ada@example.com'])).toContain('invited');

@@ -1,6 +1,7 @@
 /** `solyx users`: the people of the tenant. */
 import { Argument, type Command } from 'commander';
-import type { CallAnswer } from '../../common/contract/client.ts';
+import type { CallAnswer, Client } from '../../common/contract/client.ts';
+import { SolyxError } from '../../common/errors/index.ts';
 import { oneOf } from '../arguments.ts';
 import { collect, connect, serverUrl } from '../connect.ts';
 import { note, print, printJson, printTable, relative } from '../output.ts';
@@ -11,7 +12,7 @@ type Invitation = CallAnswer<'inviteUser'>;
 
 interface InviteOptions {
   name?: string;
-  role: Role;
+  role?: Role;
   project?: string;
   link?: boolean;
   json?: boolean;
@@ -26,7 +27,7 @@ export function usersCommand(program: Command): void {
     .description('invite a person by a link that works once, within seven days; an open invitation is renewed')
     .argument('<email>', 'e-mail address')
     .option('--name <name>', 'how she is called')
-    .addOption(oneOf('--role <role>', 'what she may do', roles).default('member'))
+    .addOption(oneOf('--role <role>', 'what she may do; default: member', roles))
     .option('--project <name>', 'project of what she submits')
     .option('--link', 'print the link even where the server can send e-mail')
     .option('--json', 'print JSON')
@@ -66,11 +67,13 @@ async function invite(email: string, options: InviteOptions): Promise<void> {
   const client = await connect();
   const deliver = options.link ? ('link' as const) : undefined;
   const { name, role, project } = options;
-  const known = await findUser(client, email).catch(() => undefined);
+  const wanted = email.toLowerCase();
+  const people = await collect((cursor) => client.listUsers({ query: { limit: 500, cursor } }), 100_000);
+  const known = people.find((person) => person.email === wanted);
   const invitation: Invitation =
     known === undefined
-      ? await client.inviteUser({ body: { email, name, role, project, deliver } })
-      : await client.renewInvitation({ params: { id: known }, body: { deliver } });
+      ? await client.inviteUser({ body: { email, name, role: role ?? 'member', project, deliver } })
+      : await renew(client, known, options);
   const url = invitation.link && `${await serverUrl()}${invitation.link.path}`;
   if (options.json) return printJson({ ...invitation, url });
   if (url) {
@@ -79,6 +82,19 @@ async function invite(email: string, options: InviteOptions): Promise<void> {
   } else if (invitation.sent)
     print(`${invitation.user.id}  invited; an e-mail is on its way to ${invitation.user.email}`);
   else note('The e-mail could not be sent; see the log of the server. `solyx users invite … --link` prints the link.');
+}
+
+/** Invites once more, as what is said now: an invitation keeps no role that somebody has just said otherwise. */
+async function renew(client: Client, known: Invitation['user'], options: InviteOptions): Promise<Invitation> {
+  const { name, role, project } = options;
+  if (project !== undefined && project !== known.project.name) {
+    throw new SolyxError('conflict', `${known.email} was invited to project ${known.project.name}.`);
+  }
+  const params = { id: known.id };
+  if (known.state === 'invited' && (name !== undefined || role !== undefined)) {
+    await client.updateUser({ params, body: { name, role } });
+  }
+  return client.renewInvitation({ params, body: { deliver: options.link ? 'link' : undefined } });
 }
 
 async function list(options: { json?: boolean }): Promise<void> {
