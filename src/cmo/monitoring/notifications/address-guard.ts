@@ -17,6 +17,11 @@ export type Resolved =
 const resolveMs = 5_000;
 const leastOpenPort = 1024;
 
+/** All of IPv6 that is routed in the public internet; the rest is local, or not given to anybody (`::127.0.0.1` among it). */
+const publicIpv6 = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number];
+/** A public address that means the host's own metadata and agent service on Azure. */
+const azureHost = '168.63.129.16';
+
 /** Networks that an operator allowed, such as `10.0.0.0/8`, parsed. @throws Error for what is no network */
 export function parseNetworks(texts: readonly string[]): [ipaddr.IPv4 | ipaddr.IPv6, number][] {
   return texts.map((text) => ipaddr.parseCIDR(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`));
@@ -27,7 +32,10 @@ export function isAllowed(address: string, networks: readonly [ipaddr.IPv4 | ipa
   if (!ipaddr.isValid(address)) return false;
   // ::ffff:169.254.169.254 is 169.254.169.254.
   const parsed = ipaddr.process(address);
-  if (parsed.range() === 'unicast') return true;
+  const isPublic =
+    parsed.range() === 'unicast' &&
+    (parsed instanceof ipaddr.IPv6 ? parsed.match(publicIpv6) : parsed.toString() !== azureHost);
+  if (isPublic) return true;
   return networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
 }
 

@@ -30,6 +30,11 @@ describe('the addresses that a web-hook may go to', () => {
     '64:ff9b::a9fe:a9fe',
     '2002:7f00:1::',
     '2001:db8::1',
+    '::127.0.0.1',
+    '::a9fe:a9fe',
+    '4000::1',
+    '168.63.129.16',
+    '::ffff:168.63.129.16',
     'nonsense',
     '',
   ])('are not %s', (address) => {
@@ -75,6 +80,7 @@ describe('the target of a web-hook', () => {
     'http://0x7f.1/',
     'http://[::1]/',
     'http://[::ffff:169.254.169.254]/latest/meta-data',
+    'http://[::127.0.0.1]/',
     'http://localhost/',
   ])('is refused for %s', async (url) => {
     expect(await resolveTarget(new URL(url), [])).toMatchObject({ kind: 'refused' });
