@@ -1,6 +1,15 @@
 /** An operator asks what is wrong, and sends somebody a bundle that tells no secret. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,6 +58,33 @@ describe('solyx doctor', () => {
     const [finding] = of(await diagnose(), 'home.private');
     chmodSync(file, 0o600);
     expect(finding).toMatchObject({ verdict: 'failed', cure: expect.stringContaining(`chmod 600 ${file}`) });
+  }, 60_000);
+
+  it('names a key file of the secret store that is not that of the database, and one that is gone', async () => {
+    await product.ok(['secrets', 'set', 'sealed'], { input: 'by the key' });
+    const file = join(product.home, 'secrets.key');
+    const right = readFileSync(file);
+    expect(of(await diagnose(), 'secrets.key')).toMatchObject([{ verdict: 'ok' }]);
+    writeFileSync(file, `solyx-kek-1 ${'ab'.repeat(32)}\n`);
+    const strange = of(await diagnose(), 'secrets.key');
+    rmSync(file);
+    const gone = of(await diagnose(), 'secrets.key');
+    writeFileSync(file, right, { mode: 0o600 });
+    expect(strange).toMatchObject([{ verdict: 'failed', found: expect.stringContaining('is not in it') }]);
+    expect(gone).toMatchObject([{ verdict: 'failed', cure: expect.stringContaining(file) }]);
+  }, 60_000);
+
+  it('names a port that somebody else has', async () => {
+    const { port } = new URL(url);
+    const env = { SOLYX_HOME: join(folder, 'nobody'), SOLYX_SERVER_PORT: port };
+    const { items } = JSON.parse((await product.run(['doctor', '--json'], { env })).stdout) as { items: Finding[] };
+    expect(of(items, 'control-plane.port')).toMatchObject([
+      {
+        verdict: 'failed',
+        found: expect.stringContaining(`127.0.0.1:${port}`),
+        cure: expect.stringContaining('--port'),
+      },
+    ]);
   }, 60_000);
 
   it('names a node that takes no work, and the command that changes it', async () => {

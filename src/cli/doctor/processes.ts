@@ -1,11 +1,14 @@
 /** Checks of what runs: control plane, database, agent. */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { holderOfHome } from '../../common/database/home-lock.ts';
 import { readLocalServer } from '../local-server.ts';
 import { version } from '../version.ts';
 import { type Check, type Finding, failed, ok, skipped, warning } from './check.ts';
+import { lookIntoSecrets } from './secrets.ts';
 
 /** A transaction that is open for longer keeps PostgreSQL from cleaning up, seconds. */
 const longTransactionSeconds = 300;
@@ -13,11 +16,20 @@ const longTransactionSeconds = 300;
 const clockSkewSeconds = 5;
 
 /** The control plane of the data directory, and whether it answers. */
-export const checkControlPlane: Check = async ({ home, client, clientMissing }) => {
+export const checkControlPlane: Check = async ({ home, config, client, clientMissing }) => {
   const pid = existsSync(home) ? holderOfHome(home) : undefined;
   const server = readLocalServer(home);
   if (process.env.SOLYX_URL === undefined && pid === undefined) {
-    return [failed('control-plane', `No control plane runs on ${home}.`, 'Start it: npm start (or solyx up).')];
+    const missing = failed('control-plane', `No control plane runs on ${home}.`, 'Start it: npm start (or solyx up).');
+    if (config === undefined || (await isFree(config.server.host, config.server.port))) return [missing];
+    return [
+      missing,
+      failed(
+        'control-plane.port',
+        `Something else listens on ${config.server.host}:${config.server.port}, where it would.`,
+        'End that, or take another port: npm start -- --port N; 0 takes a free one.',
+      ),
+    ];
   }
   if (client === undefined) {
     return [
@@ -48,6 +60,19 @@ export const checkControlPlane: Check = async ({ home, client, clientMissing }) 
   ];
 };
 
+/** Whether a server could listen there; false only when the port is taken. */
+async function isFree(host: string, port: number): Promise<boolean> {
+  const probe = createServer().listen(port, host);
+  try {
+    await once(probe, 'listening');
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EADDRINUSE';
+  } finally {
+    probe.close();
+  }
+}
+
 /** The database: reachable, migrated, not held up, and of the same time. */
 export const checkDatabase: Check = async ({ home, config }) => {
   if (config === undefined) return [skipped('database', 'The configuration is not valid.')];
@@ -67,7 +92,12 @@ export const checkDatabase: Check = async ({ home, config }) => {
   try {
     const newest = (await findMigrations()).at(-1)!;
     const { system } = deriveLogins(database.admin, database.database);
-    return await withClient(system, (client) => lookInto(client, newest.number));
+    return await withClient(system, async (client) => {
+      const findings = await lookInto(client, newest.number);
+      // Before a migration of this release there may be no table to look into.
+      const isOld = findings.some(({ check, verdict }) => check === 'database' && verdict === 'warning');
+      return isOld ? findings : [...findings, await lookIntoSecrets(client, home, config)];
+    });
   } catch (error) {
     return [
       failed(
