@@ -19,7 +19,7 @@ const frameworkCodes: Readonly<Record<string, Code>> = {
 export function asSolyxError(error: unknown, bodyCode: Code = 'invalid_body'): SolyxError {
   if (error instanceof SolyxError) return withoutInternals(error);
   if (error instanceof ValidationFailure) {
-    if (error.validationContext === 'params') return new SolyxError('not_found', 'The id has not the form of one.');
+    if (error.validationContext === 'params') return new SolyxError('not_found', formOf(error.issues));
     const code = error.validationContext === 'body' ? bodyCode : 'invalid_query';
     return new SolyxError(code, { issues: error.issues });
   }
@@ -30,10 +30,20 @@ export function asSolyxError(error: unknown, bodyCode: Code = 'invalid_body'): S
   const { code, statusCode, message } = error as Partial<FastifyError>;
   const known = code === undefined ? undefined : frameworkCodes[code];
   if (known) return new SolyxError(known);
+  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    const detail = 'The body is not valid JSON, or has a field called __proto__ or constructor.prototype.';
+    return new SolyxError('bad_request', { detail, cause: error });
+  }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new SolyxError('bad_request', { detail: message?.slice(0, 500), cause: error });
   }
   return new SolyxError('internal', { cause: error });
+}
+
+/** What in the path can name nothing. Of an id no more is to be said; a name is people's own, and has rules. */
+function formOf(issues: ValidationFailure['issues']): string {
+  const ofName = issues.find(({ at }) => at.endsWith('name'));
+  return ofName === undefined ? 'The id has not the form of one.' : `The name cannot be one: ${ofName.message}.`;
 }
 
 /** The driver's socket errors look like those of files and of clients that hang up. */

@@ -115,6 +115,18 @@ describe('a request that is wrong', () => {
     expect(answer.json.instance).toMatch(/^req_/);
   });
 
+  it('with a name in its path that can be none is told what a name may be', async () => {
+    const json = { 'content-type': 'application/json' };
+    const answer = await api.ask(api.adminKey, 'PUT', '/v1/secrets/a%20b', '{"value":"x"}', json);
+    expect(answer).toMatchObject({ status: 404, json: { detail: expect.stringMatching(/letters, digits/) } });
+  });
+
+  it('with a field that JSON readers refuse is told which', async () => {
+    const json = { 'content-type': 'application/json' };
+    const answer = await api.ask(api.adminKey, 'POST', '/v1/jobs', '{"labels": {"__proto__": "x"}}', json);
+    expect(answer).toMatchObject({ status: 400, json: { detail: expect.stringContaining('__proto__') } });
+  });
+
   it('names the methods of a route that has others', async () => {
     const answer = await api.ask(api.adminKey, 'DELETE', '/v1/jobs');
     expect(answer.headers.allow).toBe('GET, POST');
