@@ -48,6 +48,21 @@ describe.skipIf(noBrowser)('the overview', () => {
     await page.context().close();
   });
 
+  it('has a title of its own, as every page has, so that tabs and screen readers tell them apart', async () => {
+    const page = await console.open('/');
+    const titled = (title: string) => page.waitForFunction((wanted) => document.title === wanted, title);
+    await titled('Overview · Solyx');
+    await page.getByRole('link', { name: 'Jobs', exact: true }).first().click();
+    await titled('Jobs · Solyx');
+    await page.getByRole('grid', { name: 'Jobs' }).getByRole('link', { name: 'broken' }).first().click();
+    await titled('broken · Solyx');
+    await page.goto('/account');
+    await titled('Your account · Solyx');
+    await page.goto('/nowhere');
+    await titled('Solyx');
+    await page.context().close();
+  });
+
   it('leads from a figure to the jobs behind it', async () => {
     const page = await console.open('/');
     await figure(page, 'Failed today').getByRole('link').click();

@@ -10,6 +10,7 @@ import { useRecovery } from './recover.ts';
 import { useSession } from './session.ts';
 import classes from './shell.module.css';
 import { SignedOut } from './signed-out.tsx';
+import { titleOf, useTitle } from './title.ts';
 import { TopBar } from './top-bar.tsx';
 
 /** Pages that need no session. */
@@ -29,6 +30,7 @@ export function Shell() {
   }, [signedOut, hasLogin, isOpen, href, navigate]);
   const signedIn = me !== undefined;
   useRecovery();
+  useTitle(titleOf(pathname));
   useEffect(() => {
     if (!signedIn) return;
     live?.start();

@@ -1,11 +1,12 @@
 /** Name, state and actions of a job, and the few facts that everybody asks for first. */
 import { Link } from '@tanstack/react-router';
 import type { JobDetail } from '../../api/contract.ts';
+import { useTitle } from '../../app/title.ts';
 import { CopyId } from '../../ui/copy-id.tsx';
+import { Energy } from '../../ui/energy.tsx';
 import { Usd } from '../../ui/quantity.tsx';
 import { JobStateMark } from '../../ui/state-mark.tsx';
 import { Duration, Time } from '../../ui/time.tsx';
-import { Energy } from './facts/energy.tsx';
 import classes from './job.module.css';
 import { JobActions } from './job-actions.tsx';
 import { isFinal } from './use-job.ts';
@@ -19,6 +20,7 @@ interface JobHeaderProps {
 
 export function JobHeader({ job, isWaitTold }: JobHeaderProps) {
   const title = job.arrayIndex === null ? job.name : `${job.name}[${job.arrayIndex}]`;
+  useTitle(title);
   return (
     <header>
       <p className={classes.crumbs}>
