@@ -77,7 +77,8 @@ describe('cp', () => {
     expect((await cp(`${id}:/solyx/artifacts`, here('artifacts'))).code).toBe(0);
   }, 60_000);
 
-  it('says what is not there, what may not be written and what is no file; nothing is left behind', async () => {
+  it('says what is not there, what may not be read or written and what is no file; nothing is left behind', async () => {
+    await sh('mkdir -p locked/folder/in; echo x > locked/file; chmod 0 locked/file locked/folder');
     const cases: [string[], RegExp][] = [
       [[`${id}:nope`, here('x')], /path_not_found.*nope/],
       [[here('single'), `${id}:no/such/folder`], /path_not_found/],
@@ -86,6 +87,9 @@ describe('cp', () => {
       [[`${id}:/dev/null`, here('x')], /copy_refused.*neither a file nor a folder/],
       [[`${id}:/etc/shadow`, here('x')], /path_not_found/],
       [[here('nothing'), `${id}:x`], /copy_refused.*ENOENT/],
+      [[`${id}:locked/file`, here('x')], /copy_refused.*locked\/file cannot be read by the job itself/],
+      [[`${id}:locked/folder`, here('x')], /copy_refused.*locked\/folder cannot be read by the job itself/],
+      [[`${id}:locked`, here('x')], /copy_refused.*\.\/(file|folder) cannot be read by the job itself/],
       [[`${id}:there`, here('no/such/folder')], /copy_refused.*There is no folder/],
     ];
     for (const [args, words] of cases) {
@@ -97,6 +101,14 @@ describe('cp', () => {
     expect((await sh('find / -name ".solyx-copy*" 2>/dev/null')).stdout).toBe('');
     expect(readdirSync(folder).filter((name) => name.startsWith('.solyx'))).toEqual([]);
   }, 90_000);
+
+  it('a link to a folder, named as the source, is the folder', async () => {
+    mkdirSync(here('real'));
+    writeFileSync(here('real/inside'), 'of the folder');
+    symlinkSync(here('real'), here('alias'));
+    expect((await cp(here('alias'), `${id}:aliased`)).code).toBe(0);
+    expect((await sh('cat aliased/inside')).stdout).toBe('of the folder');
+  }, 30_000);
 
   it('a path in the job is resolved in the job: links and dots lead nowhere else', async () => {
     writeFileSync(here('outside'), 'of the host');

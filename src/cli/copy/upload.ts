@@ -1,6 +1,6 @@
 /** Copying into a job. */
 import { createReadStream, readlinkSync, Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { create } from 'tar';
@@ -20,7 +20,10 @@ export async function upload(source: string, place: PlaceInJob): Promise<Copied>
   if (!found.isDirectory() && !found.isFile())
     throw new SolyxError('copy_refused', `${source} is neither a file nor a folder.`);
   const leftOut: string[] = [];
-  const body = found.isDirectory() ? packFolder(source, leftOut) : createReadStream(source, { highWaterMark: 2 ** 18 });
+  // Whoever names a link to a folder means the folder; tar would pack the link alone.
+  const body = found.isDirectory()
+    ? packFolder(await realpath(source), leftOut)
+    : createReadStream(source, { highWaterMark: 2 ** 18 });
   const mode = (found.mode & 0o777).toString(8).padStart(3, '0');
   const entry = found.isDirectory() ? 'folder' : 'file';
   const answer = await askFiles('PUT', place, { entry, name, ...(entry === 'file' && { mode }) }, body);

@@ -6,11 +6,16 @@
 /** `$1` path → `entry file <mode>` or `entry folder`, then the bytes on standard output. */
 export const downloadScript = `
 p=$1
+unreadable() { echo "refused $1 cannot be read by the job itself: see its mode and owner." >&3; exit 1; }
 if [ -d "$p" ]; then
-  cd -- "$p" || exit 1
+  cd -- "$p" 2>/dev/null || unreadable "$p"
+  # Asked first: once bytes are on their way, nothing but a broken connection could tell. Where find knows no -readable, tar tells.
+  bad=$(find . '(' ! -type l ! -readable -o -type d ! -executable ')' -prune -print 2>/dev/null | head -n 1)
+  [ -z "$bad" ] || unreadable "$bad"
   echo 'entry folder' >&3
   exec tar -cf - . 3>&-
 elif [ -f "$p" ]; then
+  [ -r "$p" ] || unreadable "$p"
   exec 9< "$p" || exit 1
   if [ -x "$p" ]; then echo 'entry file 755' >&3; else echo 'entry file 644' >&3; fi
   exec cat 0<&9 3>&- 9<&-
