@@ -13,6 +13,8 @@ import { isolationUsed } from './shape.ts';
 import { isolationBit } from './snapshot.ts';
 
 const mostCandidates = 20;
+/** Classes of a board whose terms are remembered. */
+const mostTerms = 128;
 const gibibyte = 2 ** 30;
 
 export interface Decision {
@@ -35,14 +37,31 @@ export function explain(fleet: Fleet, board: Scoreboard, rows: readonly number[]
   };
 }
 
+/** A node that is kept for another job has no score: it is taken since that job does not miss it. */
+function scoreFor(board: Scoreboard, row: number): number {
+  const score = board.scoreOf(row);
+  return Number.isFinite(score) ? rounded(score) : 0;
+}
+
 function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
   const { nodes, sites } = fleet.snapshot;
   return {
     nodeId: nodes.ids[row] as NodeId,
     siteId: sites.ids[nodes.site[row]!] as SiteId,
-    score: rounded(board.scoreOf(row)),
-    terms: terms(fleet, board.request, row),
+    score: scoreFor(board, row),
+    terms: termsOf(fleet, board, row),
   };
+}
+
+/** Nodes of one class have the same terms, and the best of a board are often those of the last time. */
+function termsOf(fleet: Fleet, board: Scoreboard, row: number): readonly ScoreTerm[] {
+  const number = fleet.classes.of[row]!;
+  const known = board.terms.get(number);
+  if (known !== undefined) return known;
+  const made = terms(fleet, board.request, row);
+  if (board.terms.size >= mostTerms) board.terms.clear();
+  board.terms.set(number, made);
+  return made;
 }
 
 function terms(fleet: Fleet, request: NodeRequest, row: number): ScoreTerm[] {

@@ -11,6 +11,7 @@ import { DeviceTypes } from './device-types.ts';
 import { fragmentationOf } from './fragmentation.ts';
 import { NodeClasses } from './node-classes.ts';
 import type { NodeRequest } from './request.ts';
+import { type Amounts, fleetAmounts } from './shares/resources.ts';
 import type { ExpectedShape, Snapshot } from './snapshot.ts';
 
 /** By what nodes are scored: good as long as neither the expected workload nor what a watt is worth changes. */
@@ -37,6 +38,8 @@ export class Fleet {
   readonly nodeMilliFree: Float64Array;
   readonly nodeMilli: Float64Array;
   readonly classes: NodeClasses;
+  #amounts: Amounts | undefined;
+  #amountsAt = -1;
   #scoring = unscored;
   /** A scoring that is made ready beside the one in use. */
   #nextScoring: Scoring | undefined;
@@ -64,6 +67,15 @@ export class Fleet {
 
   get snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /** What the fleet has in all. */
+  get amounts(): Amounts {
+    if (this.#amounts === undefined || this.#amountsAt !== this.classes.groupRevision) {
+      this.#amounts = fleetAmounts(this.#snapshot);
+      this.#amountsAt = this.classes.groupRevision;
+    }
+    return this.#amounts;
   }
 
   get fragmentation(): Fragmentation | undefined {

@@ -7,7 +7,7 @@
  * access for no gain at these sizes. A block that lost its best keeps its minimum as a lower bound until somebody wants to know.
  * Ties go to the lower row, so a round is deterministic.
  */
-import type { RejectionCode } from '../../../common/contract/plan.ts';
+import type { RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
 import { type Capacity, capacityFor } from './capacity.ts';
 import { fitNode, rejectionCodes } from './fit.ts';
@@ -35,6 +35,8 @@ export class Scoreboard {
   readonly #siteFeasible: Int32Array;
   readonly #siteReserved: Int32Array;
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
+  /** By class: the terms of its score, for explanations; what is missing was not asked for. */
+  readonly terms = new Map<number, readonly ScoreTerm[]>();
   #capacity: Capacity | undefined;
   #capacityAt = -1;
 
@@ -77,11 +79,17 @@ export class Scoreboard {
     const end = log.end - base;
     for (let at = known - base; at < end; at += 1) {
       const row = rows[at]!;
-      if (fresh[at] === 1) this.#verdicts[to[at]!] = Number.NaN;
+      if (fresh[at] === 1) this.#forget(to[at]!);
       // A node that changed several times goes from its first class to its last.
       if (before[at]! < known && from[at]! >= 0) this.#leave(row, from[at]!, fromSite[at]!);
       if (log.lastOf(row) === base + at) this.#enter(row, to[at]!);
     }
+  }
+
+  /** The number of a class means another class now. */
+  #forget(number: number): void {
+    this.#verdicts[number] = Number.NaN;
+    this.terms.delete(number);
   }
 
   #makeRoom(classes: number): void {
@@ -91,6 +99,7 @@ export class Scoreboard {
   }
 
   #judgeAll(): void {
+    this.terms.clear();
     this.feasibleCount = 0;
     this.#siteFeasible.fill(0);
     this.#siteReserved.fill(0);

@@ -9,12 +9,15 @@
  * round up, the next expectation is made ready over some rounds while rounds go on with the last one.
  */
 import { Boards } from './boards.ts';
+import { type Expectation, ExpectationPace } from './expectation-pace.ts';
 import { Fleet, type Scoring } from './fleet.ts';
 import type { ExpectedShape, PlacementRule, Snapshot } from './snapshot.ts';
 
 /** Verdicts that boards hold in all, 8 bytes each; at least `fewestBoards` are kept whatever they hold. */
 const mostVerdicts = 40_000_000;
 const fewestBoards = 16;
+/** Verdicts for the next expectation that a round works out for each arrival since the last, so that a small round stays short. */
+const verdictsPerArrival = 4096;
 const mostBoards = 1024;
 
 export class StandingFleet {
@@ -24,6 +27,7 @@ export class StandingFleet {
   #sites = '';
   #types = '';
   #next: { readonly scoring: Scoring; readonly boards: Boards } | undefined;
+  readonly #pace = new ExpectationPace();
 
   /** @param verdictsAhead how many a round may work out for the next expectation, ≥ 1: about 50 ms; so many at once need no preparation */
   constructor(verdictsAhead = 150_000) {
@@ -39,36 +43,42 @@ export class StandingFleet {
   /**
    * Takes over a snapshot.
    * @param changed rows of all nodes that were changed in the columns since the last call
-   * @param latest the workload that is expected now
+   * @param latest the workload that is expected by all arrivals so far
    * @returns the snapshot to plan on, with the workload to expect: the latest, or the last one while that is made ready
    */
-  prepare(
-    snapshot: Snapshot,
-    changed: Iterable<number>,
-    latest: readonly ExpectedShape[],
-    placement: PlacementRule,
-  ): Snapshot {
+  prepare(snapshot: Snapshot, changed: Iterable<number>, latest: Expectation, placement: PlacementRule): Snapshot {
     const boards = this.#standing(snapshot, placement);
-    if (boards === undefined) return { ...snapshot, workload: latest };
+    if (boards === undefined) return this.#anew(snapshot, latest);
     const { fleet } = boards;
     fleet.refresh(snapshot, changed);
     fleet.classes.log.trim(4096 + 2 * snapshot.nodes.length);
     boards.forget(Math.max(fewestBoards, Math.min(mostBoards, mostVerdicts / fleet.classes.end)));
     if (fleet.deviceTypes.key !== this.#types || fleet.classes.groupCount > 4096 + 4 * snapshot.nodes.length) {
       this.reset();
-      return { ...snapshot, workload: latest };
+      return this.#anew(snapshot, latest);
     }
     const prepared = { ...snapshot, workload: this.#workloadFor(boards, latest) };
     fleet.refresh(prepared, []);
     return prepared;
   }
 
-  #workloadFor(boards: Boards, latest: readonly ExpectedShape[]): readonly ExpectedShape[] {
+  #anew(snapshot: Snapshot, latest: Expectation): Snapshot {
+    this.#pace.used(latest);
+    return { ...snapshot, workload: latest.shapes };
+  }
+
+  #workloadFor(boards: Boards, latest: Expectation): readonly ExpectedShape[] {
     const { scoring, snapshot, classes } = boards.fleet;
     const { workload } = scoring;
-    if (workload === undefined || workload === latest || snapshot.power !== undefined) return latest;
-    if (this.#next === undefined && boards.size * classes.end <= this.#verdictsAhead) return latest;
-    return this.#makeReady(boards, latest);
+    const verdicts = boards.size * classes.end;
+    const since = this.#pace.arrived(latest);
+    if (this.#next === undefined) {
+      if (workload === undefined || workload.length === 0 || snapshot.power !== undefined) return latest.shapes;
+      if (workload === latest.shapes || !this.#pace.isDue(latest, verdicts)) return workload;
+      this.#pace.used(latest);
+      if (verdicts <= this.#verdictsAhead) return latest.shapes;
+    }
+    return this.#makeReady(boards, latest.shapes, Math.min(this.#verdictsAhead, (since + 1) * verdictsPerArrival));
   }
 
   /** Boards to plan a round with: those that stand if the snapshot is the one that was prepared, else of a fleet that is made anew. */
@@ -104,7 +114,7 @@ export class StandingFleet {
   }
 
   /** Goes on making the next scoring ready; returns the workload of the one that is in use then. */
-  #makeReady(boards: Boards, latest: readonly ExpectedShape[]): readonly ExpectedShape[] {
+  #makeReady(boards: Boards, latest: readonly ExpectedShape[], verdicts: number): readonly ExpectedShape[] {
     const { fleet } = boards;
     if (this.#next === undefined) {
       const scoring = fleet.scoringFor(latest);
@@ -114,7 +124,7 @@ export class StandingFleet {
     const { scoring, boards: next } = this.#next;
     next.takeOver(boards);
     const missing = next.keys().filter((key) => !next.has(key));
-    const some = missing.slice(-Math.max(1, Math.floor(this.#verdictsAhead / fleet.classes.end)));
+    const some = missing.slice(-Math.max(1, Math.floor(verdicts / fleet.classes.end)));
     // What is copied from the boards in use must be judged by the scoring in use.
     boards.sync(some);
     fleet.scoredBy(scoring, () => {

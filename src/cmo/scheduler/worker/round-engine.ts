@@ -91,7 +91,7 @@ export class RoundEngine {
     const snapshot = this.#standing.prepare(
       this.#store.snapshot,
       this.#store.takeChanged(),
-      this.#workload.shares(),
+      { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },
       policy.placement,
     );
     const outcome = planRound(snapshot, this.#queue, policy, now, this.#round, this.#standing);
