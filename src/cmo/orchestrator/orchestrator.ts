@@ -107,8 +107,10 @@ export class ClusterOrchestrator {
   /** One round. Public for tests, which drive it without the loop. */
   async round(): Promise<void> {
     const { db, owner, clock, wake } = this.#options;
-    let more = await this.#collectNews();
-    const claims = await claimDue(db, owner, [...this.#backends.keys()], batch);
+    const news = await this.#collectNews();
+    let { more } = news;
+    // Side by side: what is due is written down already, and a claim does not depend on whether its backend knows that.
+    const [claims] = await Promise.all([claimDue(db, owner, [...this.#backends.keys()], batch), news.settle()]);
     if (claims.length > 0) await this.#work(claims);
     more ||= claims.length >= batch;
 
@@ -124,29 +126,38 @@ export class ClusterOrchestrator {
     else await this.#setTimer();
   }
 
-  /** Turns news into due attempts, durably, and only then tells whoever had the news that they were dealt with. */
-  async #collectNews(): Promise<boolean> {
+  /**
+   * Turns news into due attempts, durably.
+   * @returns `settle` tells those who had the news that they were dealt with; more news wait when `more`
+   */
+  async #collectNews(): Promise<{ more: boolean; settle: () => Promise<void> }> {
     const { db } = this.#options;
-    let more = false;
-    for (const backend of this.#backends.values()) {
-      const changes = await backend.changed(batch).catch((error) => {
-        this.#options.logger.warn({ err: error, backend: backend.id }, 'a backend cannot be asked for news');
-        return [];
-      });
-      if (changes.length === 0) continue;
-      await markDue(
-        db,
-        changes.map(({ attemptId }) => attemptId),
-      );
-      failpoint('orchestrator.before-settle');
-      await backend.settle(changes);
-      more ||= changes.reduce((sum, { items }) => sum + items.length, 0) >= batch;
-    }
-    const nodes = await this.#nodes.read();
+    const [told, nodes] = await Promise.all([
+      Promise.all([...this.#backends.values()].map((backend) => this.#newsOf(backend))),
+      this.#nodes.read(),
+    ]);
+    const news = told.filter(({ changes }) => changes.length > 0);
     const changed = nodes.kind === 'reset' ? null : (nodes.keys.get('node') ?? []);
-    if (changed === null || changed.length > 0) await markDue(db, await attemptsOutOfTouch(db, changed));
+    const outOfTouch = changed === null || changed.length > 0 ? await attemptsOutOfTouch(db, changed) : [];
+    await markDue(db, [...news.flatMap(({ changes }) => changes.map(({ attemptId }) => attemptId)), ...outOfTouch]);
     this.#nodes.advance(nodes.cursor);
-    return more;
+    return {
+      more: news.some(({ changes }) => changes.reduce((sum, { items }) => sum + items.length, 0) >= batch),
+      settle: async () => {
+        for (const { backend, changes } of news) {
+          failpoint('orchestrator.before-settle');
+          await backend.settle(changes);
+        }
+      },
+    };
+  }
+
+  async #newsOf(backend: Backend): Promise<{ backend: Backend; changes: Awaited<ReturnType<Backend['changed']>> }> {
+    const changes = await backend.changed(batch).catch((error) => {
+      this.#options.logger.warn({ err: error, backend: backend.id }, 'a backend cannot be asked for news');
+      return [];
+    });
+    return { backend, changes };
   }
 
   /** Works on claimed attempts side by side, and keeps the lease alive meanwhile. */

@@ -5,7 +5,7 @@
  * lease (`cmo_owners`) runs by the database's clock. A claim moves `due_at` to infinity; whatever happens meanwhile pulls it
  * back (`least`), so that nothing that comes between the look and the release of the claim is missed.
  */
-import { type Database, type Queryable, withSystem } from '../../common/database/index.ts';
+import type { Database, Queryable } from '../../common/database/index.ts';
 import type { AttemptToRun } from './backends/backend.ts';
 import type { NodeContact } from './reconcile.ts';
 
@@ -173,25 +173,28 @@ export async function readContact(
 
 /** Reads an attempt with its allocation as a backend needs it; undefined when it holds nothing any more. */
 export async function readAttemptToRun(db: Database, attemptId: string): Promise<AttemptToRun | undefined> {
-  return withSystem(db, async (tx) => {
-    const { rows } = await tx.query<Omit<AttemptToRun, 'ranks'>>(
-      `select a.id as "attemptId", j.id as "jobId", j.tenant, a.number, a.token, j.spec, j.array_index as "arrayIndex",
-              j.checkpoint_hash as "checkpointHash"
-       from cmo_attempts a join cmo_jobs j on j.id = a.job_id where a.id = $1 and a.state <> 'ended'`,
-      [attemptId],
-    );
-    const ranks = await tx.query<AttemptToRun['ranks'][number]>(
-      `select held.rank, held.node_id as "nodeId", held.cpu_milli::float8 as "cpuMilli",
-              held.memory_bytes::float8 as "memoryBytes", held.disk_bytes::float8 as "diskBytes",
-              coalesce((select jsonb_agg(jsonb_build_object('deviceId', share.device_id, 'milli', share.milli) order by share.device_id)
-                        from drm_allocation_devices share
-                        where share.allocation_id = held.allocation_id and share.rank = held.rank), '[]') as devices
-       from drm_allocations a join drm_allocation_nodes held on held.allocation_id = a.id
-       where a.attempt_id = $1 and a.state <> 'released' order by held.rank`,
-      [attemptId],
-    );
-    return rows[0] && ranks.rows.length > 0 ? { ...rows[0], ranks: ranks.rows } : undefined;
-  });
+  // One statement, because a person waits for it.
+  const { rows } = await db.system.query<AttemptToRun>(
+    `select a.id as "attemptId", j.id as "jobId", j.tenant, a.number, a.token, j.spec, j.array_index as "arrayIndex",
+            j.checkpoint_hash as "checkpointHash", placed.ranks
+     from cmo_attempts a
+     join cmo_jobs j on j.id = a.job_id
+     join lateral (
+       select jsonb_agg(jsonb_build_object(
+                'rank', held.rank, 'nodeId', held.node_id, 'cpuMilli', held.cpu_milli, 'memoryBytes', held.memory_bytes,
+                'diskBytes', held.disk_bytes,
+                'devices', coalesce((select jsonb_agg(jsonb_build_object('deviceId', share.device_id, 'milli', share.milli)
+                                                      order by share.device_id)
+                                     from drm_allocation_devices share
+                                     where share.allocation_id = held.allocation_id and share.rank = held.rank), '[]')
+              ) order by held.rank) as ranks
+       from drm_allocations allocation join drm_allocation_nodes held on held.allocation_id = allocation.id
+       where allocation.attempt_id = a.id and allocation.state <> 'released'
+     ) placed on placed.ranks is not null
+     where a.id = $1 and a.state <> 'ended'`,
+    [attemptId],
+  );
+  return rows[0];
 }
 
 export interface EndedAttempt extends Claim {

@@ -3,7 +3,7 @@
  * gateway wrote. Nothing outside the database is called here, so intent and effect share its durability; a command that
  * is written twice is one row.
  */
-import { type Database, type Transaction, withSystem } from '../../../../common/database/index.ts';
+import { type Database, withSystem } from '../../../../common/database/index.ts';
 import type { Wake } from '../../../../common/events/index.ts';
 import type { AttemptRef, AttemptToRun, Backend } from '../backend.ts';
 import { foldReports, type ReportRow } from './fold-reports.ts';
@@ -13,15 +13,13 @@ import { startPayloadOf } from './start-payload.ts';
 export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): Backend {
   async function writeCommands(
     { attemptId, token }: AttemptRef,
-    kind: 'start' | 'stop' | 'forget',
-    payload: (rank: number) => unknown,
+    kind: 'stop' | 'forget',
+    payload: unknown,
   ): Promise<void> {
     await withSystem(
       db,
       async (tx) => {
-        // A start waits for whoever ends the attempt, and is not written after that (see `withdraw`).
-        if (kind === 'start' && !(await isAlive(tx, attemptId))) return;
-        const { rows } = await tx.query<{ rank: number; node_id: string }>(nodesOfAttempt, [attemptId, token, kind]);
+        const { rows } = await tx.query<{ rank: number; node_id: string }>(nodesOfAttempt, [attemptId, token]);
         if (rows.length === 0) return;
         await tx.query(
           `insert into metapod_commands (node_id, attempt_id, rank, token, kind, payload)
@@ -34,9 +32,21 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
             kind,
             rows.map(({ node_id }) => node_id),
             rows.map(({ rank }) => rank),
-            rows.map(({ rank }) => JSON.stringify(payload(rank))),
+            rows.map(() => JSON.stringify(payload)),
           ],
         );
+        tx.afterCommit(() => wake.wake('gateway'));
+      },
+      { idempotent: true },
+    );
+  }
+
+  /** In one statement, because a person waits for it. Node and token are looked up again: the attempt may have ended meanwhile. */
+  async function writeStarts({ attemptId, token, ranks }: AttemptToRun, payloads: readonly string[]): Promise<void> {
+    await withSystem(
+      db,
+      async (tx) => {
+        await tx.query(startStatement, [attemptId, token, ranks.map(({ rank }) => rank), payloads]);
         tx.afterCommit(() => wake.wake('gateway'));
       },
       { idempotent: true },
@@ -57,7 +67,8 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
 
     async submit(attempt: AttemptToRun) {
       const names = await readNames(db, attempt);
-      await writeCommands(attempt, 'start', (rank) => startPayloadOf(attempt, attempt.ranks[rank]!, names));
+      const payloads = attempt.ranks.map((rank) => JSON.stringify(startPayloadOf(attempt, rank, names)));
+      await writeStarts(attempt, payloads);
       return { kind: 'accepted' };
     },
 
@@ -91,11 +102,11 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
     },
 
     async cancel(attempt, why, graceSeconds) {
-      await writeCommands(attempt, 'stop', () => ({ why, graceSeconds }));
+      await writeCommands(attempt, 'stop', { why, graceSeconds });
     },
 
     async forget(attempt) {
-      await writeCommands(attempt, 'forget', () => ({}));
+      await writeCommands(attempt, 'forget', {});
     },
 
     // What nodes had on disk at their hello; without what they were told to forget since.
@@ -141,8 +152,24 @@ const nodesOfAttempt = `
   union all
   select held.rank, s.node_id
   from metapod_sessions s, jsonb_to_recordset(s.attempts) as held ("attemptId" text, rank int, token text)
-  where $3 <> 'start' and not exists (select from ranks) and held."attemptId" = $1 and held.token = ($2::bigint)::text
+  where not exists (select from ranks) and held."attemptId" = $1 and held.token = ($2::bigint)::text
   order by rank`;
+
+/**
+ * Start commands of an attempt that lives. The lock waits for whoever ends the attempt, and nothing is written after that (see
+ * `withdraw`).
+ */
+const startStatement = `
+  with alive as (
+    select id from cmo_attempts where id = $1 and token = $2 and state <> 'ended' for share
+  )
+  insert into metapod_commands (node_id, attempt_id, rank, token, kind, payload)
+  select r.node_id, alive.id, r.rank, $2, 'start', c.payload
+  from alive
+  join cmo_attempt_ranks r on r.attempt_id = alive.id
+  join unnest($3::int[], $4::jsonb[]) as c (rank, payload) on c.rank = r.rank
+  order by r.rank
+  on conflict (attempt_id, rank, kind) do nothing`;
 
 /** Ranks whose node has forgotten them: their commands and reports are of no more use. */
 const tidyStatement = `
@@ -156,20 +183,18 @@ const tidyStatement = `
   )
   select count(*)::int as ranks from forgotten`;
 
-async function isAlive(tx: Transaction, attemptId: string): Promise<boolean> {
-  const { rows } = await tx.query(`select from cmo_attempts where id = $1 and state <> 'ended' for share`, [attemptId]);
-  return rows.length > 0;
-}
-
 async function readNames(db: Database, attempt: AttemptToRun) {
-  const nodes = await db.system.query<{ id: string; name: string }>(
-    'select id, name from drm_nodes where id = any($1::text[])',
-    [attempt.ranks.map(({ nodeId }) => nodeId)],
-  );
-  const devices = await db.system.query<{ id: string; uuid: string }>(
-    'select id, uuid from drm_devices where id = any($1::text[])',
-    [attempt.ranks.flatMap((rank) => rank.devices.map(({ deviceId }) => deviceId))],
-  );
+  const deviceIds = attempt.ranks.flatMap((rank) => rank.devices.map(({ deviceId }) => deviceId));
+  const [nodes, devices] = await Promise.all([
+    db.system.query<{ id: string; name: string }>('select id, name from drm_nodes where id = any($1::text[])', [
+      attempt.ranks.map(({ nodeId }) => nodeId),
+    ]),
+    deviceIds.length === 0
+      ? { rows: [] }
+      : db.system.query<{ id: string; uuid: string }>('select id, uuid from drm_devices where id = any($1::text[])', [
+          deviceIds,
+        ]),
+  ]);
   return {
     nodeName: new Map(nodes.rows.map(({ id, name }) => [id, name])),
     deviceUuid: new Map(devices.rows.map(({ id, uuid }) => [id, uuid])),
