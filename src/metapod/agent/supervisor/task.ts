@@ -8,6 +8,7 @@
 import type { Readable } from 'node:stream';
 import { failpoint } from '../../../common/failpoints.ts';
 import { makeOutputPipes, type OutputPipes } from '../pipes.ts';
+import { rehearse } from './rehearsal.ts';
 import { decodeSecrets, encodeSecrets, type JobSecrets, readSecretInput } from './secret-input.ts';
 
 export interface Task {
@@ -39,8 +40,8 @@ export async function readTask(words: readonly string[], input: Readable): Promi
   if (first !== spareFlag) return { dir: first, secrets: () => readSecretInput(input), pipes: undefined };
   if (folder === undefined) throw new Error('usage: main.ts --spare <directory>');
   const pipes = makeOutputPipes(`${folder}/${process.pid}.`);
-  // What most jobs need; others load theirs when they come.
-  await import('../isolation/sandbox.ts');
+  // Of the way that most jobs take; other isolation is loaded when it is asked for.
+  await rehearse(`${folder}/${process.pid}`);
   const line = await readLine(input);
   if (line === undefined) return undefined;
   const { dir, secrets } = JSON.parse(line) as { dir: string; secrets: string };
