@@ -1,0 +1,93 @@
+/** A round in its own thread on 100,000 nodes and a million queued jobs: how long, how much memory, and whether the main thread waits. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultPolicy } from '../../src/cmo/scheduler/core/policy.ts';
+import type { NodeRow } from '../../src/cmo/scheduler/core/rows.ts';
+import type { PendingJob, Shape } from '../../src/cmo/scheduler/core/snapshot.ts';
+import { RoundWorker } from '../../src/cmo/scheduler/worker/round-worker.ts';
+import type { BenchmarkCase } from '../harness.ts';
+import { seededRandom } from '../packing/random.ts';
+import { percentile } from '../statistics.ts';
+import { nodeRows, site } from './cluster.ts';
+import { mixedShapes } from './shapes.ts';
+
+const nodes = 100_000;
+const jobs = 1_000_000;
+const page = 1000;
+const rounds = 8;
+const start = Date.parse('2026-11-22T00:00:00Z');
+
+export async function largeRound(): Promise<BenchmarkCase[]> {
+  const worker = new RoundWorker();
+  try {
+    await feed(worker);
+    // The first round reads and scores everything, as after a restart; it is shown, the others are what is asked.
+    const first = await worker.round(defaultPolicy, start);
+    settle(worker, first.placements);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const seconds: number[] = [];
+    let placed = 0;
+    delay.enable();
+    for (let i = 1; i <= rounds; i += 1) {
+      const { summary, placements } = await worker.round(defaultPolicy, start + i);
+      placed += placements.length;
+      seconds.push(summary.seconds);
+      settle(worker, placements);
+    }
+    delay.disable();
+    const of = (metric: string, unit: string, ours: number): BenchmarkCase => ({
+      case: '100k nodes, 1M queued',
+      metric,
+      unit,
+      ours,
+      peers: {},
+    });
+    return [
+      of('first round after a start', 'ms', first.summary.seconds * 1000),
+      of(`placed a round, mean of ${rounds}`, '', placed / rounds),
+      { ...of('round in its worker, median', 'ms', percentile(seconds, 0.5) * 1000), bound: { atMost: 500 } },
+      of('round in its worker, longest', 'ms', Math.max(...seconds) * 1000),
+      { ...of('memory of the process', 'MiB', process.memoryUsage().rss / 2 ** 20), bound: { atMost: 2048 } },
+      { ...of('main thread waits, p99', 'ms', delay.percentile(99) / 1e6), bound: { atMost: 10 } },
+    ];
+  } finally {
+    await worker.stop();
+  }
+}
+
+function settle(worker: RoundWorker, placements: readonly { readonly jobId: string }[]): void {
+  worker.settle({ committed: placements.map(({ jobId }) => jobId), refused: [], unknown: [] });
+}
+
+/** Posts the rows in pages and lets the worker keep up, so that the queue between the threads stays short. */
+async function feed(worker: RoundWorker): Promise<void> {
+  const random = seededRandom(3);
+  const shapes = mixedShapes();
+  worker.apply({ sites: [[site.id, site]] });
+  const rows: NodeRow[] = nodeRows(nodes);
+  for (let from = 0; from < nodes; from += page) {
+    worker.apply({ nodes: rows.splice(0, page).map((row) => [row.id, row]) });
+    await worker.compare('node', [], 0);
+  }
+  for (let from = 0; from < jobs; from += page) {
+    const some = Array.from({ length: page }, (_, i) => queued(from + i, shapes[random.below(shapes.length)]!));
+    worker.apply({ jobs: some.map((job) => [job.id, { job, reason: 'new' }]) });
+    if (from % (20 * page) === 0) await worker.compare('job', [], 0);
+  }
+  await worker.compare('job', [], 0);
+  await sleep(1);
+}
+
+function queued(index: number, shape: Shape): PendingJob {
+  return {
+    id: `job_${String(index).padStart(8, '0')}`,
+    revision: 1n,
+    tenant: 't',
+    project: 'p',
+    shape,
+    priority: 0,
+    submittedAt: start - jobs + index,
+    notBefore: 0,
+    notBeforeReason: null,
+  };
+}

@@ -1,0 +1,51 @@
+/** What jobs ask for: a hundred and more kinds at once, and the pods of kube-scheduler's own benchmark. */
+import { shapeOf } from '../../src/cmo/scheduler/core/shape.ts';
+import type { Shape } from '../../src/cmo/scheduler/core/snapshot.ts';
+import { type JobSpecInput, jobSpecSchema } from '../../src/common/contract/job-spec.ts';
+
+type Wanted = Omit<JobSpecInput, 'name' | 'command'>;
+
+/** The shape of a job as it is submitted. */
+export function shape(spec: Wanted): Shape {
+  return shapeOf(jobSpecSchema.parse({ name: 'job', command: 'true', ...spec }));
+}
+
+const models = [undefined, 'H100', 'A100', 'L4', 'T4'];
+
+/** 120 kinds: shares of devices, whole ones, several, gangs, and work without devices; each with cpu and memory to match. */
+export function mixedShapes(): Shape[] {
+  const found: Shape[] = [];
+  for (const model of models) {
+    const of = model === undefined ? {} : { model };
+    for (const cpu of [1, 2, 4]) {
+      for (const fraction of [0.2, 0.25, 0.5]) {
+        found.push(shape({ resources: { cpu, memory: `${4 * cpu}GiB`, devices: [{ ...of, fraction }] } }));
+      }
+      for (const count of [1, 2, 4].slice(0, model === 'T4' ? 2 : 3)) {
+        const wanted = { cpu: 2 * cpu * count, memory: `${16 * count}GiB` };
+        found.push(shape({ resources: { ...wanted, devices: [{ ...of, count }] } }));
+      }
+    }
+    found.push(shape({ resources: { cpu: 8, memory: '32GiB', nodes: 2, devices: [{ ...of, count: 2 }] } }));
+  }
+  for (let i = 1; i <= 31; i += 1) found.push(shape({ resources: { cpu: i / 2, memory: `${i}GiB` } }));
+  return found;
+}
+
+/** The pods of scheduler_perf (kubernetes/kubernetes test/integration/scheduler_perf), with what CI requires at 5,000 nodes, pods/s. */
+export interface PerfCase {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly quoted: number;
+}
+
+export function perfCases(): PerfCase[] {
+  return [
+    { name: 'SchedulingBasic', shape: shape({ resources: { cpu: 0.1, memory: '500MiB' } }), quoted: 810 },
+    {
+      name: 'ExtendedResource',
+      shape: shape({ resources: { cpu: 0.1, memory: '500MiB', devices: [{ count: 1 }] } }),
+      quoted: 180,
+    },
+  ];
+}
