@@ -2,6 +2,7 @@
  * The policy's defaults and its check. A policy comes from configuration, so a wrong one is a named error at the start of
  * a round and never a wrong placement.
  */
+import { defaultPreemption, faultOfPreemption } from './preemption/preemption-policy.ts';
 import type { PlacementRule, Policy } from './snapshot.ts';
 
 const placementRules: readonly PlacementRule[] = ['best-fit', 'least-fragmentation'];
@@ -11,9 +12,11 @@ export const defaultPolicy: Policy = {
   placement: 'least-fragmentation',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
+  firmAfterSeconds: 4 * 3600,
   maxReservations: 16,
   historyHalfLifeSeconds: 7 * 86_400,
   historyWeight: 1,
+  preemption: defaultPreemption,
 };
 
 export class InvalidPolicyError extends RangeError {
@@ -36,10 +39,15 @@ export function checkPolicy(policy: Policy): void {
   if (!(policy.reserveAfterSeconds >= 0)) {
     throw new InvalidPolicyError(`reserveAfterSeconds must be 0 or more, not ${policy.reserveAfterSeconds}`);
   }
+  if (!(policy.firmAfterSeconds >= 0)) {
+    throw new InvalidPolicyError(`firmAfterSeconds must be 0 or more, not ${policy.firmAfterSeconds}`);
+  }
   if (!(policy.historyHalfLifeSeconds > 0)) {
     throw new InvalidPolicyError(`historyHalfLifeSeconds must be above 0, not ${policy.historyHalfLifeSeconds}`);
   }
   if (!(policy.historyWeight >= 0 && policy.historyWeight <= 100)) {
     throw new InvalidPolicyError(`historyWeight must be 0–100, not ${policy.historyWeight}`);
   }
+  const preemption = faultOfPreemption(policy.preemption);
+  if (preemption !== undefined) throw new InvalidPolicyError(`preemption: ${preemption}`);
 }

@@ -5,6 +5,7 @@
  * and memory only, since nobody knows its devices any more.
  */
 import type { RankPlacement } from '../../../common/contract/plan.ts';
+import type { StopReason } from '../../../common/contract/states/job.ts';
 import type { Owner } from './shares/account.ts';
 import type { Account, Ledger } from './shares/ledger.ts';
 import { noAmounts } from './shares/resources.ts';
@@ -27,8 +28,8 @@ export interface RunningJob extends Owner {
   readonly endsAt: number | null;
   /** Whether it may be ended for others. */
   readonly preemptible: boolean;
-  /** It is being ended already: what it holds comes back soon. */
-  readonly stopping: boolean;
+  /** Why it is being ended already, so that what it holds comes back soon; null: it is not. */
+  readonly stopping: StopReason | null;
 }
 
 export interface RunningRank extends Omit<Plain<RankPlacement>, 'devices'> {

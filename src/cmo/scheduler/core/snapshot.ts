@@ -9,6 +9,7 @@ import type { CostCurve } from '../../../common/contract/cost-curve.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 import type { ExpectedRunTime } from './backfill/run-class.ts';
+import type { PreemptionPolicy } from './preemption/preemption-policy.ts';
 import type { RunningJob } from './running.ts';
 import type { AccountRow } from './shares/account.ts';
 
@@ -119,6 +120,8 @@ export interface Snapshot {
   readonly accounts?: readonly AccountRow[];
   /** What holds capacity now; left out: unknown, so nothing is counted, foreseen or preempted. */
   readonly running?: readonly RunningJob[];
+  /** How many jobs were ended for others in the last hour; left out: none. */
+  readonly preemptedLastHour?: number;
 }
 
 export interface ExpectedShape {
@@ -138,12 +141,15 @@ export interface Policy {
   readonly maxPlacements: number;
   /** A job that fits the fleet but not what is free of it gets nodes kept for it after waiting so long, seconds ≥ 0. */
   readonly reserveAfterSeconds: number;
+  /** After so long they are kept from all others, whatever is foreseen, seconds ≥ 0. */
+  readonly firmAfterSeconds: number;
   /** For how many jobs at a time nodes are kept, 0–1,000. */
   readonly maxReservations: number;
   /** After so long what an account has used counts half, seconds > 0. */
   readonly historyHalfLifeSeconds: number;
   /** How much its average use of the past counts against what it holds now, 0–100. */
   readonly historyWeight: number;
+  readonly preemption: PreemptionPolicy;
 }
 
 /** `schedule(snapshot, pending, policy, now) → Plan`: no clock, no randomness, no I/O inside. */

@@ -8,6 +8,13 @@ const rounded = (value: number) => String(Math.round(value * 1000) / 1000);
 /** "1 node", "3 nodes". */
 export const countOf = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
+/** "40 min": a duration to reckon with. @param seconds ≥ 0 */
+export function durationOf(seconds: number): string {
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  if (minutes < 120) return `${minutes} min`;
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`;
+}
+
 export const coresOf = (cpuMilli: number) => countOf(Number(rounded(cpuMilli / 1000)), 'core');
 
 /** Micro-dollars as "$2.49"; up to six places. */

@@ -9,26 +9,38 @@
  */
 import type { Placement, RankPlacement } from '../../../../common/contract/plan.ts';
 import type { DeviceId, JobId, NodeId, SiteId } from '../../../../common/ids.ts';
+import { likelySecondsOf } from '../backfill/run-class.ts';
 import { missedDeadline } from '../deadline.ts';
 import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
 import type { Fleet } from '../fleet.ts';
 import { devicesToTake } from '../fragmentation.ts';
 import type { Group, PendingQueue } from '../pending-queue.ts';
-import { type QuotaRefusal, quotaRefusal } from '../quota/check-quota.ts';
+import { Preemptor } from '../preemption/preemptor.ts';
+import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
 import type { NodeRequest } from '../request.ts';
-import { nodesToKeep } from '../reserve.ts';
 import { holdersOf } from '../running.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { AccountTree } from '../shares/account.ts';
 import { FairOrder } from '../shares/fair-order.ts';
 import { Ledger } from '../shares/ledger.ts';
-import { fleetAmounts } from '../shares/resources.ts';
-import { takenUse } from '../shares/use.ts';
+import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
 import { Cursor, ShapeView } from './cursor.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
+import { Reservations } from './reservations.ts';
+
+/** Where a job would stand and what it would take there. */
+interface Choice {
+  readonly rows: readonly number[];
+  /** By rank. */
+  readonly devices: readonly Pick<DeviceChoice, 'rows' | 'milli'>[];
+  readonly use: Use;
+}
+
+/** How many nodes are tried for a job whose account has used up its quota of the best one's model. */
+const mostTried = 64;
 
 export class Round {
   readonly #fleet: Fleet;
@@ -39,7 +51,8 @@ export class Round {
   readonly #ledger: Ledger;
   readonly #placements: Placement[] = [];
   readonly #verdicts: VerdictGroup[] = [];
-  #reservations = 0;
+  readonly #reservations: Reservations;
+  readonly #preemptor: Preemptor;
 
   /** @param boards opens the boards of a shape on that fleet, one an alternative */
   constructor(
@@ -55,8 +68,11 @@ export class Round {
     this.#policy = policy;
     this.#now = now;
     this.#decision = { policy: policy.name, round, decidedAt: new Date(now).toISOString() };
-    this.#ledger = new Ledger(tree, fleetAmounts(fleet.snapshot), policy, now);
-    holdersOf(fleet.snapshot, this.#ledger);
+    this.#ledger = new Ledger(tree, fleet.amounts, policy, now);
+    const holders = holdersOf(fleet.snapshot, this.#ledger);
+    const { preemptedLastHour = 0 } = fleet.snapshot;
+    this.#reservations = new Reservations(fleet, holders, policy, now);
+    this.#preemptor = new Preemptor(fleet, this.#ledger, holders, policy.preemption, now, preemptedLastHour);
   }
 
   run(queue: PendingQueue): RoundOutcome {
@@ -71,7 +87,7 @@ export class Round {
       if (cursor.isDone) order.drop();
       else order.back(cursor);
     }
-    return { placements: this.#placements, preemptions: [], verdicts: this.#verdicts, full };
+    return { placements: this.#placements, preemptions: this.#preemptor.preemptions, verdicts: this.#verdicts, full };
   }
 
   *#cursors(queue: PendingQueue) {
@@ -93,59 +109,110 @@ export class Round {
 
   /** Deals with the next job of a group. */
   #step(cursor: Cursor): void {
-    const job = cursor.head;
     const refusals: QuotaRefusal[] = [];
     for (const [alternative, board] of cursor.view.boards().entries()) {
-      let refusal = quotaRefusal(cursor.account, cursor.view.uses[alternative]!);
-      const rows = refusal === undefined ? board.choose() : undefined;
-      if (rows !== undefined) refusal = this.#place(cursor, job, board, rows);
-      if (refusal !== undefined) refusals.push(refusal);
-      else if (rows !== undefined) {
-        cursor.advance();
-        return;
+      const answer = quotaRefusal(cursor.account, cursor.view.uses[alternative]!) ?? this.#choose(cursor, board);
+      if (answer === undefined) continue;
+      if ('reason' in answer) {
+        refusals.push(answer);
+        continue;
       }
+      this.#place(cursor, board, answer);
+      return;
     }
     // An alternative that the account may take is waited for, however many others it may not.
     if (refusals.length < cursor.view.uses.length) {
-      this.#block(cursor, job);
+      this.#block(cursor);
       return;
     }
     const { reason, message } = refusals[0]!;
     this.#say(cursor.finish(), reason, () => ({ message }));
   }
 
-  #block(cursor: Cursor, job: PendingJob): void {
+  /** Nodes and devices for all ranks that the account may take, why it may not, or undefined when there is no room. */
+  #choose(cursor: Cursor, board: Scoreboard): Choice | QuotaRefusal | undefined {
+    const { request } = board;
+    const best = board.choose();
+    const rows = best ?? this.#reservations.holds.choose(request, board, cursor.group.mostSeconds);
+    if (rows === undefined) return undefined;
+    const choice = this.#choiceOf(request, rows);
+    const refusal = quotaRefusal(cursor.account, choice.use, this.#spendingOf(cursor.head, request, rows[0]!));
+    if (refusal === undefined || request.ranks > 1 || refusal.reason === 'limit_reached') return refusal ?? choice;
+    // A job that leaves the model open may still take one of which its account has some left.
+    for (const row of board.top(mostTried)) {
+      const other = this.#choiceOf(request, [row]);
+      if (quotaRefusal(cursor.account, other.use) === undefined) return other;
+    }
+    return refusal;
+  }
+
+  #choiceOf(request: NodeRequest, rows: readonly number[]): Choice {
+    const devices = rows.map((row) => devicesToTake(this.#fleet, request, row));
+    return { rows, devices, use: takenUse(this.#fleet, request, devices) };
+  }
+
+  /** What a job is expected to cost in all at the site of a node, as far as that is known. */
+  #spendingOf({ runTime }: PendingJob, request: NodeRequest, row: number): Spending {
+    const seconds = likelySecondsOf(runTime);
+    const price = request.sitePrice[this.#fleet.snapshot.nodes.site[row]!];
+    return seconds === undefined || !(price! >= 0) ? {} : { microUsd: (price! * seconds) / 3600 };
+  }
+
+  #block(cursor: Cursor): void {
+    const job = cursor.head;
     const blocked = new Blocked(this.#fleet, cursor.view.boards());
-    const kept = this.#keepNodes(job, blocked);
+    if (this.#makeRoom(cursor, blocked)) return;
+    const kept = this.#reservations.keep(job, blocked);
+    const estimate = kept === undefined ? this.#reservations.estimate(blocked) : () => kept;
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
     const jobs = kept === undefined ? cursor.finish() : [job];
     if (kept !== undefined) cursor.advance();
-    const suffix = kept === undefined ? '' : ` Kept for it: ${kept}.`;
     let detail: Verdict['detail'] | undefined;
     this.#say(jobs, blocked.reason, () => {
-      detail ??= withSuffix(blocked.detail(), suffix);
+      detail ??= withSentence(blocked.detail(), estimate?.());
       return detail;
     });
   }
 
-  /** Places a job, unless its account may not take what these nodes would give it. */
-  #place({ account }: Cursor, job: PendingJob, board: Scoreboard, rows: readonly number[]): QuotaRefusal | undefined {
+  /** Waits for room that is being made, or makes it by ending work that the job may end. */
+  #makeRoom(cursor: Cursor, blocked: Blocked): boolean {
+    if (blocked.reason !== 'insufficient_capacity') return false;
+    const { id, tenant, priority } = cursor.head;
+    const claimant = { account: cursor.account, tenant, priority, use: cursor.use };
+    const leaving = this.#preemptor.leavingRows(claimant, blocked);
+    const eviction = leaving === undefined ? this.#preemptor.makeRoom(id, claimant, blocked) : undefined;
+    const rows = leaving ?? eviction?.rows;
+    if (rows === undefined) return false;
+    const names = this.#reservations.namesOf(rows);
+    const victims = eviction?.victims.map(({ job }) => job.id).join(', ');
+    const message =
+      victims === undefined
+        ? `It starts on ${names} when work that is being ended there has ended.`
+        : `Ended to make room for it on ${names}: ${victims}.`;
+    this.#say([cursor.head], 'waits_for_preempted', () => ({ message }));
+    cursor.advance();
+    return true;
+  }
+
+  #place(cursor: Cursor, board: Scoreboard, { rows, devices, use }: Choice): void {
     const { request } = board;
-    const choices = rows.map((row) => devicesToTake(this.#fleet, request, row));
-    const use = takenUse(this.#fleet, request, choices);
-    const refusal = quotaRefusal(account, use);
-    if (refusal !== undefined) return refusal;
+    const { head: job, account, group } = cursor;
     const { nodes, sites } = this.#fleet.snapshot;
     const explanation = explain(this.#fleet, board, rows, this.#decision);
     this.#ledger.charge(account, use);
+    spend(account, this.#spendingOf(job, request, rows[0]!));
+    for (const [rank, row] of rows.entries()) {
+      const { rows: chosen, milli } = devices[rank]!;
+      this.#reservations.holds.placed({ ...amountsOf(request), row, devices: chosen, milli }, group.mostSeconds);
+    }
     this.#placements.push({
       jobId: job.id as JobId,
       jobRevision: job.revision,
       siteId: sites.ids[nodes.site[rows[0]!]!] as SiteId,
-      ranks: rows.map((row, rank) => this.#takeRank(request, row, choices[rank]!)),
+      ranks: rows.map((row, rank) => this.#takeRank(request, row, devices[rank]!)),
       explanation,
     });
-    return undefined;
+    cursor.advance();
   }
 
   #takeRank(request: NodeRequest, row: number, choice: Pick<DeviceChoice, 'rows' | 'milli'>): RankPlacement {
@@ -153,31 +220,12 @@ export class Round {
     this.#fleet.take(row, request, choice.rows, choice.milli);
     return {
       nodeId: snapshot.nodes.ids[row] as NodeId,
-      cpuMilli: request.cpuMilli,
-      memoryBytes: request.memoryBytes,
-      diskBytes: request.diskBytes,
+      ...amountsOf(request),
       devices: choice.rows.map((device, i) => ({
         deviceId: snapshot.devices.ids[device] as DeviceId,
         milli: choice.milli[i]!,
       })),
     };
-  }
-
-  /** Keeps nodes for a job that has waited long enough; says which, or undefined when none are kept. */
-  #keepNodes(job: PendingJob, blocked: Blocked): string | undefined {
-    const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
-    if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
-    if (this.#reservations >= this.#policy.maxReservations) return undefined;
-    if (blocked.reason !== 'insufficient_capacity' && blocked.reason !== 'behind_others') return undefined;
-    for (const { request, capacity } of blocked.possible()) {
-      const rows = nodesToKeep(this.#fleet, request, capacity);
-      if (rows === undefined) continue;
-      this.#reservations += 1;
-      for (const row of rows) this.#fleet.keep(row, request);
-      const names = rows.slice(0, 3).map((row) => this.#fleet.snapshot.nodes.ids[row]);
-      return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
-    }
-    return undefined;
   }
 
   #wait(jobs: readonly PendingJob[]): void {
@@ -198,14 +246,16 @@ export class Round {
   #say(jobs: readonly PendingJob[], reason: Verdict['reason'], detailOf: VerdictGroup['detail']): void {
     const detail = (job: PendingJob): Verdict['detail'] => {
       const missed = missedDeadline(job, this.#now);
-      return withSuffix(detailOf(job), missed === undefined ? '' : ` ${missed}`);
+      return withSentence(detailOf(job), missed);
     };
     this.#verdicts.push({ jobs, reason, detail });
   }
 }
 
-function withSuffix(detail: Verdict['detail'], suffix: string): Verdict['detail'] {
-  return suffix === '' ? detail : { ...detail, message: detail.message + suffix };
+const amountsOf = ({ cpuMilli, memoryBytes, diskBytes }: NodeRequest) => ({ cpuMilli, memoryBytes, diskBytes });
+
+function withSentence(detail: Verdict['detail'], sentence: string | undefined): Verdict['detail'] {
+  return sentence === undefined ? detail : { ...detail, message: `${detail.message} ${sentence}` };
 }
 
 /** An instant for people; beyond what a date can hold it is never. */

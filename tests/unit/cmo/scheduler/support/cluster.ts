@@ -24,6 +24,7 @@ export class Cluster {
   readonly startedAt = new Map<string, number>();
   /** Jobs that were ended for others, in order. */
   readonly preempted: string[] = [];
+  preemptedLastHour = 0;
 
   constructor(nodes: readonly NodeRow[], accounts: readonly AccountRow[] = [], more: Partial<Policy> = {}) {
     this.nodes = nodes;
@@ -53,7 +54,12 @@ export class Cluster {
       usedDiskBytes: used.get(`${node.id} disk`) ?? 0,
       devices: node.devices.map((device) => ({ ...device, usedMilli: used.get(device.id) ?? 0 })),
     }));
-    return { ...fleetOf(rows), accounts: this.accounts, running: [...this.running.values()] };
+    return {
+      ...fleetOf(rows),
+      accounts: this.accounts,
+      running: [...this.running.values()],
+      preemptedLastHour: this.preemptedLastHour,
+    };
   }
 
   /** Plans a round and carries it out. */
@@ -91,7 +97,7 @@ export class Cluster {
       checkpointAt: null,
       endsAt: careful === undefined ? null : this.now + careful * 1000,
       preemptible,
-      stopping: false,
+      stopping: null,
       endsReally: this.now + seconds * 1000,
       runs,
     });

@@ -1,0 +1,61 @@
+/**
+ * When and where a blocked job is expected to fit: the earliest moment at which enough of what runs has ended, and the nodes that hold it then.
+ *
+ * Ends are played one after the other on a copy of the counters; after each only the nodes that it freed are looked at. Costs the nodes that
+ * could hold the job, and the ranks that end before it fits.
+ */
+import type { Capacity } from '../capacity.ts';
+import type { Fleet } from '../fleet.ts';
+import type { NodeRequest } from '../request.ts';
+import type { End } from './ends.ts';
+import { Future, fitsFree } from './future.ts';
+
+export interface EarliestFit {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Node rows at one site, one a rank. */
+  readonly rows: readonly number[];
+  /** What ends last before it fits. */
+  readonly after: End;
+}
+
+/**
+ * @param capacity what could hold it if the fleet were idle
+ * @param ends what is expected to end, first to last
+ * @returns undefined when it fits at no time that is foreseen, or now
+ */
+export function earliestFit(
+  fleet: Fleet,
+  request: NodeRequest,
+  capacity: Capacity,
+  ends: readonly End[],
+): EarliestFit | undefined {
+  const { snapshot } = fleet;
+  const fitting = new Map<number, number[]>();
+  const waiting = new Set<number>();
+  for (const [site, rows] of capacity.usable) {
+    if (rows.length < request.ranks) continue;
+    const now: number[] = [];
+    for (const row of rows) {
+      if (fleet.keptFor(row) !== undefined) continue;
+      if (fitsFree(snapshot, fleet, request, row)) now.push(row);
+      else waiting.add(row);
+    }
+    fitting.set(site, now);
+  }
+  const future = new Future(fleet);
+  for (const end of ends) {
+    future.release(end.holder);
+    for (const { row } of end.holder.ranks) {
+      if (!waiting.has(row) || !fitsFree(snapshot, future, request, row)) continue;
+      waiting.delete(row);
+      const rows = fitting.get(snapshot.nodes.site[row]!)!;
+      rows.push(row);
+      if (rows.length >= request.ranks) {
+        // Those that fit last are of the moment; of those that fit now the first will do.
+        return { at: end.at, rows: [...rows.slice(0, request.ranks - 1), row], after: end };
+      }
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,98 @@
+/**
+ * Nodes kept for jobs that have waited long enough, and when blocked jobs are expected to start.
+ *
+ * At first the nodes on which a job will fit earliest are kept from that moment on, and what ends before, or leaves enough, may still use them
+ * (`backfill/holds.ts`). Such a promise is as good as its predictions, and a new one in each round may name other nodes. So a job that has
+ * waited `firmAfterSeconds`, or of whose start nothing is foreseen, has the nodes kept on which least is missing, from others altogether.
+ *
+ * Bound. From then on the rule is that of `reserve.ts`, whatever was predicted: on the kept nodes what is missing never grows, and every change
+ * of nodes lowers it. If work there ends within T, the first such job starts at most T after the last change, without one at most
+ * firmAfterSeconds + T after it was submitted (reserveAfterSeconds + T when nothing is foreseen). Those whose turn is before it may go first.
+ */
+import { type EarliestFit, earliestFit } from '../backfill/earliest-fit.ts';
+import { type End, endsOf } from '../backfill/ends.ts';
+import { Holds } from '../backfill/holds.ts';
+import type { Fleet } from '../fleet.ts';
+import { nodesToKeep } from '../reserve.ts';
+import type { Holder } from '../running.ts';
+import type { PendingJob, Policy } from '../snapshot.ts';
+import type { Blocked } from '../verdict.ts';
+import { durationOf } from '../words.ts';
+
+/** Blocked groups of a round that are told when they may expect to start; each costs a look at what runs. */
+const mostEstimates = 32;
+
+export class Reservations {
+  readonly holds: Holds;
+  readonly #fleet: Fleet;
+  readonly #ends: readonly End[];
+  readonly #policy: Policy;
+  readonly #now: number;
+  #kept = 0;
+  #estimates = 0;
+
+  constructor(fleet: Fleet, holders: readonly Holder[], policy: Policy, now: number) {
+    this.#fleet = fleet;
+    this.#ends = endsOf(holders, now);
+    this.#policy = policy;
+    this.#now = now;
+    this.holds = new Holds(fleet, now);
+  }
+
+  /** Keeps nodes for a job that has waited long enough; says which, or undefined when none are kept. */
+  keep(job: PendingJob, blocked: Blocked): string | undefined {
+    const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
+    if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
+    if (this.#kept >= this.#policy.maxReservations || !canWait(blocked)) return undefined;
+    const foreseen = waitedSeconds < this.#policy.firmAfterSeconds ? this.#keepForeseen(blocked) : undefined;
+    const kept = foreseen ?? this.#keepFirmly(blocked);
+    if (kept !== undefined) this.#kept += 1;
+    return kept;
+  }
+
+  #keepForeseen(blocked: Blocked): string | undefined {
+    for (const { request, capacity } of blocked.possible()) {
+      const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
+      if (fit === undefined) continue;
+      this.holds.keep(request, fit, this.#ends);
+      return `${this.#expectation(fit)} Kept for it from then on: ${this.namesOf(fit.rows)}.`;
+    }
+    return undefined;
+  }
+
+  #keepFirmly(blocked: Blocked): string | undefined {
+    for (const { request, capacity } of blocked.possible()) {
+      const rows = nodesToKeep(this.#fleet, request, capacity);
+      if (rows === undefined) continue;
+      for (const row of rows) this.#fleet.keep(row, request);
+      return `Kept for it: ${this.namesOf(rows)}.`;
+    }
+    return undefined;
+  }
+
+  /** When a blocked job may expect to start, in words, worked out when it is asked for; undefined when too many were asked for. */
+  estimate(blocked: Blocked): (() => string | undefined) | undefined {
+    if (this.#ends.length === 0 || this.#estimates >= mostEstimates || !canWait(blocked)) return undefined;
+    this.#estimates += 1;
+    return () => {
+      for (const { request, capacity } of blocked.possible()) {
+        const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
+        if (fit !== undefined) return this.#expectation(fit);
+      }
+      return undefined;
+    };
+  }
+
+  #expectation({ at, after }: EarliestFit): string {
+    return `Expected in about ${durationOf((at - this.#now) / 1000)}, when ${after.holder.job.id} ends.`;
+  }
+
+  /** Names of nodes; of many the first. */
+  namesOf(rows: readonly number[]): string {
+    const names = rows.slice(0, 3).map((row) => this.#fleet.snapshot.nodes.ids[row]);
+    return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
+  }
+}
+
+/** Whether it waits for others to end, and for nothing else. */
+const canWait = ({ reason }: Blocked): boolean => reason === 'insufficient_capacity' || reason === 'behind_others';
