@@ -36,6 +36,13 @@ export function reportError(error: unknown, asJson: boolean): number {
 function toKnown(error: unknown): SolyxError {
   if (error instanceof SolyxError) return error;
   const detail = error instanceof Error ? error.message : String(error);
-  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
-  return new SolyxError(isFull ? 'disk_full' : 'internal', { detail, cause: error });
+  return new SolyxError(codeOf(error as NodeJS.ErrnoException | undefined), { detail, cause: error });
+}
+
+/** What the operating system refused, in our words. A path tells a file from a socket, which has other reasons. */
+function codeOf(error: NodeJS.ErrnoException | undefined): Code {
+  if (['ENOSPC', 'EDQUOT'].includes(error?.code ?? '')) return 'disk_full';
+  return ['EACCES', 'EPERM', 'EROFS'].includes(error?.code ?? '') && error?.path !== undefined
+    ? 'file_denied'
+    : 'internal';
 }

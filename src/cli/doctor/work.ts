@@ -18,7 +18,7 @@ export const checkFleet: Check = async ({ client }) => {
       failed(
         'fleet',
         'There is no node, so no job can start.',
-        'Let one join: solyx keys create --kind join, then solyx agent join on it.',
+        'Let one join: solyx keys create --kind join, then on the machine solyx agent --server … --token …',
       ),
     ];
   const findings = items.flatMap(ofNode);

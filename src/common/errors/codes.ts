@@ -302,6 +302,12 @@ export const errorCodes = {
     title: 'The disk is full.',
     remedy: 'Free space on the data directory; work goes on by itself afterwards.',
   },
+  file_denied: {
+    status: 500,
+    title: 'The operating system does not let this user have a file.',
+    remedy:
+      'Be the user whom the file in `detail` belongs to, mend its mode, or set SOLYX_HOME to a data directory of yours.',
+  },
   database_unavailable: {
     status: 503,
     title: 'The database does not answer.',

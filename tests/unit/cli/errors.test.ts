@@ -43,6 +43,13 @@ describe('an error on the terminal', () => {
     expect(err).toContain('Mend the fields');
   });
 
+  it('of a file that belongs to somebody else is no fault of ours', () => {
+    const denied = Object.assign(new Error("EACCES: permission denied, open '/x'"), { code: 'EACCES', path: '/x' });
+    expect(reportError(denied, false)).toBe(1);
+    expect(err).toMatch(/file_denied.*'\/x'/);
+    expect(err).toContain('SOLYX_HOME');
+  });
+
   it('is a problem on stdout with --json', () => {
     reportError(new SolyxError('not_found', 'job_x'), true);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'not_found', status: 404, detail: 'job_x' } });
