@@ -12,6 +12,9 @@ export interface SoakContext {
   readonly minutes: number;
   /** Most kills, > 0, for soaks that kill; they have a number of their own. */
   readonly kills?: number | undefined;
+  /** How many jobs and faults, > 0, for soaks that count by them. */
+  readonly jobs?: number | undefined;
+  readonly faults?: number | undefined;
   /** Says how far it is; goes to standard error. */
   progress(line: string): void;
 }

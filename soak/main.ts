@@ -14,11 +14,12 @@ async function usage(): Promise<string> {
     }),
   );
   return [
-    'usage: npm run soak -- NAME [--seed N] [--minutes M] [--kills K] [--json FILE]',
+    'usage: npm run soak -- NAME [--seed N] [--minutes M] [--kills K] [--jobs N] [--faults N] [--json FILE]',
     '',
     '  --seed N     start of every random choice (default: 1)',
     '  --minutes M  how long to go on (default: as listed)',
     '  --kills K    end after so many kills (crash: 200)',
+    '  --jobs N     how many jobs, --faults N: how many faults (sim: 50,000 and 10,000)',
     '  --json FILE  also write the last line to FILE',
     '',
     'The last line is one JSON object with counts. Exits 1 when an invariant broke, 2 on wrong usage.',
@@ -35,6 +36,8 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       minutes: { type: 'string' },
       kills: { type: 'string' },
+      jobs: { type: 'string' },
+      faults: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -46,13 +49,15 @@ async function main(): Promise<number> {
   const [name, ...rest] = positionals;
   const seed = Number(values.seed);
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-  const kills = values.kills === undefined ? undefined : Number(values.kills);
+  const [kills, jobs, faults] = [values.kills, values.jobs, values.faults].map((value) =>
+    value === undefined ? undefined : Number(value),
+  );
   const isUsageRight =
     name !== undefined &&
     rest.length === 0 &&
     Number.isSafeInteger(seed) &&
     (minutes === undefined || minutes > 0) &&
-    (kills === undefined || (Number.isSafeInteger(kills) && kills > 0));
+    [kills, jobs, faults].every((value) => value === undefined || (Number.isSafeInteger(value) && value > 0));
   const soak = isUsageRight ? await loadByName<Soak>(folder, name, 'soak') : undefined;
   if (soak === undefined) {
     if (isUsageRight) console.error(`there is no soak "${name}"\n`);
@@ -60,7 +65,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const progress = (line: string) => console.error(line);
-  const report = await runSoak(soak, { seed, minutes: minutes ?? soak.defaultMinutes, kills, progress });
+  const report = await runSoak(soak, { seed, minutes: minutes ?? soak.defaultMinutes, kills, jobs, faults, progress });
   for (const broken of report.broken) console.error(`BROKEN  ${broken}`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report)}\n`);
   console.log(JSON.stringify(report));
