@@ -35,7 +35,7 @@ export async function measureUpdates(browser: BenchBrowser, fleet: Fleet, rounds
     const seen = countUpdates(cdp);
     await cdp.send('Network.enable');
     await page.goto('/fleet');
-    await page.locator('label', { hasText: /^Devices$/ }).click();
+    await page.getByRole('button', { name: 'Devices', exact: true }).click();
     await untilTrue(page, `document.querySelectorAll('[data-id^="dev_"]').length >= ${fleet.devices.length}`);
     await page.waitForTimeout(2 * roundMs);
     await page.evaluate(longTasks);

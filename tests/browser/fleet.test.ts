@@ -36,7 +36,7 @@ describe.skipIf(noBrowser)('the fleet page', () => {
     await page.getByRole('link', { name: /singapore-1: 32 nodes/ }).waitFor();
     await screenshot(page, 'fleet', { dark: true });
     await expectAccessible(page);
-    await page.locator('label', { hasText: /^Devices$/ }).click();
+    await page.getByRole('button', { name: 'Devices', exact: true }).click();
     const cells = page.locator('[data-id^="dev_"]');
     await until('every device has its cell', async () => (await cells.count()) === 1024, 15_000);
     await until(
@@ -54,7 +54,7 @@ describe.skipIf(noBrowser)('the fleet page', () => {
 
   it('follows what devices measure, and costs the page little', async () => {
     const page = await console.open('/fleet');
-    await page.locator('label', { hasText: /^Devices$/ }).click();
+    await page.getByRole('button', { name: 'Devices', exact: true }).click();
     const busy = page.locator('[data-free="false"][data-id^="dev_"]').first();
     await until('it is coloured', async () => (await busy.getAttribute('data-load')) !== 'none', 15_000);
     const before = await busy.getAttribute('data-load');

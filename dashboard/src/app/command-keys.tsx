@@ -7,10 +7,8 @@ import { SearchButton } from './search-button.tsx';
 
 const loadPalette = () => import('./palette.tsx');
 const Palette = lazy(loadPalette);
+const prepare = () => void loadPalette().catch(() => undefined);
 const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx'));
-
-/** After so long the page has what it needs first, ms. */
-const idleMs = 1_500;
 
 type Open = 'palette' | 'sheet' | null;
 
@@ -25,10 +23,13 @@ export function CommandKeys() {
     setUsed((before) => new Set(before).add(what));
     setOpen(what);
   };
-  // Loaded when there is nothing else to do: whoever presses Cmd-K types on at once.
+  // Whoever presses Cmd-K types on at once: the first of the two keys already asks for it, and most visits never do.
   useEffect(() => {
-    const timer = setTimeout(() => void loadPalette().catch(() => undefined), idleMs);
-    return () => clearTimeout(timer);
+    const onKey = ({ key }: KeyboardEvent) => {
+      if (key === 'Control' || key === 'Meta') prepare();
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
   }, []);
   const submit = pageLoader('submit') === undefined ? [] : [{ path: '/submit', key: 's' }];
   useShortcuts(
@@ -41,7 +42,7 @@ export function CommandKeys() {
   );
   return (
     <>
-      <SearchButton onClick={() => show('palette')} />
+      <SearchButton onIntent={prepare} onClick={() => show('palette')} />
       <Suspense>
         {used.has('palette') && <Palette opened={open === 'palette'} onClose={() => setOpen(null)} />}
         {used.has('sheet') && <ShortcutSheet opened={open === 'sheet'} onClose={() => setOpen(null)} />}

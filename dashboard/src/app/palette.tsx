@@ -4,6 +4,7 @@
  * A combobox over a list box (ARIA APG): the focus stays in the input, the arrows move the choice.
  */
 import { Modal } from '@mantine/core';
+import '../ui/overlays.css';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';

@@ -9,6 +9,7 @@ import {
 import { NotFound } from './not-found.tsx';
 import { pageLoader } from './nouns.ts';
 import { PageError } from './page-error.tsx';
+import { Pending } from './pending.tsx';
 import { parseSearch, type Search, stringifySearch } from './search.ts';
 import { Shell } from './shell.tsx';
 
@@ -50,7 +51,10 @@ export const router = createRouter({
   defaultPreloadStaleTime: 0,
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageError,
-  defaultPendingMs: 150,
+  defaultPendingComponent: Pending,
+  // A click answers within 100 ms, if only by the shape of what comes.
+  defaultPendingMs: 60,
+  defaultPendingMinMs: 0,
   scrollRestoration: true,
 });
 

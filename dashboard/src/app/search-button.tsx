@@ -2,10 +2,18 @@
 import { UnstyledButton } from '@mantine/core';
 import classes from './top-bar.module.css';
 
-export function SearchButton({ onClick }: { readonly onClick: () => void }) {
+interface SearchButtonProps {
+  /** Called when somebody is about to click. */
+  readonly onIntent: () => void;
+  readonly onClick: () => void;
+}
+
+export function SearchButton({ onIntent, onClick }: SearchButtonProps) {
   return (
     <UnstyledButton
       className={classes.search}
+      onPointerEnter={onIntent}
+      onFocus={onIntent}
       onClick={onClick}
       aria-label="Search and commands"
       aria-keyshortcuts="Control+K"

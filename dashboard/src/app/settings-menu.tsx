@@ -1,5 +1,6 @@
 /** How the person wants to see things: colour scheme, contrast, time zone. */
 import { type MantineColorScheme, Menu, useMantineColorScheme } from '@mantine/core';
+import '../ui/overlays.css';
 import type { ComponentProps } from 'react';
 import type { BarMenuContent } from './bar-menu.tsx';
 import { useContrast } from './contrast.ts';

@@ -1,5 +1,7 @@
 /** All keyboard shortcuts, opened by `?`, with the switch that turns single keys off. */
 import { Checkbox, Modal } from '@mantine/core';
+import '../ui/inputs.css';
+import '../ui/overlays.css';
 import { useSingleKeys } from './keys.ts';
 import { nouns, pageLoader } from './nouns.ts';
 import classes from './shortcut-sheet.module.css';

@@ -1,5 +1,6 @@
 /** Who is signed in, and the way out. */
 import { Menu } from '@mantine/core';
+import '../ui/overlays.css';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ComponentProps } from 'react';

@@ -1,17 +1,18 @@
 /**
  * A button for what cannot be taken back at once: a first press asks, naming what happens; a second does it.
  *
- * With `typing` (only for what can never be undone) the name of the thing must be typed.
+ * With `typing` (only for what can never be undone) the name of the thing must be typed. The dialog is loaded when somebody is
+ * about to press: dialogs weigh more than most pages.
  */
-import { Button, type ButtonProps, Group, Modal, Text, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { type ReactNode, useState } from 'react';
-import { asProblem, type Problem } from '../api/problem.ts';
-import { ProblemText } from './problem-text.tsx';
+import { Button, type ButtonProps } from '@mantine/core';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 
-interface ConfirmButtonProps extends ButtonProps {
-  /** The verb: what the button says. */
-  readonly children: ReactNode;
+const loadDialog = () => import('./confirm-dialog.tsx');
+const ConfirmDialog = lazy(loadDialog);
+const prepare = () => void loadDialog().catch(() => undefined);
+
+/** What the dialog asks, and does. */
+export interface Confirmation {
   /** The question, naming what is affected: `Cancel 12 jobs?` */
   readonly question: string;
   /** What happens then. */
@@ -24,6 +25,11 @@ interface ConfirmButtonProps extends ButtonProps {
   readonly onConfirm: () => Promise<unknown>;
 }
 
+interface ConfirmButtonProps extends ButtonProps, Confirmation {
+  /** The verb: what the button says. */
+  readonly children: ReactNode;
+}
+
 export function ConfirmButton({
   question,
   consequence,
@@ -33,53 +39,31 @@ export function ConfirmButton({
   children,
   ...button
 }: ConfirmButtonProps) {
-  const [open, { open: show, close }] = useDisclosure(false);
-  const [typed, setTyped] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const [open, setOpen] = useState(false);
+  // Once loaded it stays, so that closing can be seen and the focus goes back where it was.
+  const [used, setUsed] = useState(false);
   const ask = () => {
-    setTyped('');
-    setProblem(null);
-    show();
-  };
-  const run = async () => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      await onConfirm();
-      close();
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
+    setUsed(true);
+    setOpen(true);
   };
   return (
     <>
-      <Button {...button} onClick={ask}>
+      <Button {...button} onPointerEnter={prepare} onFocus={prepare} onClick={ask}>
         {children}
       </Button>
-      <Modal opened={open} onClose={close} title={question} centered>
-        {consequence !== undefined && <Text size="sm">{consequence}</Text>}
-        {typing !== undefined && (
-          <TextInput
-            mt="md"
-            label={`Type ${typing} to confirm`}
-            value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
-            data-autofocus
+      <Suspense>
+        {used && (
+          <ConfirmDialog
+            opened={open}
+            onClose={() => setOpen(false)}
+            question={question}
+            consequence={consequence}
+            confirm={confirm ?? children}
+            typing={typing}
+            onConfirm={onConfirm}
           />
         )}
-        {problem !== null && <ProblemText problem={problem} />}
-        <Group justify="flex-end" mt="lg" gap="xs">
-          <Button variant="default" onClick={close} data-autofocus={typing === undefined ? true : undefined}>
-            Keep
-          </Button>
-          <Button color="red" loading={busy} disabled={typing !== undefined && typed !== typing} onClick={run}>
-            {confirm ?? children}
-          </Button>
-        </Group>
-      </Modal>
+      </Suspense>
     </>
   );
 }

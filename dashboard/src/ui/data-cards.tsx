@@ -1,5 +1,6 @@
 /** The narrow form of a DataTable: a list of cards, each with the row's name and its other columns beneath. */
 import { Button, Checkbox } from '@mantine/core';
+import './inputs.css';
 import { useEffect } from 'react';
 import type { GridPart } from './data-grid.tsx';
 import classes from './data-table.module.css';

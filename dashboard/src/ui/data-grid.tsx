@@ -5,6 +5,7 @@
  * are seen. Focus lies on what a cell holds (a link, a checkbox) or on the cell itself.
  */
 import { Checkbox } from '@mantine/core';
+import './inputs.css';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type MouseEvent, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import classes from './data-table.module.css';

@@ -1,5 +1,6 @@
 /** API keys of one's own, such as for the command line: made here, shown once, revoked here. */
 import { Button, NativeSelect, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Item, Role } from '../../api/contract.ts';

@@ -1,5 +1,6 @@
 /** What was done in the tenant, and by whom. The log is a chain: `solyx audit verify` finds what was changed afterwards. */
 import { TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useState } from 'react';
 import type { Item } from '../../api/contract.ts';

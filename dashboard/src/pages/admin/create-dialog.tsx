@@ -3,6 +3,7 @@
  * until the person closes it.
  */
 import { Button, Group, Modal, Stack } from '@mantine/core';
+import '../../ui/overlays.css';
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { asProblem, type Problem } from '../../api/problem.ts';

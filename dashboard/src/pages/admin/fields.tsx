@@ -1,5 +1,7 @@
 /** Fields that several forms of the admin page have. */
 import { Select } from '@mantine/core';
+import '../../ui/inputs.css';
+import '../../ui/overlays.css';
 import { useQuery } from '@tanstack/react-query';
 import type { Role } from '../../api/contract.ts';
 import { read } from '../../api/queries.ts';

@@ -1,5 +1,7 @@
 /** Keys of the tenant: API keys, and tokens with which nodes join. */
 import { Select, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
+import '../../ui/overlays.css';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Item, Output, Role } from '../../api/contract.ts';

@@ -1,5 +1,7 @@
 /** People of the tenant: who they are, what they may do, inviting and shutting out. */
 import { Select, Text, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
+import '../../ui/overlays.css';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Item, Output, Role } from '../../api/contract.ts';

@@ -1,5 +1,6 @@
 /** Projects: what jobs, keys, secrets and spending belong to. */
 import { TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { Item } from '../../api/contract.ts';

@@ -1,5 +1,6 @@
 /** Secrets: values that jobs are given at their start. They go in here and never come out. */
 import { PasswordInput, Text, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import '@mantine/core/styles/PasswordInput.layer.css';
 import { useQueryClient } from '@tanstack/react-query';
 import type { Item } from '../../api/contract.ts';

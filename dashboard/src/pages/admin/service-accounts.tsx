@@ -1,5 +1,6 @@
 /** Service accounts: programs with keys of their own, which are replaced without a gap. */
 import { TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useQueryClient } from '@tanstack/react-query';
 import type { Item, Output, Role } from '../../api/contract.ts';
 import { request } from '../../api/request.ts';

@@ -1,19 +1,23 @@
 /** What a node and its devices measured over the last hour, six hours or day. */
-import { SegmentedControl } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { read } from '../../api/queries.ts';
 import { request } from '../../api/request.ts';
+import { Choice } from '../../ui/choice.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { TelemetryCharts } from '../../ui/telemetry-charts.tsx';
 import { Time } from '../../ui/time.tsx';
 
-const spans = { '1': 'Last hour', '6': 'Six hours', '24': 'Day' } as const;
+const spans = [
+  { value: '1', label: 'Last hour' },
+  { value: '6', label: 'Six hours' },
+  { value: '24', label: 'Day' },
+] as const;
+type Hours = (typeof spans)[number]['value'];
 
 export function NodeTelemetry({ id }: { readonly id: string }) {
-  const [hours, setHours] = useState<keyof typeof spans>('1');
+  const [hours, setHours] = useState<Hours>('1');
   const query = useQuery({
     queryKey: [...read('GET /v1/nodes/:id/telemetry', { params: { id } }).queryKey, hours],
     queryFn: ({ signal }) => {
@@ -38,15 +42,7 @@ export function NodeTelemetry({ id }: { readonly id: string }) {
           </>
         ) : null
       }
-      actions={
-        <SegmentedControl
-          size="xs"
-          aria-label="Span"
-          value={hours}
-          onChange={(value) => setHours(value as keyof typeof spans)}
-          data={Object.entries(spans).map(([value, label]) => ({ value, label }))}
-        />
-      }
+      actions={<Choice label="Span" value={hours} onChange={setHours} options={spans} />}
     >
       {(telemetry) => <TelemetryCharts telemetry={telemetry} axis="time" />}
     </Panel>

@@ -1,10 +1,11 @@
 /** The nodes of the fleet or of a site: as a table, or as cells of their devices. */
-import { SegmentedControl, TextInput } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
+import { TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 import type { LiveNode } from '../../../../src/common/contract/live.ts';
+import { Choice } from '../../ui/choice.tsx';
 import { type Column, DataTable } from '../../ui/data-table.tsx';
 import { formatBytes, formatNumber } from '../../ui/format.ts';
 import { Panel } from '../../ui/panel.tsx';
@@ -40,18 +41,16 @@ export function NodesPanel({ query, samples, siteId }: NodesPanelProps) {
       actions={
         <>
           <TextInput
-            size="xs"
             aria-label="Filter nodes by name, state or device"
             placeholder="Filter"
             value={text}
             onChange={(event) => setText(event.currentTarget.value)}
           />
-          <SegmentedControl
-            size="xs"
-            aria-label="How nodes are shown"
+          <Choice
+            label="How nodes are shown"
             value={view}
-            onChange={(value) => setView(value as 'table' | 'devices')}
-            data={[
+            onChange={setView}
+            options={[
               { value: 'table', label: 'Table' },
               { value: 'devices', label: 'Devices' },
             ]}

@@ -1,10 +1,9 @@
 /** The sites: on the map where they have coordinates, and in a table. */
-import { SegmentedControl } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
 import { Link } from '@tanstack/react-router';
 import { lazy, Suspense, useState } from 'react';
 import type { Site } from '../../../../src/common/contract/live.ts';
+import { Choice } from '../../ui/choice.tsx';
 import { type Column, DataTable } from '../../ui/data-table.tsx';
 import { formatNumber } from '../../ui/format.ts';
 import { Panel } from '../../ui/panel.tsx';
@@ -72,12 +71,11 @@ export function SitesPanel({ query }: { readonly query: QueryLike<Fleet> }) {
       isEmpty={({ sites }) => sites.length === 0}
       empty={{ why: 'There is no site yet.', action: <code>solyx sites create fra-1</code> }}
       actions={
-        <SegmentedControl
-          size="xs"
-          aria-label="How sites are shown"
+        <Choice
+          label="How sites are shown"
           value={shown}
-          onChange={(value) => setView(value as 'map' | 'table')}
-          data={[
+          onChange={setView}
+          options={[
             { value: 'map', label: 'Map' },
             { value: 'table', label: 'Table' },
           ]}

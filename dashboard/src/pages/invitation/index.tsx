@@ -1,5 +1,6 @@
 /** Accepting an invitation: what it is to, under which name, and in. */
 import { Button, Skeleton, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Output } from '../../api/contract.ts';

@@ -6,6 +6,7 @@ import { JobStateMark } from '../../ui/state-mark.tsx';
 import { Duration, Time } from '../../ui/time.tsx';
 import classes from './jobs.module.css';
 import { reasonOf } from './reason.ts';
+import { Cost, Devices, EnergyUsed } from './usage-cells.tsx';
 
 const none = <span className={classes.none}>–</span>;
 
@@ -60,6 +61,9 @@ export const columns: readonly Column<Job>[] = [
     align: 'end',
     cell: (job) => (job.endedAt === null ? none : <Time at={job.endedAt} />),
   },
+  { id: 'devices', header: 'Devices', width: 'minmax(104px, 1fr)', cell: (job) => <Devices id={job.id} /> },
+  { id: 'cost', header: 'Cost', width: '96px', align: 'end', cell: (job) => <Cost id={job.id} /> },
+  { id: 'energy', header: 'Energy', width: '120px', align: 'end', cell: (job) => <EnergyUsed id={job.id} /> },
   { id: 'attempts', header: 'Attempts', width: '80px', align: 'end', cell: (job) => job.attemptCount },
   { id: 'exit', header: 'Exit code', width: '80px', align: 'end', cell: (job) => job.exitCode ?? none },
   { id: 'priority', header: 'Priority', width: '80px', align: 'end', cell: (job) => job.priority },
@@ -78,4 +82,14 @@ export const columns: readonly Column<Job>[] = [
 ];
 
 export const columnIds: readonly string[] = columns.map(({ id }) => id);
-export const hiddenByDefault: readonly string[] = ['ended', 'attempts', 'exit', 'priority', 'labels', 'id'];
+export const hiddenByDefault: readonly string[] = [
+  'ended',
+  'devices',
+  'cost',
+  'energy',
+  'attempts',
+  'exit',
+  'priority',
+  'labels',
+  'id',
+];

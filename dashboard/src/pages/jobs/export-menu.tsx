@@ -1,5 +1,6 @@
 /** The filter's jobs as a file, with how far it is and a way to stop. */
 import { Button, Menu } from '@mantine/core';
+import '../../ui/overlays.css';
 import { useRef, useState } from 'react';
 import { asProblem } from '../../api/problem.ts';
 import { formatNumber } from '../../ui/format.ts';

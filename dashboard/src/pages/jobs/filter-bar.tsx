@@ -1,5 +1,6 @@
 /** The filters, as they stand in the address: each change is one. The name is taken over when typing pauses. */
 import { Button, Checkbox, NativeSelect, Pill, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';

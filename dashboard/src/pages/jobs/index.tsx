@@ -16,6 +16,7 @@ import { type Filters, filterSearch, noFilters, parseFilters } from './filters.t
 import classes from './jobs.module.css';
 import { SavedViews } from './saved-views.tsx';
 import { useJobs } from './use-jobs.ts';
+import { UsageContext, useUsage } from './use-usage.ts';
 import { useLook, ViewMenu } from './view-menu.tsx';
 
 // Dialogs are loaded when something is chosen.
@@ -35,8 +36,9 @@ export function Page() {
     (next: Filters) => void navigate({ to: '/jobs', search: filterSearch(next), replace: true }),
     [navigate],
   );
-  const { jobs, query, rows, setVisible, fresh, refresh } = useJobs(filters);
+  const { jobs, query, rows, visible, setVisible, fresh, refresh } = useJobs(filters);
   const look = useLook();
+  const usage = useUsage(rows, visible, look.hidden);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const top = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: other filters, other rows: what was chosen is not seen any more
@@ -70,30 +72,32 @@ export function Page() {
             {fresh} new
           </Button>
         )}
-        <Panel
-          bare
-          query={jobs}
-          skeleton={12}
-          isEmpty={({ pages }) => pages.every(({ items }) => items.length === 0)}
-          empty={emptyText(filters, () => setFilters(noFilters))}
-        >
-          {() => (
-            <DataTable
-              label="Jobs"
-              columns={columns}
-              rows={rows}
-              rowId={rowId}
-              rowName={rowName}
-              hidden={look.hidden}
-              density={look.density}
-              {...(selection && { selection })}
-              hasMore={hasNextPage}
-              loadingMore={isFetchingNextPage}
-              onMore={onMore}
-              onVisible={setVisible}
-            />
-          )}
-        </Panel>
+        <UsageContext value={usage}>
+          <Panel
+            bare
+            query={jobs}
+            skeleton={12}
+            isEmpty={({ pages }) => pages.every(({ items }) => items.length === 0)}
+            empty={emptyText(filters, () => setFilters(noFilters))}
+          >
+            {() => (
+              <DataTable
+                label="Jobs"
+                columns={columns}
+                rows={rows}
+                rowId={rowId}
+                rowName={rowName}
+                hidden={look.hidden}
+                density={look.density}
+                {...(selection && { selection })}
+                hasMore={hasNextPage}
+                loadingMore={isFetchingNextPage}
+                onMore={onMore}
+                onVisible={setVisible}
+              />
+            )}
+          </Panel>
+        </UsageContext>
       </div>
       {chosen.size > 0 && (
         <Suspense>

@@ -1,5 +1,7 @@
 /** Asks for the name of a view. */
 import { Button, Modal, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
+import '../../ui/overlays.css';
 import { type FormEvent, useState } from 'react';
 
 interface SaveViewProps {

@@ -1,5 +1,6 @@
 /** Saved filters: open one, save these, delete one. */
 import { Button, CloseButton, Menu } from '@mantine/core';
+import '../../ui/overlays.css';
 import { useDisclosure } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense } from 'react';

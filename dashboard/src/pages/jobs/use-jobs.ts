@@ -55,7 +55,15 @@ export function useJobs(filters: Filters) {
     cache.setQueryData<Pages>(queryKey, (held) => held && { pages: held.pages.slice(0, 1), pageParams: [null] });
     void refetch();
   }, [cache, queryKey, refetch, fresh]);
-  return { jobs, query, rows, setVisible, fresh: countsFresh(filters) ? Math.max(0, fresh - taken) : 0, refresh };
+  return {
+    jobs,
+    query,
+    rows,
+    visible,
+    setVisible,
+    fresh: countsFresh(filters) ? Math.max(0, fresh - taken) : 0,
+    refresh,
+  };
 }
 
 /** What the live connection is told of the filter; it knows neither times nor whose jobs are mine. */

@@ -1,5 +1,6 @@
 /** Which columns are shown, and how dense the rows are; remembered in this browser. */
 import { Button, Menu } from '@mantine/core';
+import '../../ui/overlays.css';
 import { oneOf, usePreference } from '../../app/preference.ts';
 import type { Density } from '../../ui/data-table.tsx';
 import { columnIds, columns, hiddenByDefault } from './columns.tsx';

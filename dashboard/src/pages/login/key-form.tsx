@@ -1,5 +1,6 @@
 /** Signing in with an API key, pasted. */
 import { Button, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Whoami } from '../../api/contract.ts';

@@ -1,5 +1,6 @@
 /** Having a login link sent to one's own address. What it says is the same whether anybody has the address. */
 import { Button, TextInput } from '@mantine/core';
+import '../../ui/inputs.css';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { request } from '../../api/request.ts';

@@ -1,5 +1,6 @@
 /** The request as YAML, which can be edited, and as command line, curl and TypeScript, which can be copied. */
 import { Button, Tabs, Textarea } from '@mantine/core';
+import '../../ui/inputs.css';
 import '@mantine/core/styles/Tabs.layer.css';
 import { type ChangeEvent, useRef, useState } from 'react';
 import { writeClipboard } from '../../ui/copy-id.tsx';

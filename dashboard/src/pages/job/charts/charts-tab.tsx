@@ -1,11 +1,13 @@
 /** Curves of a job: what it wrote about its training, and what its devices did meanwhile, under one cursor. */
-import { Button, SegmentedControl, Select, TextInput } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
+import { Button, Select, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { listOf, type Search } from '../../../app/search.ts';
+import { Choice } from '../../../ui/choice.tsx';
 import type { Axis } from '../../../ui/curves.ts';
 import job_ from '../job.module.css';
 import classes from './charts.module.css';
@@ -59,15 +61,14 @@ export function Tab({ job }: { readonly job: JobDetail }) {
           />
         )}
         <div className={classes.axis}>
-          <span id="axis" className={classes.label}>
+          <span className={classes.label} aria-hidden="true">
             Along
           </span>
-          <SegmentedControl
-            size="xs"
-            aria-labelledby="axis"
+          <Choice
+            label="Along"
             value={axis}
-            onChange={(value) => setAsked(value as Axis)}
-            data={[
+            onChange={setAsked}
+            options={[
               { value: 'time', label: 'Time', disabled: compares },
               { value: 'elapsed', label: 'Run time' },
               { value: 'step', label: 'Step' },

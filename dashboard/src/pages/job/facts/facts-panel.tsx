@@ -2,10 +2,10 @@
 import type { ReactNode } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { CopyId } from '../../../ui/copy-id.tsx';
+import { Energy } from '../../../ui/energy.tsx';
 import { Count, Usd } from '../../../ui/quantity.tsx';
 import { Seconds, Time } from '../../../ui/time.tsx';
 import { usePersonName } from '../use-job.ts';
-import { Energy } from './energy.tsx';
 import classes from './facts.module.css';
 
 export function UsageFacts({ usage }: { readonly usage: JobDetail['usage'] }) {

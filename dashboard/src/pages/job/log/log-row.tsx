@@ -1,27 +1,16 @@
 /** One row of a log: number, time, text. Text only ever becomes text. */
 import { memo, type ReactNode } from 'react';
-import { type AnsiSpan, parseAnsi } from './ansi.ts';
+import type { AnsiSpan, AnsiStyle } from './ansi.ts';
 import { drawnColours, type Scheme } from './ansi-colour.ts';
 import classes from './log.module.css';
-import type { LogLine, LogRow } from './log-buffer.ts';
+import type { LogRow } from './log-buffer.ts';
 import { findWords } from './log-search.ts';
-
-/** Characters of a line that are drawn; a longer one is whole in the download. */
-export const mostDrawn = 4_000;
-
-const parsed = new WeakMap<LogLine, readonly AnsiSpan[]>();
-
-function spansOf(line: LogLine): readonly AnsiSpan[] {
-  let spans = parsed.get(line);
-  if (spans === undefined) {
-    spans = parseAnsi(line.text.slice(0, mostDrawn)).spans;
-    parsed.set(line, spans);
-  }
-  return spans;
-}
+import { mostDrawn, styleLine } from './log-style.ts';
 
 interface RowProps {
   readonly row: LogRow;
+  /** The style that the lines before left. */
+  readonly start: AnsiStyle;
   /** Pixels from the window's upper edge. */
   readonly top: number;
   readonly scheme: Scheme;
@@ -31,7 +20,7 @@ interface RowProps {
   readonly times: boolean;
 }
 
-export const Row = memo(function Row({ row, top, scheme, words, selected, times }: RowProps) {
+export const Row = memo(function Row({ row, start, top, scheme, words, selected, times }: RowProps) {
   const style = { transform: `translateY(${top}px)` };
   if (row.kind === 'gap') {
     return (
@@ -55,7 +44,7 @@ export const Row = memo(function Row({ row, top, scheme, words, selected, times 
         <>
           {times && <span className={classes.time}>{row.line.at.slice(11, 23)}</span>}
           <span className={classes.text}>
-            {spansOf(row.line).map((span, index) => (
+            {styleLine(row.line, start).spans.map((span, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: spans of a line never move
               <Span key={index} span={span} scheme={scheme} words={words} />
             ))}

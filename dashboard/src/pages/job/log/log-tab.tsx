@@ -1,5 +1,7 @@
 /** The log of a job: which attempt and rank, search, follow, download, and the address of a line. */
 import { Button, Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import '@mantine/core/styles/NumberInput.layer.css';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';

@@ -14,9 +14,11 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
+import { type AnsiStyle, plain } from './ansi.ts';
 import classes from './log.module.css';
 import type { LogFeed } from './log-feed.ts';
-import { mostDrawn, Row } from './log-row.tsx';
+import { Row } from './log-row.tsx';
+import { mostDrawn, styleBefore, styleLine } from './log-style.ts';
 import {
   contentHeight,
   type Geometry,
@@ -133,14 +135,22 @@ export function LogView({ feed, label, follow, onFollow, words, times, selected,
 
   const rows = [];
   let columns = 0;
+  /** What the last row of a stream left switched on. */
+  const left = new Map<string, AnsiStyle>();
   for (let index = range.from; index < range.to; index += 1) {
     const row = buffer.row(index);
     const number = row.kind === 'line' ? row.line.line : row.kind === 'missing' ? row.number : -1;
+    let start = plain;
+    if (row.kind === 'line') {
+      start = left.get(row.line.stream) ?? styleBefore(buffer, row.line);
+      left.set(row.line.stream, styleLine(row.line, start).end);
+    } else left.clear();
     if (row.kind === 'line') columns = Math.max(columns, Math.min(row.line.text.length, mostDrawn + 60));
     rows.push(
       <Row
         key={number < 0 ? `gap ${index}` : number}
         row={row}
+        start={start}
         top={offsetOf(geometry, place, index)}
         scheme={scheme}
         words={words}

@@ -1,11 +1,11 @@
 /** The spec of the job as YAML: as a person would write it, or resolved with every default. */
-import { Button, SegmentedControl } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
+import { Choice } from '../../../ui/choice.tsx';
 import { writeClipboard } from '../../../ui/copy-id.tsx';
 import { Panel } from '../../../ui/panel.tsx';
 import { inReadingOrder, specOfJob } from '../../submit/spec/clone.ts';
@@ -23,12 +23,11 @@ export function Tab({ job }: { readonly job: JobDetail }) {
       title="Spec"
       query={query}
       actions={
-        <SegmentedControl
-          size="xs"
-          aria-label="Form of the spec"
+        <Choice
+          label="Form of the spec"
           value={form}
-          onChange={(value) => setForm(value as typeof form)}
-          data={[
+          onChange={setForm}
+          options={[
             { value: 'written', label: 'To submit' },
             { value: 'resolved', label: 'Resolved' },
           ]}

@@ -2,6 +2,7 @@
  * A shell in the running job. Nothing is opened before somebody asks for it: looking at a page runs no command and writes no audit entry.
  */
 import { Button, NativeSelect } from '@mantine/core';
+import '../../../ui/inputs.css';
 import { useEffect, useId, useRef, useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { usePreference } from '../../../app/preference.ts';

@@ -1,5 +1,7 @@
 /** *Why here?*: the candidates with the terms of their scores and the rejections, or why the job waits. */
 import { Select } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
 import { formatNumber, thinSpace } from '../../../ui/format.ts';

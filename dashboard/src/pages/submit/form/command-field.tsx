@@ -1,7 +1,8 @@
 /** The command: a line for the shell, or words that are run as they are. */
-import { SegmentedControl, Textarea } from '@mantine/core';
-import '@mantine/core/styles/FloatingIndicator.layer.css';
-import '@mantine/core/styles/SegmentedControl.layer.css';
+
+import { Textarea } from '@mantine/core';
+import '../../../ui/inputs.css';
+import { Choice } from '../../../ui/choice.tsx';
 import { valueAt } from '../spec/draft.ts';
 import { groups, textOf } from '../spec/fields.ts';
 import classes from '../submit.module.css';
@@ -15,7 +16,7 @@ export function CommandField({ spec, edit, issues }: PartProps) {
   const argWords = Array.isArray(args) ? args.map(textOf) : [];
   // A word of several lines cannot be told from several words here.
   const isPlain = [...words, ...argWords].every((word) => !word.includes('\n'));
-  const toggle = (kind: string) => {
+  const toggle = (kind: 'shell' | 'words') => {
     if (kind === 'words' && !isList) edit(groups.command, splitWords(textOf(command)));
     else if (kind === 'shell' && isList) {
       edit(groups.args, undefined);
@@ -67,17 +68,17 @@ export function CommandField({ spec, edit, issues }: PartProps) {
           }}
         />
       )}
-      <SegmentedControl
-        mt={8}
-        size="xs"
-        aria-label="Form of the command"
-        value={isList ? 'words' : 'shell'}
-        onChange={toggle}
-        data={[
-          { value: 'shell', label: 'Shell line' },
-          { value: 'words', label: 'List of words', disabled: !isList && textOf(command) === '' },
-        ]}
-      />
+      <div className={classes.below}>
+        <Choice
+          label="Form of the command"
+          value={isList ? 'words' : 'shell'}
+          onChange={toggle}
+          options={[
+            { value: 'shell', label: 'Shell line' },
+            { value: 'words', label: 'List of words', disabled: !isList && textOf(command) === '' },
+          ]}
+        />
+      </div>
     </div>
   );
 }

@@ -1,5 +1,7 @@
 /** Accelerators: rows of kind, model and count, with the kinds and models that the fleet has. */
 import { Autocomplete, Button, Select, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { useQuery } from '@tanstack/react-query';
 import { read } from '../../../api/queries.ts';
 import { type Spec, valueAt } from '../spec/draft.ts';

@@ -1,5 +1,7 @@
 /** One input of the form; its error is what the server says of its place. */
 import { Select, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { valueAt } from '../spec/draft.ts';
 import { type Field, type FieldId, readValue, textOf } from '../spec/fields.ts';
 import type { PartProps } from './form.tsx';

@@ -1,5 +1,6 @@
 /** A map of texts as rows of name and value. */
 import { Button, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
 import { useState } from 'react';
 import type { GroupId } from '../spec/fields.ts';
 import { groups, mapOf, pairsOf } from '../spec/fields.ts';

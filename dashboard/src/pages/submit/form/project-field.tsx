@@ -1,5 +1,7 @@
 /** The project that the job belongs to, of those that there are. */
 import { Select } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { useQuery } from '@tanstack/react-query';
 import { read } from '../../../api/queries.ts';
 import { useSession } from '../../../app/session.ts';

@@ -1,5 +1,7 @@
 /** Secrets by name; their values never come to this page. */
 import { Autocomplete, Button, Select, TextInput } from '@mantine/core';
+import '../../../ui/inputs.css';
+import '../../../ui/overlays.css';
 import { useQuery } from '@tanstack/react-query';
 import { read } from '../../../api/queries.ts';
 import { type Spec, valueAt } from '../spec/draft.ts';

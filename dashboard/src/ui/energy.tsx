@@ -1,6 +1,6 @@
 /** Energy of a job; a number whose source is not said would be believed too much. */
-import type { JobDetail } from '../../../api/contract.ts';
-import { Quantity } from '../../../ui/quantity.tsx';
+import type { JobDetail } from '../api/contract.ts';
+import { Quantity } from './quantity.tsx';
 
 const sources: Readonly<Record<string, string>> = {
   measured: 'measured at the devices and the node',
