@@ -108,7 +108,7 @@ export function enterJob(dir: string, launch: Launch, status: Status, options: E
 }
 
 /** When memory runs out, the kernel takes a visitor before anything of the job itself. */
-export const dieFirst = 'echo 1000 > /proc/self/oom_score_adj 2>/dev/null';
+const dieFirst = 'echo 1000 > /proc/self/oom_score_adj 2>/dev/null';
 
 export const joinLine = (file: string) =>
   `echo 0 > ${q(file)} || { echo "cannot enter the control group" >&3; exit 125; }`;

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Entered, startEntered } from '../../../../src/metapod/agent/channels/entered.ts';
 import { until } from '../../../support/until.ts';
-import type { Attempt } from './support/attempt.ts';
+import { type Attempt, MIB } from './support/attempt.ts';
 import { type Box, boxed, findDriver, imageHome } from './support/boxed.ts';
 
 const found = { runtime: await findDriver('runtime'), podman: await findDriver('podman') };
@@ -31,7 +31,10 @@ describe.each(boxes)('in a container $name', ({ kind, why }) => {
   beforeEach(async ({ skip }) => {
     if (why !== null) skip(why);
     box = { driver: found[kind].driver!, image: await home.image() };
-    job = boxed(box, 'echo here; sleep 3600 & wait', { env: { GREETING: 'hello' } });
+    job = boxed(box, 'echo here; sleep 3600 & wait', {
+      env: { GREETING: 'hello' },
+      limits: { memoryBytes: 128 * MIB },
+    });
     await job.start();
     await until('it runs', () => job.status()?.state === 'running' && job.lines().includes('here'), 60_000);
   }, 90_000);
@@ -64,6 +67,13 @@ describe.each(boxes)('in a container $name', ({ kind, why }) => {
     expect(theirs).toMatch(/CapEff:\s+0000000000000000/);
     expect(theirs).toMatch(/NoNewPrivs:\s+1/);
     expect(theirs).toMatch(/Seccomp:\s+2/);
+  }, 60_000);
+
+  it('one that takes more memory than the job has left is ended, and the job goes on', async () => {
+    const { code } = await run(['sh', '-c', 'head -c 400000000 /dev/zero | tail -c 300000000 >/dev/null']);
+    expect(code).toBe(128 + 9);
+    expect((await run(['echo', 'still here'])).out).toBe('still here\n');
+    expect(job.status()?.state).toBe('running');
   }, 60_000);
 
   it('a program that the image does not have is said, and is no success', async () => {

@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Launch, Status } from '../../supervisor/files.ts';
 import { joinFiles, recordedCgroup } from '../cgroup.ts';
-import { CannotEnter, dieFirst, type EnterOptions, type Entrance, joinLine, sameProcess } from '../enter.ts';
+import { CannotEnter, type EnterOptions, type Entrance, joinLine, sameProcess } from '../enter.ts';
 import { systemTool, TRUSTED_ENVIRONMENT } from '../environment.ts';
 import { shellQuote as q } from '../shell-quote.ts';
 import { containerName, engineEnvironment, engineWords } from './engine.ts';
@@ -76,7 +76,6 @@ function enterRuntime(dir: string, launch: Launch, status: Status, options: Ente
   const outer = [
     'exec 5>&2 2>&3',
     `[ "$PPID" = ${process.pid} ] || exit 125`,
-    dieFirst,
     ...(cgroup === null ? [] : joinFiles(cgroup)).map(joinLine),
     ...[job, init].map(({ pid, start }) => sameProcess(pid, start)),
     `exec ${systemTool('nsenter')} --target ${init.pid} --user ${isRoot ? '' : '--preserve-credentials'} --mount --pid sh -c ${q(inner)}`,
