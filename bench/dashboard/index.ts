@@ -110,6 +110,12 @@ async function readiness(browser: BenchBrowser, visits: number): Promise<Benchma
     aCase(name, 'navigation → figures painted, median', 'ms', median(measured.map(({ shownMs }) => shownMs))),
     aCase(name, 'navigation → a click on Jobs answered, median', 'ms', median(interactive), 1_500),
     aCase(name, 'navigation → a click on Jobs answered, worst', 'ms', Math.max(...interactive)),
+    aCase(
+      name,
+      'navigation → the rows of Jobs after that click, median',
+      'ms',
+      median(measured.map(({ rowsMs }) => rowsMs)),
+    ),
   ];
 }
 

@@ -154,13 +154,16 @@ function Cell({ id, name, label, isFree, health, tab }: CellProps) {
 function Ramp() {
   return (
     <div className={classes.legend}>
-      idle
-      <span className={classes.ramp} aria-hidden="true">
-        {Array.from({ length: 11 }, (_, step) => (
-          <i key={String(step)} data-load={step} />
-        ))}
+      <span className={classes.scale}>
+        idle
+        <span className={classes.ramp} aria-hidden="true">
+          {Array.from({ length: 11 }, (_, step) => (
+            <i key={String(step)} data-load={step} />
+          ))}
+        </span>
+        fully used
       </span>
-      fully used · dashed: given to nobody · hatched: nothing measured
+      <span>dashed: given to nobody · hatched: nothing measured</span>
     </div>
   );
 }

@@ -3,7 +3,7 @@
  *
  * The tab is in the address, a line of the log in its fragment, so that what somebody sees can be sent to somebody else.
  */
-import { Tabs } from '@mantine/core';
+import { Skeleton, Tabs } from '@mantine/core';
 import '@mantine/core/styles/Tabs.layer.css';
 import { Link, useLocation, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
@@ -90,7 +90,7 @@ function Later({ load, job }: { readonly load: (typeof tabs)[number]['load'] & {
     parts.set(load, Part);
   }
   return (
-    <Suspense fallback={<p className={classes.dim}>Loading …</p>}>
+    <Suspense fallback={<Skeleton height={320} radius="md" aria-label="Loading" />}>
       <Part job={job} />
     </Suspense>
   );

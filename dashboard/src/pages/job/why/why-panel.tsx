@@ -4,7 +4,7 @@ import '../../../ui/inputs.css';
 import '../../../ui/overlays.css';
 import { useState } from 'react';
 import type { JobDetail } from '../../../api/contract.ts';
-import { formatNumber, thinSpace } from '../../../ui/format.ts';
+import { formatNumber } from '../../../ui/format.ts';
 import { Duration, Time } from '../../../ui/time.tsx';
 import facts from '../facts/facts.module.css';
 import { shortId } from '../facts/facts-panel.tsx';
@@ -147,9 +147,7 @@ function Rejections({ rows, title }: { readonly rows: readonly RejectionRow[]; r
       <ul className={classes.rejections}>
         {rows.map(({ code, count, words }) => (
           <li key={code} title={`${count} by ${code}`}>
-            <strong>{formatNumber(count)}</strong>
-            {thinSpace}
-            {count === 1 ? 'node' : 'nodes'} {words}
+            <strong>{formatNumber(count)}</strong> {count === 1 ? 'node' : 'nodes'} {words}
           </li>
         ))}
       </ul>
