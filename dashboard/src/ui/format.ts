@@ -4,7 +4,7 @@
  */
 
 /** Between a number and its unit. */
-export const thinSpace = '\u2009';
+const thinSpace = '\u2009';
 
 /** A number with at most four significant digits, grouped by thin spaces from 10,000 on. */
 export function formatNumber(value: number): string {
