@@ -1,4 +1,5 @@
 /** Solyx on the trace: the production functions, fed with the trace's nodes and pods as rows and jobs. */
+import { defaultPolicy } from '../../src/cmo/scheduler/core/policy.ts';
 import type { NodeRow, SiteRow } from '../../src/cmo/scheduler/core/rows.ts';
 import { schedule } from '../../src/cmo/scheduler/core/schedule.ts';
 import { shapeOf } from '../../src/cmo/scheduler/core/shape.ts';
@@ -10,7 +11,7 @@ import type { TraceNode, TracePod } from './trace.ts';
 const mebibyte = 2 ** 20;
 
 export const policy: Policy = {
-  name: 'priority-fragmentation/1',
+  ...defaultPolicy,
   placement: 'least-fragmentation',
   maxPlacements: 100_000,
   reserveAfterSeconds: 0,

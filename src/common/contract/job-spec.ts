@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { parseUsd } from '../money.ts';
 import { parseBytes, parseDuration } from '../units.ts';
 import { parseImage } from './image.ts';
+import { placementSchema } from './placement.ts';
 
 const name = z
   .string()
@@ -285,6 +286,7 @@ export const jobSpecSchema = z
       .describe(
         'What placement prefers: `balanced`, `cheapest`, `greenest`, `fastest`, or weights 0–1 of cost, carbon and time.',
       ),
+    placement: placementSchema.optional().describe('Where it may stand: labels of nodes, and how close together the ranks of a gang.'),
     after: z
       .array(
         z
@@ -369,6 +371,9 @@ export const jobSpecSchema = z
         path: ['resources', 'sharedMemory'],
         message: 'counts as memory and must not exceed `memory`',
       });
+    }
+    if (value.placement?.together !== undefined && value.resources.nodes === 1) {
+      context.addIssue({ code: 'custom', path: ['placement', 'together'], message: 'needs `resources.nodes` above 1' });
     }
     const size = new TextEncoder().encode(JSON.stringify(value)).length;
     if (size > mostBytes.spec) {

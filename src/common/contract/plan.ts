@@ -29,6 +29,7 @@ export type RejectionCode =
   | 'unhealthy'
   | 'isolation' // the level asked for is not offered
   | 'network' // host network is not allowed there
+  | 'labels' // lacks a label that is required, or has one that is to be avoided
   | 'cpu'
   | 'memory'
   | 'disk'

@@ -34,6 +34,7 @@ export interface FleetNode {
   readonly health: NodeHealth;
   readonly isolation: readonly IsolationLevel[];
   readonly hostNetwork: boolean;
+  readonly labels: Readonly<Record<string, string>>;
   readonly cpuMilli: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
@@ -47,7 +48,7 @@ export interface FleetNode {
 }
 
 const nodesStatement = `
-  select n.id, n.site_id as "siteId", n.presence, n.scheduling, n.isolation, n.host_network as "hostNetwork",
+  select n.id, n.site_id as "siteId", n.presence, n.scheduling, n.isolation, n.host_network as "hostNetwork", n.labels,
     case when exists (select from jsonb_array_elements(n.health_reasons) reason where not starts_with(reason ->> 'code', 'device_'))
       then 'degraded' else 'ok' end as health,
     n.cpu_milli::float8 as "cpuMilli", n.memory_bytes::float8 as "memoryBytes", n.disk_bytes::float8 as "diskBytes",

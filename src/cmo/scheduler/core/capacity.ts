@@ -5,14 +5,15 @@
  * usable now and cheap enough is kept apart, because the remedies differ (wait, bring nodes back, raise the limit, ask for less).
  */
 import { countMissing } from './devices.ts';
+import { domainOf } from './domains.ts';
 import { noNode, refusedFor, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
 import { nodeFlag } from './snapshot.ts';
 
-/** Numbers of nodes that could hold a rank when idle; each the most at one site. */
+/** Numbers of nodes that could hold a rank when idle; each the most in one part of the fleet in which all ranks must stand, usually a site. */
 export interface Capacity {
-  /** Rows of nodes that are usable now and cheap enough, by site row. */
+  /** Rows of nodes that are usable now and cheap enough, by number of that part (`domains.ts`). */
   readonly usable: ReadonlyMap<number, readonly number[]>;
   readonly mostUsable: number;
   /** …usable now, at any price. */
@@ -32,21 +33,25 @@ export function capacityFor(fleet: Fleet, request: NodeRequest): Capacity {
   const atAnyPrice = new Map<number, number>();
   const unavailable = new Map<number, number>();
   const atAll = new Map<number, number>();
+  const siteOf = new Map<number, number>();
   for (let row = 0; row < nodes.length; row += 1) {
     const refusal = refusedFor(fleet, request, row);
     if (refusal === noNode) continue;
     const why = rejectionCodes[refusal];
-    if (why === 'isolation' || why === 'network' || !offers(fleet, request, row)) continue;
+    if (why === 'isolation' || why === 'network' || why === 'labels' || !offers(fleet, request, row)) continue;
     if (!couldHold(fleet, request, row, true)) continue;
     const site = nodes.site[row]!;
+    const part = domainOf(fleet.snapshot, request.within, row);
+    if (part < 0) continue;
+    siteOf.set(part, site);
     const allowed = request.siteAllowed[site] === 1;
     const available = (refusal < 0 || why === 'price') && couldHold(fleet, request, row, false);
-    count(atAll, site);
-    if (allowed) count(unavailable, site);
-    if (available) count(atAnyPrice, site);
+    count(atAll, part);
+    if (allowed) count(unavailable, part);
+    if (available) count(atAnyPrice, part);
     if (!available || !allowed) continue;
-    const rows = usable.get(site);
-    if (rows === undefined) usable.set(site, [row]);
+    const rows = usable.get(part);
+    if (rows === undefined) usable.set(part, [row]);
     else rows.push(row);
   }
   return {
@@ -55,19 +60,20 @@ export function capacityFor(fleet: Fleet, request: NodeRequest): Capacity {
     mostAtAnyPrice: most(atAnyPrice.values()),
     mostUnavailable: most(unavailable.values()),
     mostAtAll: most(atAll.values()),
-    leastPrice: leastPrice(request, atAnyPrice),
+    leastPrice: leastPrice(request, atAnyPrice, siteOf),
   };
 }
 
-/** Whether an idle fleet, as it is usable and priced now, could hold all ranks at one site. Stops looking as soon as it is sure. */
+/** Whether an idle fleet, as it is usable and priced now, could hold all ranks together. Stops looking as soon as it is sure. */
 export function fitsIdleFleet(fleet: Fleet, request: NodeRequest): boolean {
   const { nodes } = fleet.snapshot;
   const usable = new Map<number, number>();
   for (let row = 0; row < nodes.length; row += 1) {
     if (refusedFor(fleet, request, row) >= 0 || !couldHold(fleet, request, row, false)) continue;
-    const site = nodes.site[row]!;
-    count(usable, site);
-    if (usable.get(site)! >= request.ranks) return true;
+    const part = domainOf(fleet.snapshot, request.within, row);
+    if (part < 0) continue;
+    count(usable, part);
+    if (usable.get(part)! >= request.ranks) return true;
   }
   return false;
 }
@@ -111,10 +117,14 @@ function most(counts: Iterable<number>): number {
   return result;
 }
 
-function leastPrice(request: NodeRequest, counts: ReadonlyMap<number, number>): number | undefined {
+function leastPrice(
+  request: NodeRequest,
+  counts: ReadonlyMap<number, number>,
+  siteOf: ReadonlyMap<number, number>,
+): number | undefined {
   let least: number | undefined;
-  for (const [site, nodes] of counts) {
-    const price = request.sitePrice[site];
+  for (const [part, nodes] of counts) {
+    const price = request.sitePrice[siteOf.get(part)!];
     if (nodes < request.ranks || price === undefined || Number.isNaN(price)) continue;
     if (least === undefined || price < least) least = price;
   }

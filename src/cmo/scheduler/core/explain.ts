@@ -86,6 +86,9 @@ function terms(fleet: Fleet, request: NodeRequest, row: number): ScoreTerm[] {
       result.push({ name: 'power_added', value: rounded(powerAdded(fleet, request, row)), unit: 'W' });
     }
   }
+  if (request.labels !== undefined) {
+    result.push({ name: 'labels_missed', value: request.labels.missed(fleet.snapshot, row), unit: 'preferred labels' });
+  }
   const used = isolationUsed(nodes.isolation[row]!, request.shape.isolation);
   if (used !== undefined && used !== request.shape.isolation) {
     result.push({ name: `isolation_${used}`, value: isolationBit[used], unit: 'strength' });

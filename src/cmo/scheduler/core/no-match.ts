@@ -2,6 +2,7 @@
 import { formatBytes } from '../../../common/units.ts';
 import type { Capacity } from './capacity.ts';
 import { countFitting } from './devices.ts';
+import { inOne } from './domains.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
 import { nodeFlag } from './snapshot.ts';
@@ -12,6 +13,7 @@ interface Largest {
   nodes: number;
   isolated: number;
   networked: number;
+  labelled: number;
   cpuMilli: number;
   memoryBytes: number;
   diskBytes: number;
@@ -22,12 +24,13 @@ interface Largest {
 /** The sentence for `no_matching_node`. */
 export function noMatchMessage(fleet: Fleet, request: NodeRequest, capacity: Capacity): string {
   if (capacity.mostAtAll > 0) {
-    return `Needs ${countOf(request.ranks, 'node')} at one site; at most ${capacity.mostAtAll} at one site could hold a rank. Ask for fewer or smaller ranks.`;
+    return `Needs ${countOf(request.ranks, 'node')} ${inOne(request.within)}; at most ${capacity.mostAtAll} ${inOne(request.within)} could hold a rank. Ask for fewer or smaller ranks.`;
   }
   const largest = largestOf(fleet, request);
   const { isolation, resources } = request.shape;
   if (largest.nodes === 0) return 'There is no node yet. Join one with `solyx agent`.';
   if (largest.isolated === 0) return `No node offers isolation ${isolation} or stronger.`;
+  if (largest.labelled === 0) return 'No node has the labels that `placement` asks for.';
   if (request.hostNetwork && largest.networked === 0) return 'No node allows the host network.';
   const list = resources.deviceAlternatives[request.alternative]!;
   for (const [i, device] of list.entries()) {
@@ -58,6 +61,7 @@ function largestOf(fleet: Fleet, request: NodeRequest): Largest {
     nodes: 0,
     isolated: 0,
     networked: 0,
+    labelled: 0,
     cpuMilli: 0,
     memoryBytes: 0,
     diskBytes: 0,
@@ -68,6 +72,7 @@ function largestOf(fleet: Fleet, request: NodeRequest): Largest {
     largest.nodes += 1;
     if ((nodes.isolation[row]! & request.isolationMask) >= request.isolationBit) largest.isolated += 1;
     if (nodes.flags[row]! & nodeFlag.hostNetwork) largest.networked += 1;
+    if (request.labels === undefined || request.labels.allows(fleet.snapshot, row)) largest.labelled += 1;
     largest.cpuMilli = Math.max(largest.cpuMilli, nodes.cpuMilli[row]!);
     largest.memoryBytes = Math.max(largest.memoryBytes, nodes.memoryBytes[row]!);
     largest.diskBytes = Math.max(largest.diskBytes, nodes.diskBytes[row]!);

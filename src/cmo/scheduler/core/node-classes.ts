@@ -64,7 +64,7 @@ export class NodeClasses {
     const groups = this.#groups;
     const start = nodes.deviceStart[row]!;
     const count = nodes.deviceCount[row]!;
-    groups.reserve(6 + 6 * count);
+    groups.reserve(7 + 6 * count);
     const values = groups.scratch;
     values[0] = nodes.site[row]!;
     values[1] = nodes.flags[row]!;
@@ -72,7 +72,8 @@ export class NodeClasses {
     values[3] = nodes.cpuMilli[row]!;
     values[4] = nodes.memoryBytes[row]!;
     values[5] = nodes.diskBytes[row]!;
-    let length = 6;
+    values[6] = nodes.labelSet[row]!;
+    let length = 7;
     for (let device = start; device < start + count; device += 1) {
       values[length] = devices.kind[device]!;
       values[length + 1] = devices.model[device]!;

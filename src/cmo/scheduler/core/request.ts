@@ -5,9 +5,12 @@
  * taken only when the first fits nowhere now; all ranks of a gang use the same one.
  */
 import type { DeviceRequest } from '../../../common/contract/job-spec.ts';
+import type { TopologyLevel } from '../../../common/contract/placement.ts';
 import type { Want } from '../../../drm/allocator/packing/index.ts';
 import { mismatch } from './devices.ts';
+import { levelsOf } from './domains.ts';
 import { IdleMemo } from './idle-memo.ts';
+import { type LabelRule, labelRuleOf } from './label-rule.ts';
 import { versionAtLeast } from './shape.ts';
 import { deviceKindCode, isolationBit, isolationMask, type Shape, type Snapshot } from './snapshot.ts';
 
@@ -38,6 +41,11 @@ export interface NodeRequest {
   readonly idle: IdleMemo;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
+  /** Levels of parts in which all ranks may stand together, best first; the last is the one that is required. */
+  readonly levels: readonly TopologyLevel[];
+  readonly within: TopologyLevel;
+  /** What is asked of the labels of nodes; undefined: nothing. */
+  readonly labels: LabelRule | undefined;
   readonly isolationBit: number;
   readonly isolationMask: number;
   readonly hostNetwork: boolean;
@@ -53,6 +61,7 @@ const gibibyte = 2 ** 30;
 
 /** Readies every alternative of a shape that has no fault. */
 export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
+  const levels = levelsOf(shape.placement);
   return shape.resources.deviceAlternatives.map((list, alternative) => {
     const devices = compileDevices(list, snapshot);
     const { resources } = shape;
@@ -68,6 +77,9 @@ export function compileShape(shape: Shape, snapshot: Snapshot): NodeRequest[] {
       want: wantOf({ cpuMilli, memoryBytes, devices }, snapshot),
       idle: new IdleMemo(),
       ranks: resources.nodes,
+      levels,
+      within: levels.at(-1)!,
+      labels: labelRuleOf(shape.placement),
       isolationBit: isolationBit[shape.isolation],
       isolationMask: isolationMask(shape.isolation),
       hostNetwork: shape.network === 'host',

@@ -36,6 +36,8 @@ export interface NodeRow {
   readonly health: NodeHealth;
   readonly isolation: readonly IsolationLevel[];
   readonly hostNetwork: boolean;
+  /** Also where it stands: `pod`, `rack`, `island`. Left out: none. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly cpuMilli: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;

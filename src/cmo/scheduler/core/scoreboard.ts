@@ -7,9 +7,12 @@
  * access for no gain at these sizes. A block that lost its best keeps its minimum as a lower bound until somebody wants to know.
  * Ties go to the lower row, so a round is deterministic.
  */
+
+import type { TopologyLevel } from '../../../common/contract/placement.ts';
 import type { RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
 import { type Capacity, capacityFor } from './capacity.ts';
+import { domainOf } from './domains.ts';
 import { fitNode, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
@@ -173,7 +176,11 @@ export class Scoreboard {
     const { ranks } = this.request;
     if (this.feasibleCount < ranks) return undefined;
     if (ranks === 1) return [this.#best()];
-    return this.#bestGang(ranks);
+    for (const level of this.request.levels) {
+      const rows = level === 'site' ? this.#bestGang(ranks) : this.#bestTogether(ranks, level);
+      if (rows !== undefined) return rows;
+    }
+    return undefined;
   }
 
   #best(): number {
@@ -208,6 +215,28 @@ export class Scoreboard {
     return chosen?.rows();
   }
 
+  /** As `#bestGang`, in one part of a finer level. */
+  #bestTogether(ranks: number, level: TopologyLevel): number[] | undefined {
+    const { snapshot, classes } = this.#fleet;
+    const parts = new Map<number, BestRows>();
+    for (let row = 0; row < snapshot.nodes.length; row += 1) {
+      const verdict = this.#verdicts[classes.of[row]!]!;
+      const part = verdict >= 0 ? domainOf(snapshot, level, row) : -1;
+      if (part < 0) continue;
+      const best = parts.get(part) ?? new BestRows(ranks);
+      parts.set(part, best);
+      if (verdict < best.threshold) best.offer(verdict, row);
+    }
+    let chosen: readonly [part: number, best: BestRows] | undefined;
+    for (const [part, best] of parts) {
+      if (best.length < ranks) continue;
+      if (chosen === undefined || best.sum < chosen[1].sum || (best.sum === chosen[1].sum && part < chosen[0])) {
+        chosen = [part, best];
+      }
+    }
+    return chosen?.[1].rows();
+  }
+
   /** The best `count` feasible rows, on one site or (−1) on any. */
   #bestRows(count: number, site: number): BestRows {
     const best = new BestRows(count);
@@ -234,7 +263,8 @@ export class Scoreboard {
 
   /** Whether the ranks would fit one site if nothing were kept for jobs before this one. */
   fitsWithoutReservations(): boolean {
-    const { ranks } = this.request;
+    const { ranks, within } = this.request;
+    if (within !== 'site') return this.#mostIn(within, true) >= ranks;
     return this.#siteFeasible.some((count, site) => count + this.#siteReserved[site]! >= ranks);
   }
 
@@ -248,8 +278,22 @@ export class Scoreboard {
     return this.#capacity;
   }
 
-  /** Most feasible nodes at one site. */
-  mostAtOneSite(): number {
+  /** Most feasible nodes in one part, and those that are kept for others too. */
+  #mostIn(level: TopologyLevel, reservedToo: boolean): number {
+    const { snapshot, classes } = this.#fleet;
+    const counts = new Map<number, number>();
+    for (let row = 0; row < snapshot.nodes.length; row += 1) {
+      const verdict = this.#verdicts[classes.of[row]!]!;
+      if (!(verdict >= 0 || (reservedToo && verdict === -1 - reserved))) continue;
+      const part = domainOf(snapshot, level, row);
+      if (part >= 0) counts.set(part, (counts.get(part) ?? 0) + 1);
+    }
+    return Math.max(0, ...counts.values());
+  }
+
+  /** Most feasible nodes in one part of the fleet in which all ranks must stand, usually a site. */
+  mostTogether(): number {
+    if (this.request.within !== 'site') return this.#mostIn(this.request.within, false);
     return this.#siteFeasible.reduce((most, count) => Math.max(most, count), 0);
   }
 

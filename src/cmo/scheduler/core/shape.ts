@@ -5,11 +5,14 @@
  */
 import { isolationOf } from '../../../common/contract/image.ts';
 import { type DeviceRequest, deviceKinds, type JobSpec } from '../../../common/contract/job-spec.ts';
+import type { PlacementSpec } from '../../../common/contract/placement.ts';
 import { isolationLevels } from '../../../common/contract/states/node.ts';
 import { isolationBit, isolationMask, type Shape } from './snapshot.ts';
 
 /** The shape of a normalised spec. */
-export function shapeOf(spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' | 'network' | 'pricing'>): Shape {
+export function shapeOf(
+  spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' | 'network' | 'pricing' | 'placement'>,
+): Shape {
   const { resources, network } = spec;
   const isolation = isolationOf(spec);
   const limit = spec.pricing.maxPricePerHour;
@@ -23,8 +26,18 @@ export function shapeOf(spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' 
     network,
     limit ?? null,
     resources.deviceAlternatives.map((list) => list.map(requestKey)),
+    ...(spec.placement === undefined ? [] : [placementKey(spec.placement)]),
   ]);
-  return { key, resources, isolation, network, maxUsdPerHour };
+  const placement = spec.placement === undefined ? {} : { placement: spec.placement };
+  return { key, resources, isolation, network, maxUsdPerHour, ...placement };
+}
+
+function placementKey({ require, avoid, prefer, together }: PlacementSpec): unknown[] {
+  const sorted = (labels: Readonly<Record<string, readonly string[]>>) =>
+    Object.keys(labels)
+      .sort()
+      .map((name) => [name, [...labels[name]!].sort()]);
+  return [sorted(require), sorted(avoid), sorted(prefer), together?.required ?? null, together?.preferred ?? null];
 }
 
 function requestKey(request: DeviceRequest): unknown[] {

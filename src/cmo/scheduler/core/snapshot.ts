@@ -7,6 +7,7 @@
  */
 import type { CostCurve } from '../../../common/contract/cost-curve.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
+import type { PlacementSpec } from '../../../common/contract/placement.ts';
 import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 import type { ExpectedRunTime } from './backfill/run-class.ts';
 import type { PreemptionPolicy } from './preemption/preemption-policy.ts';
@@ -42,6 +43,12 @@ export interface NodeColumns {
   readonly site: Int32Array;
   readonly flags: Uint8Array;
   readonly isolation: Uint8Array;
+  /** Index into `Snapshot.labelSets`. */
+  readonly labelSet: Int32Array;
+  /** What part of its site it stands in: equal numbers for nodes of the same one, −1 when nobody says. */
+  readonly pod: Int32Array;
+  readonly rack: Int32Array;
+  readonly island: Int32Array;
   readonly cpuMilli: Float64Array;
   readonly memoryBytes: Float64Array;
   readonly diskBytes: Float64Array;
@@ -77,6 +84,8 @@ export interface Shape {
   readonly resources: JobSpec['resources'];
   readonly isolation: JobSpec['isolation'];
   readonly network: JobSpec['network'];
+  /** Left out: any node, ranks of a gang at one site. */
+  readonly placement?: PlacementSpec;
   /** Micro-dollars an hour for the whole job; Infinity without limit. */
   readonly maxUsdPerHour: number;
 }
@@ -110,6 +119,8 @@ export interface Snapshot {
   readonly devices: DeviceColumns;
   readonly models: readonly string[];
   readonly drivers: readonly string[];
+  /** Labels of nodes, each set once. */
+  readonly labelSets: readonly Readonly<Record<string, string>>[];
   /** Empty until energy publishes some. */
   readonly curves: readonly CostCurve[];
   /** The shapes that are expected to come, by what came; left out: those that are queued. */

@@ -8,6 +8,7 @@
 import type { PendingVerdict } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
 import { type Capacity, fitsIdleFleet } from './capacity.ts';
+import { inOne } from './domains.ts';
 import type { Fleet } from './fleet.ts';
 import { noMatchMessage } from './no-match.ts';
 import type { NodeRequest } from './request.ts';
@@ -106,8 +107,8 @@ function waitMessage(fleet: Fleet, board: Scoreboard, capacity: Capacity): strin
   const { request } = board;
   const list = request.shape.resources.deviceAlternatives[request.alternative]!;
   if (request.ranks > 1) {
-    const free = board.mostAtOneSite();
-    return `Needs ${request.ranks} nodes at one site at once; at most ${free} ${free === 1 ? 'is' : 'are'} free at one now, ${nodesThatCould(capacity.mostUsable)} when their work ends.`;
+    const free = board.mostTogether();
+    return `Needs ${request.ranks} nodes ${inOne(request.within)} at once; at most ${free} ${free === 1 ? 'is' : 'are'} free ${inOne(request.within).slice(0, -request.within.length - 1)} now, ${nodesThatCould(capacity.mostUsable)} when their work ends.`;
   }
   const rows = [...capacity.usable.values()].flat();
   const when = `${nodesThatCould(rows.length)} when their work ends.`;

@@ -9,6 +9,7 @@ import type { DeviceRow, FleetDelta, NodeRow, SiteRow } from '../core/rows.ts';
 import { deviceKindCode, isolationBit, nodeFlag, type Snapshot } from '../core/snapshot.ts';
 import { deviceColumns, growColumns, nodeColumns, siteColumns } from './columns.ts';
 import { Interner } from './interner.ts';
+import { LabelSets } from './label-sets.ts';
 
 /** What a placement takes of a node, or gives back: the sign is the caller's. */
 export interface NodeUse {
@@ -23,6 +24,7 @@ export class SnapshotStore {
   #revision = 0;
   readonly #models = new Interner();
   readonly #drivers = new Interner();
+  readonly #labels = new LabelSets();
   readonly #sites = siteColumns();
   readonly #siteIds: string[] = [];
   readonly #siteRow = new Map<string, number>();
@@ -49,6 +51,7 @@ export class SnapshotStore {
       devices: { ids: this.#deviceIds, length: this.#deviceIds.length, ...this.#devices },
       models: this.#models.names,
       drivers: this.#drivers.names,
+      labelSets: this.#labels.sets,
       curves: [],
     };
   }
@@ -118,6 +121,11 @@ export class SnapshotStore {
     nodes.site[row] = this.#siteRowOf(node.siteId);
     nodes.flags[row] = flagsOf(node);
     nodes.isolation[row] = node.isolation.reduce((bits, level) => bits | (isolationBit[level] ?? 0), 0);
+    const labels = this.#labels.of(node);
+    nodes.labelSet[row] = labels.set;
+    nodes.pod[row] = labels.pod;
+    nodes.rack[row] = labels.rack;
+    nodes.island[row] = labels.island;
     nodes.cpuMilli[row] = node.cpuMilli;
     nodes.memoryBytes[row] = node.memoryBytes;
     nodes.diskBytes[row] = node.diskBytes;

@@ -25,6 +25,10 @@ const specs: readonly SpecInput[] = [
   { resources: { devices: { anyOf: [[{ model: 'H100', count: 2 }], [{ model: 'A100' }]] } } },
   { resources: { devices: [{ fraction: 0.5 }, { model: 'A100' }] } },
   { ...gpu({}), pricing: { maxPricePerHour: '1.50' } },
+  { ...gpu({}), placement: { require: { tier: ['a', 'b'] }, prefer: { tier: 'b' } } },
+  { placement: { avoid: { tier: 'a' } } },
+  { ...gpu({ fraction: 0.5 }, { nodes: 2 }), placement: { together: { required: 'pod', preferred: 'rack' } } },
+  { ...gpu({}, { nodes: 2 }), placement: { together: { preferred: 'pod' } } },
 ];
 
 const deviceArb = fc.record({
@@ -38,6 +42,10 @@ const nodeArb = fc.record({
   scheduling: fc.constantFrom('open', 'open', 'open', 'open', 'cordoned'),
   presence: fc.constantFrom('ready', 'ready', 'ready', 'ready', 'lost', 'removed'),
   hostNetwork: fc.boolean(),
+  labels: fc.record(
+    { tier: fc.constantFrom('a', 'b'), pod: fc.constantFrom('p1', 'p2'), rack: fc.constantFrom('r1', 'r2') },
+    { requiredKeys: [] },
+  ),
   cpuMilli: fc.constantFrom(8000, 8000, 16_000),
   usedCpuMilli: fc.constantFrom(0, 0, 1000, 2000, 7000),
   devices: fc.array(deviceArb, { maxLength: 4 }),

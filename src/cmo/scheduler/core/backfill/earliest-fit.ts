@@ -5,6 +5,7 @@
  * could hold the job, and the ranks that end before it fits.
  */
 import type { Capacity } from '../capacity.ts';
+import { domainOf } from '../domains.ts';
 import type { Fleet } from '../fleet.ts';
 import type { NodeRequest } from '../request.ts';
 import type { End } from './ends.ts';
@@ -33,7 +34,7 @@ export function earliestFit(
   const { snapshot } = fleet;
   const fitting = new Map<number, number[]>();
   const waiting = new Set<number>();
-  for (const [site, rows] of capacity.usable) {
+  for (const [part, rows] of capacity.usable) {
     if (rows.length < request.ranks) continue;
     const now: number[] = [];
     for (const row of rows) {
@@ -41,7 +42,7 @@ export function earliestFit(
       if (fitsFree(snapshot, fleet, request, row)) now.push(row);
       else waiting.add(row);
     }
-    fitting.set(site, now);
+    fitting.set(part, now);
   }
   const future = new Future(fleet);
   for (const end of ends) {
@@ -49,7 +50,7 @@ export function earliestFit(
     for (const { row } of end.holder.ranks) {
       if (!waiting.has(row) || !fitsFree(snapshot, future, request, row)) continue;
       waiting.delete(row);
-      const rows = fitting.get(snapshot.nodes.site[row]!)!;
+      const rows = fitting.get(domainOf(snapshot, request.within, row))!;
       rows.push(row);
       if (rows.length >= request.ranks) {
         // Those that fit last are of the moment; of those that fit now the first will do.
