@@ -286,7 +286,9 @@ export const jobSpecSchema = z
       .describe(
         'What placement prefers: `balanced`, `cheapest`, `greenest`, `fastest`, or weights 0–1 of cost, carbon and time.',
       ),
-    placement: placementSchema.optional().describe('Where it may stand: labels of nodes, and how close together the ranks of a gang.'),
+    placement: placementSchema
+      .optional()
+      .describe('Where it may stand: labels of nodes, and how close together the ranks of a gang.'),
     after: z
       .array(
         z

@@ -57,6 +57,7 @@ const rejectionWords: Readonly<Record<string, string>> = {
   unhealthy: 'are unhealthy',
   isolation: 'do not offer the isolation asked for',
   network: 'do not allow the host network',
+  labels: 'have not the labels that `placement` asks for',
   cpu: 'have too little CPU free',
   memory: 'have too little memory free',
   disk: 'have too little disk free',
