@@ -146,8 +146,9 @@ export async function endAttempt(
     },
     { to, ...jobMove },
   );
-  if (to === 'queued') await writeDirty(tx, 'job', [job.id]);
-  else if (isFinalJob(to)) await tellDependents(tx, [job]);
+  // Also when it is over: schedulers count what runs.
+  await writeDirty(tx, 'job', [job.id]);
+  if (isFinalJob(to)) await tellDependents(tx, [job]);
   return { state: to, retryInSeconds };
 }
 

@@ -7,6 +7,7 @@ export { type InsertedJob, insertJob, type JobRequest, type NewJob, newJobReques
 export { JobIntake } from './intake.ts';
 export { attemptLedger } from './ledger.ts';
 export { type PendingJobRow, readPendingJobs, recordVerdicts } from './pending.ts';
+export { requestPreempt } from './preempt.ts';
 export { getJob, type JobQuery, listAttempts, listJobs, listRanks } from './reads.ts';
 export type { AttemptRow, JobRow, RankRow } from './rows.ts';
 export { requestResume, requestSuspend } from './suspend.ts';

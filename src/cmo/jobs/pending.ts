@@ -15,6 +15,9 @@ export interface PendingJobRow {
   readonly submittedAt: Date;
   readonly deferredUntil: Date | null;
   readonly pendingReason: PendingReason;
+  /** Id of the key or user that submitted it. */
+  readonly submittedBy: string;
+  readonly name: string;
 }
 
 /**
@@ -28,7 +31,7 @@ export async function readPendingJobs(
   { after = '', limit = 5_000 }: { after?: string; limit?: number } = {},
 ): Promise<PendingJobRow[]> {
   const columns = `id, revision, tenant, project, priority, spec, submitted_at as "submittedAt",
-                   deferred_until as "deferredUntil", pending_reason as "pendingReason"`;
+                   deferred_until as "deferredUntil", pending_reason as "pendingReason", submitted_by as "submittedBy", name`;
   if (ids === 'all') {
     const all = await db.query<PendingJobRow>(
       `select ${columns} from cmo_jobs where state = 'queued' and waits_for = 0 and id > $1 order by id limit $2`,

@@ -12,6 +12,7 @@ import { readPendingJobs } from '../jobs/index.ts';
 import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
+import { RunningFeed } from './running-feed.ts';
 import type { ComparedKind } from './worker/messages.ts';
 import type { RoundWorker } from './worker/round-worker.ts';
 
@@ -32,6 +33,7 @@ export interface FeedOptions {
 export class Feed {
   readonly #options: FeedOptions;
   readonly #resync: Resync;
+  readonly #running: RunningFeed;
   #reader: DirtyReader;
   #lastResync = 0;
   /** What must be read again, though no key may come. */
@@ -40,6 +42,7 @@ export class Feed {
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#resync = new Resync(options.db);
+    this.#running = new RunningFeed(options.db);
     this.#reader = new DirtyReader(options.db, kinds);
   }
 
@@ -55,12 +58,18 @@ export class Feed {
     this.#doubtful.set(kind, doubtful);
   }
 
+  /** These were committed as the worker planned them. */
+  placed(jobIds: readonly string[]): void {
+    this.#running.placed(jobIds);
+  }
+
   /** Brings the worker up to date with what was committed when it was called. */
   async pull(worker: RoundWorker): Promise<void> {
     const batch = await this.#reader.read();
     if (batch.kind === 'reset') {
       this.#doubtful.clear();
       this.#resync.clear();
+      this.#running.reset();
       worker.reset();
       for (const kind of kinds) await this.#readAll(worker, kind);
     } else {
@@ -71,12 +80,17 @@ export class Feed {
         this.#doubtful.delete(kind);
       }
     }
+    await this.#running.refresh(worker, this.#epochMs(), this.#options.clock.monotonicMs());
     this.#reader.advance(batch.cursor);
     const now = this.#options.clock.monotonicMs();
     if (batch.kind === 'keys' && now - this.#lastResync >= this.#options.compareEveryMs) {
       this.#lastResync = now;
       await this.#resync.turn(worker);
     }
+  }
+
+  #epochMs(): number {
+    return this.#options.clock.now().getTime();
   }
 
   #missed(keys: ReadonlyMap<string, readonly string[]>): void {
@@ -114,8 +128,12 @@ export class Feed {
       case 'node':
         worker.apply({ nodes: byId(ids, await readFleet(system, ids), (row) => row) });
         break;
-      case 'job':
-        worker.apply({ jobs: byId(ids, await readPendingJobs(system, ids), queuedJobOf) });
+      case 'job': {
+        const rows = await readPendingJobs(system, ids);
+        const now = this.#epochMs();
+        await this.#running.changed(worker, ids, new Set(rows.map(({ id }) => id)), now);
+        worker.apply({ now, jobs: byId(ids, rows, queuedJobOf) });
+      }
     }
   }
 }

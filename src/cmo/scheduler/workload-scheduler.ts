@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
-import type { CommitResult, PendingVerdict } from '../../common/contract/plan.ts';
+import type { CommitResult, PendingVerdict, Preemption } from '../../common/contract/plan.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
@@ -15,7 +15,7 @@ import { failpoint } from '../../common/failpoints.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { Logger } from '../../common/logger.ts';
 import { type AttemptLedger, commitPlan } from '../../drm/allocator/index.ts';
-import { recordVerdicts } from '../jobs/index.ts';
+import { recordVerdicts, requestPreempt } from '../jobs/index.ts';
 import { checkPolicy, defaultPolicy } from './core/policy.ts';
 import type { Policy } from './core/snapshot.ts';
 import { Feed } from './feed.ts';
@@ -146,6 +146,7 @@ export class WorkloadScheduler {
     const { summary } = result;
     this.#options.record({ kind: 'round', summary });
     const commit = await this.#commit(worker, result);
+    await this.#preempt(summary.preemptions);
     await this.#record([...result.verdicts, ...takenVerdicts(commit)]);
     return { summary, committed: commit.committed.length, refused: commit.refused.length };
   }
@@ -171,6 +172,7 @@ export class WorkloadScheduler {
     failpoint('scheduler.after-commit');
     const refused = new Set<string>(result.refused.map(({ jobId }) => jobId));
     worker.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
+    this.#feed.placed(result.committed.map(({ jobId }) => jobId));
     this.#feed.doubt('job', refused);
     this.#feed.doubt('node', nodesOf(refused));
     const refusals = result.refused.map(({ code }) => code);
@@ -180,6 +182,19 @@ export class WorkloadScheduler {
     }
     if (result.committed.length > 0) wake.wake('orchestrator');
     return result;
+  }
+
+  /** Ends work for others. What could not be asked to end is looked at again: it has ended, or is being ended for another reason. */
+  async #preempt(preemptions: readonly Preemption[]): Promise<void> {
+    if (preemptions.length === 0) return;
+    const { db, wake, logger } = this.#options;
+    const asked = new Set(await withSystem(db, (tx) => requestPreempt(tx, preemptions), { idempotent: true }));
+    this.#feed.doubt(
+      'job',
+      preemptions.flatMap(({ jobId }) => (asked.has(jobId) ? [] : [jobId])),
+    );
+    for (const preemption of preemptions) logger.info(preemption, 'a job is ended for another one');
+    for (const topic of ['orchestrator', 'events']) wake.wake(topic);
   }
 
   async #record(verdicts: readonly PendingVerdict[]): Promise<void> {

@@ -104,8 +104,9 @@ export class PendingQueue {
 
   /** Groups all jobs anew by another tree of accounts. */
   regroup(tree: AccountTree): void {
-    if (tree === this.#tree) return;
+    const isSame = tree.divisions === this.#tree.divisions;
     this.#tree = tree;
+    if (isSame) return;
     for (const { entry } of [...this.#entries.values()]) this.set(entry.job);
   }
 

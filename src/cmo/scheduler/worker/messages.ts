@@ -2,15 +2,20 @@
  * What main thread and worker say to each other. Rows in, plans out; plans are pulled in pieces, since reading a thousand explained
  * placements at once would hold the main thread up for longer than 10 ms.
  */
-import type { PendingVerdict, Placement, RefusalCode } from '../../../common/contract/plan.ts';
+import type { PendingVerdict, Placement, Preemption, RefusalCode } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
 import type { NodeRow, SiteRow } from '../core/rows.ts';
+import type { AccountRow } from '../core/shares/account.ts';
 import type { PendingJob, Policy } from '../core/snapshot.ts';
+import type { JobTraits } from '../job-traits.ts';
+import type { RunningRow } from '../running-rows.ts';
 
 /** A queued job and the reason that its row carries. */
 export interface QueuedJob {
   readonly job: PendingJob;
   readonly reason: PendingReason;
+  /** From which its run time is predicted. */
+  readonly traits?: JobTraits;
 }
 
 /** What was read again: by id, null for what is no more. */
@@ -18,6 +23,12 @@ export interface Delta {
   readonly sites?: readonly (readonly [id: string, row: SiteRow | null])[];
   readonly nodes?: readonly (readonly [id: string, row: NodeRow | null])[];
   readonly jobs?: readonly (readonly [id: string, row: QueuedJob | null])[];
+  /** Of what holds capacity; of what does not any more whether it ended by itself. */
+  readonly running?: readonly (readonly [id: string, row: RunningRow | null, finished?: boolean])[];
+  /** All accounts, checked. */
+  readonly accounts?: readonly AccountRow[];
+  /** When it was read, epoch milliseconds; needed with `running` and `jobs`. */
+  readonly now?: number;
 }
 
 /** How a plan's placements ended. `unknown`: the commit failed and nobody knows; their rows are read again. */
@@ -44,6 +55,8 @@ export type Request =
 export interface RoundSummary {
   readonly round: number;
   readonly placementCount: number;
+  /** Work to be ended for others. */
+  readonly preemptions: readonly Preemption[];
   /** Verdicts that differ from what the rows say. */
   readonly verdictCount: number;
   /** The round ended by `maxPlacements`. */

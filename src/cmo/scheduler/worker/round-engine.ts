@@ -8,11 +8,16 @@ import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
 import { faultOfShape } from '../core/shape.ts';
+import type { AccountRow } from '../core/shares/account.ts';
+import { accountsOf } from '../core/shares/check-accounts.ts';
 import type { PendingJob, Policy, Shape, Snapshot } from '../core/snapshot.ts';
 import { StandingFleet } from '../core/standing-fleet.ts';
+import type { JobTraits } from '../job-traits.ts';
 import { SnapshotStore } from '../state/snapshot-store.ts';
 import { Assumptions } from './assumptions.ts';
 import type { ComparedKind, Comparison, Delta, QueuedJob, RoundSummary, Settlement } from './messages.ts';
+import { RunTimes } from './run-times.ts';
+import { RunningSet } from './running-set.ts';
 import { VerdictMemory } from './verdict-memory.ts';
 
 /** The inputs of a round and what came of it, as long as nothing is applied. */
@@ -31,11 +36,18 @@ export class RoundEngine {
   #assumptions = new Assumptions(this.#store);
   readonly #standing: StandingFleet;
   #memory = new VerdictMemory();
+  #runTimes = new RunTimes();
+  #running = new RunningSet(this.#runTimes);
+  #accounts: readonly AccountRow[] = [];
+  /** Of queued jobs. */
+  #traits = new Map<string, JobTraits>();
   /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
   #workload = new LearnedWorkload<Shape>();
   /** Rows of jobs that arrived while a plan of theirs was open. */
   #arrived = new Map<string, QueuedJob | null>();
   #round = 0;
+  /** Of the last round, epoch milliseconds. */
+  #now = 0;
   #placements: readonly Placement[] = [];
   #verdicts: readonly PendingVerdict[] = [];
   readonly #turns = new Map<ComparedKind, Iterator<string>>();
@@ -50,21 +62,33 @@ export class RoundEngine {
     this.#queue = new PendingQueue();
     this.#assumptions = new Assumptions(this.#store);
     this.#memory = new VerdictMemory();
+    this.#runTimes = new RunTimes();
+    this.#running = new RunningSet(this.#runTimes);
+    this.#accounts = [];
+    this.#traits = new Map();
     this.#workload = new LearnedWorkload();
     this.#arrived = new Map();
     this.#turns.clear();
   }
 
-  apply({ sites = [], nodes = [], jobs = [] }: Delta): void {
+  apply({ sites = [], nodes = [], jobs = [], running = [], accounts, now = 0 }: Delta): void {
+    if (accounts !== undefined) {
+      this.#accounts = accounts;
+      this.#queue.regroup(accountsOf({ accounts }));
+    }
     this.#store.apply({ sites: new Map(sites), nodes: new Map(nodes) });
     for (const [id] of nodes) this.#assumptions.onNode(id);
+    for (const [id, row, finished] of running) {
+      // Of what is on its way to the database the rows know nothing yet.
+      if (row !== null || !this.#assumptions.isOpen(id)) this.#running.set(id, row, now, finished);
+    }
     for (const [id, row] of jobs) {
       if (this.#assumptions.isOpen(id)) {
         this.#arrived.set(id, row);
         continue;
       }
       if (row !== null && this.#queue.get(id) === undefined) this.#learn(row.job.shape);
-      this.#setJob(id, row);
+      this.#setJob(id, row, now);
     }
   }
 
@@ -72,12 +96,16 @@ export class RoundEngine {
     if (faultOfShape(shape) === undefined) this.#workload.observe(shape.key, shape);
   }
 
-  #setJob(id: string, row: QueuedJob | null): void {
+  #setJob(id: string, row: QueuedJob | null, now: number): void {
     if (row === null) {
       this.#queue.delete(id);
       this.#memory.delete(id);
+      this.#traits.delete(id);
     } else {
-      this.#queue.set(row.job);
+      const known = row.traits === undefined ? undefined : this.#runTimes.expected(row.traits, now);
+      if (known !== undefined) this.#traits.set(id, known.traits);
+      const runTime = known === undefined ? row.job.runTime : known.runTime;
+      this.#queue.set(runTime === undefined ? row.job : { ...row.job, runTime });
       this.#memory.set(id, row.reason);
     }
   }
@@ -88,8 +116,14 @@ export class RoundEngine {
    */
   run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
     this.#round += 1;
+    this.#now = now;
     const snapshot = this.#standing.prepare(
-      this.#store.snapshot,
+      {
+        ...this.#store.snapshot,
+        accounts: this.#accounts,
+        running: this.#running.jobs(),
+        preemptedLastHour: this.#running.preemptedLastHour(now),
+      },
       this.#store.takeChanged(),
       { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },
       policy.placement,
@@ -106,11 +140,14 @@ export class RoundEngine {
       this.#queue.delete(job.id);
       this.#memory.delete(job.id);
       this.#assumptions.assume(job, placement);
+      this.#running.assume(job, placement, this.#traits.get(job.id), now);
     }
+    this.#running.preempt(outcome.preemptions, now);
     const waiting = this.#queue.release(now);
     return {
       round: this.#round,
       placementCount: this.#placements.length,
+      preemptions: outcome.preemptions,
       verdictCount: this.#verdicts.length,
       full: outcome.full,
       nextAt: waiting.length === 0 ? null : waiting.reduce((least, job) => Math.min(least, job.notBefore), Infinity),
@@ -132,14 +169,16 @@ export class RoundEngine {
       const row = this.#arrived.get(id);
       this.#arrived.delete(id);
       // A row that arrived before the commit is older than it; only a later one counts, and its key is dirty again.
-      if (row === null) this.#setJob(id, null);
+      if (row === null) this.#setJob(id, null, this.#now);
     }
     for (const { jobId, code } of refused) {
       const job = this.#assumptions.refuse(jobId);
+      this.#running.refuse(jobId, this.#now);
       const row = this.#arrived.get(jobId);
       this.#arrived.delete(jobId);
-      if (row !== undefined) this.#setJob(jobId, row);
-      else if (job !== undefined && code !== 'job_changed') this.#setJob(jobId, { job, reason: 'capacity_taken' });
+      if (row !== undefined) this.#setJob(jobId, row, this.#now);
+      else if (job !== undefined && code !== 'job_changed')
+        this.#setJob(jobId, { job, reason: 'capacity_taken' }, this.#now);
     }
   }
 

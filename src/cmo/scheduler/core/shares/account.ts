@@ -43,9 +43,13 @@ export class AccountTree {
   /** Accounts whose parts share among themselves. */
   readonly #divided = new Set<string>();
 
+  /** What decides which account a job belongs to: equal texts, equal accounts. */
+  readonly divisions: string;
+
   constructor(rows: readonly AccountRow[]) {
     this.#rows = new Map(rows.map((row) => [row.id, row]));
     for (const { parent } of rows) if (parent !== null) this.#divided.add(parent);
+    this.divisions = [...this.#divided].sort().join(' ');
   }
 
   row(id: string): AccountRow | undefined {

@@ -1,0 +1,77 @@
+/**
+ * What holds capacity, for rounds: what rows say, and what was planned or is being ended and the rows do not say yet.
+ */
+import type { Placement, Preemption } from '../../../common/contract/plan.ts';
+import type { RunningJob } from '../core/running.ts';
+import type { PendingJob } from '../core/snapshot.ts';
+import type { JobTraits } from '../job-traits.ts';
+import type { RunningRow } from '../running-rows.ts';
+import type { RunTimes } from './run-times.ts';
+
+const hourMs = 3_600_000;
+
+export class RunningSet {
+  readonly #jobs = new Map<string, RunningJob>();
+  readonly #runTimes: RunTimes;
+  /** When jobs were ended for others, epoch milliseconds. */
+  #preemptedAt: number[] = [];
+
+  constructor(runTimes: RunTimes) {
+    this.#runTimes = runTimes;
+  }
+
+  /** All that runs. */
+  jobs(): readonly RunningJob[] {
+    return [...this.#jobs.values()];
+  }
+
+  /** How many jobs were ended for others in the last hour. */
+  preemptedLastHour(now: number): number {
+    this.#preemptedAt = this.#preemptedAt.filter((at) => now - at < hourMs);
+    return this.#preemptedAt.length;
+  }
+
+  /** A row was read: it runs so, or (null) it does not any more. @param finished whether it ended by itself */
+  set(id: string, row: RunningRow | null, now: number, finished = false): void {
+    if (row === null) {
+      if (this.#jobs.delete(id)) this.#runTimes.ended(id, now, finished);
+      return;
+    }
+    const { traits, ...job } = row;
+    const endsAt = this.#runTimes.started(id, traits, row.startedAt, now);
+    this.#jobs.set(id, { ...job, user: traits.user, endsAt, preemptible: true });
+  }
+
+  /** A placement that was planned. */
+  assume(job: PendingJob, { ranks }: Placement, traits: JobTraits | undefined, now: number): void {
+    const endsAt = traits === undefined ? null : this.#runTimes.started(job.id, traits, now, now);
+    this.#jobs.set(job.id, {
+      id: job.id,
+      tenant: job.tenant,
+      project: job.project,
+      user: job.user ?? '',
+      priority: job.priority,
+      ranks,
+      startedAt: now,
+      checkpointAt: null,
+      endsAt,
+      preemptible: true,
+      stopping: null,
+    });
+  }
+
+  /** A placement that was not committed. */
+  refuse(id: string, now: number): void {
+    this.set(id, null, now);
+  }
+
+  /** Work that is asked to end for others. */
+  preempt(preemptions: readonly Preemption[], now: number): void {
+    for (const { jobId } of preemptions) {
+      const job = this.#jobs.get(jobId);
+      if (job === undefined) continue;
+      this.#jobs.set(jobId, { ...job, stopping: 'preempt' });
+      this.#preemptedAt.push(now);
+    }
+  }
+}
