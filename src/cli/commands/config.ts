@@ -35,7 +35,11 @@ async function print({ example, config, json }: ConfigOptions): Promise<void> {
 
 async function check({ config, json }: ConfigOptions): Promise<void> {
   const { loadConfig } = await import('../../common/config/index.ts');
-  loadConfig({ file: config });
+  const { tlsCertificate: certificate, tlsKey: key } = loadConfig({ file: config }).server;
+  if (certificate !== undefined && key !== undefined) {
+    const { loadTls } = await import('../../common/http/tls.ts');
+    loadTls({ certificate, key });
+  }
   if (json) printJson({ valid: true });
   else note('The configuration is valid.');
 }

@@ -4,6 +4,7 @@ import { solyxHome } from '../../common/config/home.ts';
 import { loadConfig } from '../../common/config/index.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { connect } from '../connect.ts';
+import { checkCertificate } from './certificate.ts';
 import { type Check, type Finding, failed, ok, type Patient } from './check.ts';
 import { checkHome, checkIsolation } from './machine.ts';
 import { checkAgent, checkControlPlane, checkDatabase } from './processes.ts';
@@ -13,6 +14,7 @@ export type { Finding, Verdict } from './check.ts';
 
 const checks: Record<string, Check> = {
   home: checkHome,
+  certificate: checkCertificate,
   'control-plane': checkControlPlane,
   database: checkDatabase,
   agent: checkAgent,
