@@ -1,5 +1,12 @@
 /** The scheduler's face: the running loop, dry runs, replay, and the pure function that all of them call. */
 
+export {
+  type MovableJob,
+  type Move,
+  type MoveLimits,
+  type MovePlan,
+  planMoves,
+} from './core/defragment/plan-moves.ts';
 export { PendingQueue } from './core/pending-queue.ts';
 export { checkPolicy, defaultPolicy, InvalidPolicyError } from './core/policy.ts';
 export type { DeviceRow, FleetDelta, NodeRow, SiteRow } from './core/rows.ts';

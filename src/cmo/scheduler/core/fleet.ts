@@ -174,6 +174,24 @@ export class Fleet {
     this.#changed(row);
   }
 
+  /** Gives back what a rank held of a node. `chosen` and `milli`: device rows and thousandths of each. */
+  give(
+    row: number,
+    held: Pick<NodeRequest, 'cpuMilli' | 'memoryBytes' | 'diskBytes'>,
+    chosen: readonly number[],
+    milli: readonly number[],
+  ): void {
+    this.cpuMilli[row]! += held.cpuMilli;
+    this.memoryBytes[row]! += held.memoryBytes;
+    this.diskBytes[row]! += held.diskBytes;
+    for (let i = 0; i < chosen.length; i += 1) {
+      this.milli[chosen[i]!]! += milli[i]!;
+      if (this.#snapshot.devices.healthy[chosen[i]!] === 1) this.nodeMilliFree[row]! += milli[i]!;
+    }
+    this.#touched.add(row);
+    this.#changed(row);
+  }
+
   /** Keeps a node for a waiting job: others get of it only what that job does not need (see `reserve.ts`). */
   keep(row: number, request: NodeRequest): void {
     this.#kept.set(row, request);

@@ -261,6 +261,11 @@ export class Scoreboard {
     return this.#bestRows(Math.min(count, this.feasibleCount), -1).rows();
   }
 
+  /** As `top`, on one site. */
+  topAt(count: number, site: number): number[] {
+    return this.#bestRows(count, site).rows();
+  }
+
   /** Whether the ranks would fit one site if nothing were kept for jobs before this one. */
   fitsWithoutReservations(): boolean {
     const { ranks, within } = this.request;
