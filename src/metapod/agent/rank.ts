@@ -7,7 +7,6 @@
  * the orchestrator may start a successor the moment it reads the end.
  */
 import { uptime } from 'node:os';
-import type { RankReport } from '../../common/contract/agent/protocol.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
@@ -19,6 +18,7 @@ import { LogStream } from './log-stream.ts';
 import { MetricStream } from './metrics/index.ts';
 import { CannotStart, isDiskFull, type PrepareDependencies, prepareRank } from './prepare.ts';
 import { Progress } from './progress.ts';
+import { endOf, type RankEnd, supervisorLost } from './rank-end.ts';
 import { RankRemains } from './rank-remains.ts';
 import { RankReports } from './rank-reports.ts';
 import { endSeconds, meterRank, usageOf } from './rank-usage.ts';
@@ -50,7 +50,8 @@ export interface RankDependencies extends PrepareDependencies, SupervisorStartsD
   readonly onProgress: (start: RankStart) => (words: string) => void;
 }
 
-type RankEnd = NonNullable<RankReport['end']>;
+/** A start that takes longer is told of, ms. */
+const sayAfterMs = 100;
 
 export class Rank {
   readonly dir: string;
@@ -209,11 +210,19 @@ export class Rank {
     }
   }
 
-  /** That it starts is written down beside the start, which would else wait for three flushes of the disk. */
+  /** That it starts is said only when that takes long: flushes of the disk would hold the start up, and often it runs by then. */
   async #beginAndSay(): Promise<void> {
-    const said = new Promise((resolve) => setImmediate(resolve)).then(() => this.#reports.report('starting', null));
-    const ends = await Promise.allSettled([this.#begin(), said]);
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    const begun = this.#begin();
+    const over = begun.then(
+      () => true,
+      () => true,
+    );
+    const isOver = await Promise.race([over, new Promise((resolve) => setTimeout(resolve, sayAfterMs).unref())]);
+    try {
+      if (isOver !== true) this.#reports.report('starting', null);
+    } finally {
+      await begun;
+    }
   }
 
   async #begin(): Promise<void> {
@@ -331,16 +340,4 @@ export class Rank {
     await destroyAttempt(this.dir);
     this.#gone = true;
   }
-}
-
-const supervisorLost: RankEnd = {
-  reason: 'supervisor-lost',
-  exitCode: null,
-  signal: null,
-  message: 'Its supervisor died (the machine restarted, or something killed it), and the job with it.',
-};
-
-function endOf(status: Status): RankEnd {
-  const { reason, exitCode, signal, message } = status;
-  return { reason: reason ?? 'supervisor-lost', exitCode, signal, message };
 }

@@ -83,7 +83,9 @@ describe('an agent that is killed', () => {
       const spares = join(fleet.agentFolder(), 'spare');
       await until(
         'a spare',
-        async () => existsSync(spares) && readdirSync(spares).some((name) => name.endsWith('.out')),
+        async () =>
+          existsSync(spares) &&
+          readdirSync(spares).some((name) => name.endsWith('.ready') || point === 'agent.after-spare'),
       );
       const job = await fleet.run(nodeId, script, { checkpointPath: '/c' });
       expect((await exited(doomed)).signal).toBe('SIGKILL');

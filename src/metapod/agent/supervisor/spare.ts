@@ -13,7 +13,7 @@ import { failpoint } from '../../../common/failpoints.ts';
 import type { Logger } from '../../../common/logger.ts';
 import type { JobSecrets } from './secret-input.ts';
 import { leaving, type StartedSupervisor, type StartOptions, spawnSupervisor, wordsFile } from './start.ts';
-import { encodeTask, spareFlag } from './task.ts';
+import { encodeTask, readyFile, spareFlag } from './task.ts';
 
 /** Pause before the next one is started: the job that took the last is just starting, and needs the machine more. */
 const pauseMs = 700;
@@ -58,12 +58,14 @@ export class SpareSupervisor {
 
   /**
    * Gives an attempt to the one that waits. That it took it is seen as with any supervisor: by its claim.
-   * @returns undefined when none waits, or another supervisor was started for this folder before
+   * @returns undefined when none is ready, or another supervisor was started for this folder before
    */
   give(attemptDir: string, secrets: JobSecrets): StartedSupervisor | undefined {
     const waiting = this.#waiting;
     const words = join(attemptDir, wordsFile);
     if (waiting === undefined || existsSync(words)) return undefined;
+    // One that still gets ready would take longer than one that does not.
+    if (!existsSync(readyFile(this.#folder, waiting.child.pid ?? 0))) return undefined;
     this.#waiting = undefined;
     this.#startIn(pauseMs);
     const { child, output } = waiting;

@@ -5,6 +5,8 @@
  * start needs, makes the pipes, and then waits for one line on its standard input, which names the folder and carries the secrets.
  * When the agent goes away without that line, or in the middle of it, the spare leaves, and leaves nothing behind.
  */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { failpoint } from '../../../common/failpoints.ts';
 import { makeOutputPipes, type OutputPipes } from '../pipes.ts';
@@ -22,6 +24,9 @@ export interface Task {
 
 /** The argument that makes a spare; its folder follows. */
 export const spareFlag = '--spare';
+
+/** Exists while a spare waits with everything done that it can do. */
+export const readyFile = (folder: string, pid: number): string => join(folder, `${pid}.ready`);
 
 const mostBytes = 32 * 1_048_576;
 
@@ -42,7 +47,10 @@ export async function readTask(words: readonly string[], input: Readable): Promi
   const pipes = makeOutputPipes(`${folder}/${process.pid}.`);
   // Of the way that most jobs take; other isolation is loaded when it is asked for.
   await rehearse(`${folder}/${process.pid}`);
+  const mark = readyFile(folder, process.pid);
+  writeFileSync(mark, '');
   const line = await readLine(input);
+  rmSync(mark, { force: true });
   if (line === undefined) return undefined;
   const { dir, secrets } = JSON.parse(line) as { dir: string; secrets: string };
   process.title = `solyx-supervisor ${dir}`;

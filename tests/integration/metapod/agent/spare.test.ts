@@ -44,8 +44,12 @@ function keep(environment: Record<string, string> = {}): { spare: SpareSuperviso
   return { spare, folder };
 }
 
-/** The process that waits with this folder; it begins to wait when it has made its pipes. */
-const waiting = (folder: string) => until('a spare waits', () => processesWith(folder)[0] ?? null);
+/** The process that waits with this folder. */
+const waiting = (folder: string) =>
+  until('a spare waits', () => {
+    const ready = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith('.ready'));
+    return ready ? Number.parseInt(ready, 10) : null;
+  });
 
 describe('a spare supervisor', () => {
   it('takes an attempt and runs it to its end, and another one waits for the next', async () => {
@@ -125,11 +129,7 @@ describe('an agent that is killed', () => {
     return child;
   }
 
-  const spareOf = (folder: string) =>
-    until('a spare waits', () => {
-      const pid = processesWith(folder).find((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8').includes('--spare'));
-      return pid === undefined ? null : identify(pid);
-    });
+  const spareOf = async (folder: string) => identify(await waiting(folder))!;
 
   it('takes the spare that has no attempt with it', async () => {
     const folder = newFolder();
