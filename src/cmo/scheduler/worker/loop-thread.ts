@@ -1,4 +1,5 @@
 /** Entry of the thread that runs the scheduler's loop; rounds are planned in a thread below it (`thread.ts`). */
+import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
 import { systemClock } from '../../../common/clock.ts';
@@ -10,6 +11,11 @@ import type { FromLoop, LoopSettings, ToLoop } from './loop-messages.ts';
 
 /** The loop does one thing at a time. */
 const poolSize = 2;
+
+/** How much nicer this thread, and the one below it, is than the rest of the process: requests go first. */
+const nicer = 5;
+// On Linux priorities are a thread's own; elsewhere this would slow the whole process.
+if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + nicer));
 
 const { logins, logLevel } = workerData as LoopSettings;
 const tell = (message: FromLoop): void => parentPort?.postMessage(message);
