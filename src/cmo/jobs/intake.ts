@@ -13,8 +13,11 @@ import { SolyxError } from '../../common/errors/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import { insertJobs, type JobRequest } from './insert.ts';
 
-/** Statements at a time; more would only be smaller. */
-const mostAtOnce = 4;
+/**
+ * Statements at a time. More would only be smaller: a statement costs the database a millisecond and a flush before its first job,
+ * and 0.15 ms for each. One gathers while the other is written.
+ */
+const mostAtOnce = 2;
 const mostRequests = 100;
 /** A request with more jobs goes alone, and keeps nobody waiting. */
 const mostJobsTogether = 50;
