@@ -17,6 +17,8 @@ import { type LiveJob, readLiveJobs } from './live-jobs.ts';
 
 /** Pause between two reads at least, ms: what comes meanwhile travels together. */
 const gatherMs = 25;
+/** Pause after a read that took long, ms: others want to work too, but who looks on shall not wait for as long again. */
+const mostPauseMs = 50;
 /** A look without a wake-up while somebody listens, ms. */
 const lookMs = 1_000;
 /** More changed jobs of one tenant than this are not told one by one. */
@@ -160,12 +162,13 @@ export class LiveFeed {
       this.#cursor = undefined;
       return;
     }
-    const wait = this.#lastRead + Math.max(gatherMs, this.#lastTook) - performance.now();
+    const pause = Math.min(mostPauseMs, Math.max(gatherMs, this.#lastTook));
+    const wait = this.#lastRead + pause - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     const began = performance.now();
     await this.#readOn();
     this.#lastRead = performance.now();
-    // A round that took long found much, or a machine that has much to do.
+    // A round that took long found much, or a machine that has much to do: see `mostPauseMs`.
     this.#lastTook = this.#lastRead - began;
   }
 
