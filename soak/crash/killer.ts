@@ -9,7 +9,7 @@ import type { JobKind } from './jobs.ts';
 import type { Kill, Target } from './kills.ts';
 import type { Load } from './load.ts';
 import { type Drivers, places } from './places.ts';
-import { childrenOf, guardiansOf, runtimesOf } from './processes.ts';
+import { childrenOf, guardiansOf, isRunning, runtimesOf } from './processes.ts';
 import { type Random, randomOf } from './random.ts';
 import type { AgentName, Stand } from './stand.ts';
 
@@ -135,13 +135,15 @@ export class Killer {
     return items.length === 0 ? [] : [this.#random.pick(items)];
   }
 
-  /** Both who would end a container of an engine, the guardian first. */
+  /** Both who would end a container of an engine, the guardian first; nobody where all such are dead already. */
   #keepers(driver: 'podman'): number[] {
-    const held = this.#stand.liveAttempts().filter((attempt) => attempt.driver === driver);
+    const held = this.#stand
+      .liveAttempts()
+      .filter((attempt) => attempt.driver === driver && isRunning(attempt.supervisorPid));
     return this.#pick(held).flatMap(({ attemptId, supervisorPid }) => [...guardiansOf(attemptId), supervisorPid]);
   }
 
-  /** Leaves a container to nobody, and the agent with the question whose it is. */
+  /** Leaves a container to nobody, and the agent with the question whose it is; the one that comes to answer is spared. */
   #orphan(): void {
     const agent = this.#stand.agentPid('second-agent');
     const keepers = this.#keepers('podman');

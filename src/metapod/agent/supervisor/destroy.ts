@@ -49,7 +49,7 @@ export async function killAttempt(attemptDir: string): Promise<void> {
     const isHeld =
       engine !== undefined &&
       launch.kind === 'ok' &&
-      !removeContainer(engine, containerName(launch.value.attemptId, launch.value.rank));
+      !removeContainer(engine, containerName(launch.value.attemptId, launch.value.rank), attemptDir);
     const inCgroup = cgroup === null ? 0 : cgroupPids(cgroup).length;
     if (!known.some(isAlive) && left.length === 0 && inCgroup === 0 && !isHeld) {
       if (launch.kind === 'ok') removeSecretFiles(secretsDirectory(launch.value.attemptId, launch.value.rank));

@@ -243,6 +243,33 @@ describe('a container of an engine that takes its time', () => {
   );
 });
 
+describe('a container whose engine is killed while it makes it', () => {
+  const home = imageHome();
+  const folder = mkdtempSync(join(tmpdir(), 'solyx-test-torn-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.skipIf(found.podman.why !== null)(
+    'is not left behind, half made',
+    async () => {
+      const driver = found.podman.driver!;
+      const real = driver.flags.find((flag) => flag.startsWith('--runtime='))!.slice('--runtime='.length);
+      const script = (name: string, text: string) => {
+        writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+        return join(folder, name);
+      };
+      const runtime = script('slow', `case " $* " in *" create "*) sleep 4;; esac\nexec ${real} "$@"`);
+      const torn = `${driver.program} "$@" & podman=$!; sleep 2; kill -9 $podman; exit 1`;
+      const program = script('podman', `case " $* " in *" start "*) ${torn};; esac\nexec ${driver.program} "$@"`);
+      const flags = driver.flags.map((flag) => (flag.startsWith('--runtime=') ? `--runtime=${runtime}` : flag));
+      const job = boxed({ driver: { ...driver, program, flags }, image: await home.image() }, 'sleep 300');
+      await job.start();
+      expect((await job.ended(60_000)).reason).toBe('start-failed');
+      await until('nothing of it runs', () => processesWith(`${job.dir}/`).length === 0, 30_000);
+    },
+    120_000,
+  );
+});
+
 describe('the files of a job in a container', () => {
   it.skipIf(found.runtime.why !== null || !isRoot)('belong on the host to nobody who has an account', async () => {
     const home = imageHome();

@@ -7,12 +7,18 @@
  * wrong). The runtime cannot be so quick: the group is there from its `create` to its `delete`. So before it deletes, the
  * group's accounts are copied, under the names that the kernel gives them.
  *
+ * Podman that is killed between the two leaves a container that was created, will never start, and that `rm` does not know of.
+ * So whoever removes a container says so first (`over`), and ends the noted process afterwards; a `create` that is still under
+ * way then ends its own. One of the two sees the other.
+ *
  * The script uses nothing but what a shell has built in: conmon starts it without a PATH. Docker takes runtimes only from its
  * daemon's configuration, so it is asked (`engine-script.ts`).
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerDriverChoice } from '../../supervisor/files.ts';
+import { readStat } from '../../supervisor/process-identity.ts';
 import type { Cgroup } from '../cgroup.ts';
 import { type Mount, readMounts } from '../mounts.ts';
 import { shellQuote as q } from '../shell-quote.ts';
@@ -24,11 +30,17 @@ export const NOTES = {
   runtime: 'runtime',
   /** Number of the container's first process, written before it runs anything. */
   pid: 'pid',
+  /** By what name the runtime knows it. */
+  id: 'id',
   /** The command runs. */
   started: 'started',
   /** Its groups, as /proc has them. */
   cgroup: 'cgroup',
+  /** The container is being removed: nothing may be created any more. */
+  over: 'over',
 } as const;
+
+const deleteMs = 10_000;
 
 /** Files that hold a group's accounts, by the controller whose folder they lie in. */
 const ACCOUNTS = {
@@ -65,6 +77,37 @@ export function notedCgroup(folder: string): Cgroup | null {
   return existsSync(join(folder, ACCOUNTS[2][''][0])) ? { version: 2, directories: { memory: folder } } : null;
 }
 
+/** Says that a container is about to be removed; before its `rm`. A folder that is not there has no notes to end. */
+export function noteRemoval(folder: string): void {
+  if (existsSync(folder)) writeFileSync(join(folder, NOTES.over), '');
+}
+
+/**
+ * Ends a first process that `rm` did not know of; after it.
+ * @returns whether it is gone
+ */
+export function endNoted(folder: string): boolean {
+  let pid: number;
+  let groups: string;
+  try {
+    pid = Number(readFileSync(join(folder, NOTES.pid), 'utf8'));
+    groups = readFileSync(join(folder, NOTES.cgroup), 'utf8');
+  } catch {
+    return true;
+  }
+  try {
+    // A number may be another's by now; nobody else is in the container's groups.
+    if (groups === '' || readFileSync(`/proc/${pid}/cgroup`, 'utf8') !== groups) return true;
+    if (groups === readFileSync('/proc/self/cgroup', 'utf8')) return true;
+    const id = readFileSync(join(folder, NOTES.id), 'utf8').trim();
+    spawnSync(join(folder, NOTES.runtime), ['delete', '--force', id], { stdio: 'ignore', timeout: deleteMs });
+    process.kill(pid, 'SIGKILL');
+    return readStat(pid)?.state === 'Z';
+  } catch {
+    return true;
+  }
+}
+
 /** @param runtime absolute path of the OCI runtime @param mounts where this machine's groups are seen */
 export function notesScript(runtime: string, folder: string, mounts: readonly Mount[]): string {
   const note = (name: string) => q(join(folder, name));
@@ -84,8 +127,12 @@ export function notesScript(runtime: string, folder: string, mounts: readonly Mo
     '  "$runtime" "$@" || exit',
     '  { read -r pid < "$file"',
     `  copy "/proc/$pid/cgroup" ${note(NOTES.cgroup)}`,
+    `  echo "$before" > ${note(NOTES.id)}`,
     `  echo "$pid" > ${note(NOTES.pid)}; } 2>/dev/null`,
-    '  exit 0;;',
+    // Also where the folder is gone, and the attempt with it.
+    `  [ ! -e ${note(NOTES.pid)} ] || [ -e ${note(NOTES.over)} ] || exit 0`,
+    '  kill -9 "$pid"; "$runtime" delete --force "$before"',
+    '  exit 1;;',
     'start)',
     '  "$runtime" "$@" || exit',
     `  : > ${note(NOTES.started)}`,

@@ -20,7 +20,7 @@ import { removeSecretFiles, secretsDirectory, writeSecretFiles } from '../secret
 import { containerEnvironment } from './container-environment.ts';
 import { groupsOf } from './device-groups.ts';
 import { createArguments, envFileText } from './engine-arguments.ts';
-import { notedCgroup, prepareNotes } from './engine-notes.ts';
+import { endNoted, NOTES, notedCgroup, noteRemoval, prepareNotes } from './engine-notes.ts';
 import { guardianScript, launcherScript } from './engine-script.ts';
 import { hostId, idRange } from './id-range.ts';
 import { seccompProfile } from './seccomp.ts';
@@ -118,7 +118,10 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
         lastKill = Date.now();
         kill();
       },
-      remove: () => run(...removeWords(driver), name).status === 0,
+      remove() {
+        if (notes !== null) noteRemoval(notes);
+        return run(...removeWords(driver), name).status === 0 && (notes === null || endNoted(notes));
+      },
       lastAccount: () => (notes === null ? null : notedCgroup(notes)),
     },
     cleanup() {
@@ -163,10 +166,13 @@ function importImage(driver: ContainerDriverChoice, key: string, rootfs: string,
 /** Repository of imported images; the tag is the key. */
 export const importedName = 'solyx-image';
 
-/** Removes a container by name, running or not. @returns whether it is certainly gone */
-export function removeContainer(driver: ContainerDriverChoice, name: string): boolean {
+/** Removes an attempt's container, running or not, by its name. @returns whether it is certainly gone */
+export function removeContainer(driver: ContainerDriverChoice, name: string, dir: string): boolean {
+  const notes = join(dir, NOTES.folder);
+  noteRemoval(notes);
   const [program, ...flags] = engineWords(driver);
   const options = { env: engineEnvironment(), encoding: 'utf8', timeout: commandMs } as const;
   const removed = spawnSync(program, [...flags, ...removeWords(driver), name], options);
-  return removed.status === 0 || /no such container|no container with/i.test(removed.stderr ?? '');
+  const isRemoved = removed.status === 0 || /no such container|no container with/i.test(removed.stderr ?? '');
+  return isRemoved && endNoted(notes);
 }

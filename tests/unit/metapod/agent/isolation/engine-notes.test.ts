@@ -1,13 +1,15 @@
 /** What is noted down of a runtime's doings, with a runtime and control groups of the test's own. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { oomKills, readAccount } from '../../../../../src/metapod/agent/isolation/cgroup.ts';
 import {
+  endNoted,
   NOTES,
   notedCgroup,
+  noteRemoval,
   notesScript,
   prepareNotes,
   runtimeOf,
@@ -29,8 +31,9 @@ function world(mounts: (tree: string) => Partial<Mount>[]) {
   const lines = [
     '#!/bin/sh',
     `printf '%s|' "$@" >> "${home}/calls"; echo >> "${home}/calls"`,
-    `case " $* " in *" create "*) printf ${process.pid} > "${home}/pid";; *" delete "*) rm -rf "${tree}"/*;; *" fail "*) exit 9;; esac`,
+    `case " $* " in *" create "*) read -r first < "${home}/first"; printf %s "$first" > "${home}/pid";; *" delete "*) rm -rf "${tree}"/*;; *" fail "*) exit 9;; esac`,
   ];
+  writeFileSync(join(home, 'first'), `${process.pid}\n`);
   writeFileSync(runtime, `${lines.join('\n')}\n`, { mode: 0o755 });
   const all = mounts(tree).map((mount) => ({
     root: '/',
@@ -50,6 +53,8 @@ function world(mounts: (tree: string) => Partial<Mount>[]) {
     },
     /** Without a PATH, as conmon runs it. @returns its status */
     run: (...args: string[]) => spawnSync(join(home, 'script'), args, { env: {} }).status,
+    /** The container's first process is another than ours from now on. */
+    first: (pid: number) => writeFileSync(join(home, 'first'), `${pid}\n`),
     calls: () => readFileSync(join(home, 'calls'), 'utf8').trim().split('\n'),
     note: (name: string, text: string) => writeFileSync(join(notes, name), text),
   };
@@ -73,6 +78,27 @@ describe('the runtime under notes', () => {
     expect(existsSync(join(notes, NOTES.started))).toBe(false);
     expect(run('start', 'id')).toBe(0);
     expect(existsSync(join(notes, NOTES.started))).toBe(true);
+  });
+
+  it.each(['over', 'gone'] as const)('ends what it created when the attempt is %s meanwhile', async (how) => {
+    const { run, notes, pidFile, first, calls } = world(none);
+    const child = spawn('sleep', ['60']);
+    const ended = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+    first(child.pid!);
+    if (how === 'over') noteRemoval(notes);
+    else rmSync(notes, { recursive: true });
+    expect(run('create', '--pid-file', pidFile, 'id')).toBe(1);
+    expect(await ended).toBe('SIGKILL');
+    expect(calls().at(-1)).toBe('delete|--force|id|');
+  });
+
+  it('ends nobody who is not in the noted groups, nor anybody in our own', () => {
+    const { run, notes, pidFile, note } = world(none);
+    expect(endNoted(notes)).toBe(true);
+    run('create', '--pid-file', pidFile, 'id');
+    expect(endNoted(notes)).toBe(true);
+    note(NOTES.cgroup, '0::/elsewhere\n');
+    expect(endNoted(notes)).toBe(true);
   });
 
   it('keeps what version 1 counted, each controller from its own tree', () => {
