@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readLocalServer } from '../../src/cli/local-server.ts';
 
 const patienceMs = 600_000;
 
@@ -69,7 +70,8 @@ export class Installation {
     const child = this.#server;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
+    // npm would leave at once and not wait for what it started.
+    process.kill(readLocalServer(this.home)?.pid ?? child.pid!, 'SIGTERM');
     await ended;
   }
 

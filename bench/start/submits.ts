@@ -12,8 +12,10 @@ export interface SubmitTimes {
   readonly started: readonly number[];
 }
 
-/** Between looks at a job's state, ms. */
-const lookMs = 5;
+/** Between looks at a job's state, ms: each costs the server what several steps of the start do. */
+const lookMs = 15;
+/** After a job, until the node is at rest again, its next supervisor included, ms. */
+const restMs = 800;
 const patienceMs = 60_000;
 
 export type Client = ReturnType<typeof clientOf>;
@@ -52,8 +54,7 @@ export async function measureSubmits(
     seen.push(performance.now() - began);
     started.push(Date.parse(job.startedAt!) - Date.parse(job.submittedAt));
     await untilState(client, id!, 'succeeded');
-    // The next one meets a node that is at rest again.
-    await setTimeout(300);
+    await setTimeout(restMs);
   }
   return { seen, started };
 }
