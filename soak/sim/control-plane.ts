@@ -42,7 +42,9 @@ export class ControlPlane {
   place(jobId: string, holds: SimAttempt['holds']): { readonly attemptId: string; readonly token: bigint } {
     const job = this.jobs.get(jobId)!;
     this.#tokens += 1n;
-    this.#moveJob(job, 'starting', { newest_token: this.#tokens, attempt_count: job.attempt_count + 1 });
+    const change = { newest_token: this.#tokens, attempt_count: job.attempt_count + 1 };
+    if (job.state === 'queued') this.#moveJob(job, 'starting', change);
+    else this.#change(job, change);
     const id = `att_${this.#tokens}`;
     const now = this.#now;
     this.attempts.set(id, {
@@ -121,7 +123,9 @@ export class ControlPlane {
     attempt.ranks = attempt.ranks.map((rank) => {
       const seen = observations.find((one) => one.rank === rank.rank && one.token === attempt.token);
       if (seen === undefined) return rank;
-      return mergeRank(isForwardOnly ? rank : { ...rank, state: 'placed', ended_at: null }, seen, bounds);
+      const merged = mergeRank(isForwardOnly ? rank : { ...rank, state: 'placed', ended_at: null }, seen, bounds);
+      this.#stand.invariants.rankMoved(attempt.id, rank.state, merged.state);
+      return merged;
     });
   }
 

@@ -19,6 +19,7 @@ export class Invariants {
   readonly #broken: Broken;
   /** By device: thousandths by attempt. */
   readonly #granted = new Map<string, Map<string, number>>();
+  readonly #nodeOf = new Map<string, string>();
   /** By node: cores by attempt. */
   readonly #cpu = new Map<string, Map<string, number>>();
   readonly #live = new Map<string, Set<Live>>();
@@ -48,6 +49,7 @@ export class Invariants {
         );
       for (const { deviceId, milli } of rank.devices) {
         put(this.#granted, deviceId, attemptId, milli);
+        this.#nodeOf.set(deviceId, row.id);
         const device = row.devices.find(({ id }) => id === deviceId);
         const used = sum(this.#granted.get(deviceId)!);
         if (used > (device?.milli ?? 0)) {
@@ -81,6 +83,16 @@ export class Invariants {
         this.#broken.add('counters are the sum of what is held', `${id}: ${usedMilli} used, ${held} held`);
       if (usedMilli > milli) this.#broken.add('used stays within capacity', `${id}: ${usedMilli} of ${milli}`);
     }
+    for (const [device, held] of this.#granted) {
+      if (held.size === 0 || seen.has(device) || this.#nodeOf.get(device) !== row.id) continue;
+      this.#broken.add('used stays within capacity', `${device}: ${sum(held)} held of a device that has nothing`);
+    }
+  }
+
+  /** A rank was seen to be in a state. */
+  rankMoved(attemptId: string, from: keyof typeof rankOrder, to: keyof typeof rankOrder): void {
+    if (rankOrder[to] < rankOrder[from])
+      this.#broken.add('ranks only move forwards', `${attemptId}: from ${from} to ${to}`);
   }
 
   /** An attempt ended. */
@@ -127,6 +139,8 @@ export class Invariants {
     if (this.#live.size > 0) this.#broken.add('nothing runs on', `${this.#live.size} jobs have processes`);
   }
 }
+
+const rankOrder = { placed: 0, starting: 1, running: 2, ended: 3 } as const;
 
 const moves = (machine: Machine): boolean => machine.isOn && !machine.isFrozen;
 

@@ -8,7 +8,7 @@ import type { SimJob } from './rows.ts';
 const gib = 2 ** 30;
 
 /** Mean time between submissions at which the fleet of `nodes.ts` is about two thirds full, milliseconds. */
-export const meanPauseMs = 2_600;
+export const meanPauseMs = 2_200;
 
 export const tenants = ['ten_a', 'ten_b', 'ten_c', 'ten_d'] as const;
 

@@ -110,7 +110,7 @@ export class Machine {
       return;
     }
     const newest = this.#fences.get(start.jobId) ?? 0n;
-    if (start.token < newest && !this.#without.has('agentFence')) return;
+    if (start.token < newest) return;
     if (start.token > newest) this.#fences.set(start.jobId, start.token);
     if (this.#isOverdue(start)) {
       this.#report(start, { state: 'ended', end: endOf('disconnected', null), endedAt: this.#clock() });
@@ -156,11 +156,13 @@ export class Machine {
       this.#say(said);
       return;
     }
+    const never = { state: 'ended' as const, end: endOf('never-started', null), endedAt: this.#clock() };
+    if (this.#without.has('neverStarted')) {
+      this.#say({ attemptId, token, rank, ...never });
+      return;
+    }
     if (token > (this.#fences.get(jobId) ?? 0n)) this.#fences.set(jobId, token);
-    this.#report(
-      { attemptId, token, rank },
-      { state: 'ended', end: endOf('never-started', null), endedAt: this.#clock() },
-    );
+    this.#report({ attemptId, token, rank }, never);
   }
 
   /** Ends everything on a device that died. */

@@ -9,7 +9,7 @@ export const protections = {
   certainEnd: 'capacity is released only when the attempt has ended for certain',
   withdraw: 'a start that was not delivered is taken back with the end of its attempt',
   selfFence: 'a supervisor without contact ends its work by itself',
-  agentFence: 'an agent refuses a start whose token is not newer than the newest it saw',
+  neverStarted: 'what was told to stop before its start came cannot start any more',
   effectFence: 'a write under an older token than the newest is refused',
   forwardOnly: 'a rank only moves forwards, whatever is reported late',
   releaseOnEnd: 'the end of an attempt gives back what it held',

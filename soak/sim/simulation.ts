@@ -126,8 +126,9 @@ export class Simulation implements Stand, Rows {
             wants.flatMap(({ jobId, revision }) => {
               const job = this.control.jobs.get(jobId)!;
               const isAsPlanned = job.state === 'queued' && job.revision === revision;
-              // Without the check even a job that runs is placed again, as far as the tables of states let it.
-              const isTaken = isAsPlanned || (this.without.has('revisionCheck') && job.state === 'queued');
+              // Without the check a job that another scheduler has placed already is placed again.
+              const isPlaced = job.state === 'starting' || job.state === 'running';
+              const isTaken = isAsPlanned || (this.without.has('revisionCheck') && isPlaced);
               return isTaken ? [[jobId, { tenant: job.tenant }] as const] : [];
             }),
           ),
@@ -208,8 +209,9 @@ export class Simulation implements Stand, Rows {
   #deliver(nodeId: string): void {
     const machine = this.machines.get(nodeId)!;
     if (!machine.isReachable) return;
+    const isShuffled = this.time.now < (this.shuffledUntil.get(nodeId) ?? 0);
     for (const command of this.#commands.get(nodeId)?.splice(0) ?? []) {
-      this.time.in(this.#network.whole(1, 60), () => {
+      this.time.in(this.#network.whole(1, isShuffled ? 20_000 : 60), () => {
         if (machine.isOn && (machine.lostSince === null || machine.isFrozen)) machine.receive(command);
       });
     }

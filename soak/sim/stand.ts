@@ -2,6 +2,7 @@
 import type { NodeContact } from '../../src/cmo/orchestrator/reconcile.ts';
 import type { Random } from '../crash/random.ts';
 import type { Coverage } from './coverage.ts';
+import type { Invariants } from './invariants.ts';
 import type { Command } from './machine.ts';
 import type { Protection } from './protections.ts';
 import type { SimAttempt } from './rows.ts';
@@ -25,6 +26,7 @@ export interface Stand {
   readonly random: Random;
   readonly coverage: Coverage;
   readonly counts: Counts;
+  readonly invariants: Invariants;
   readonly without: ReadonlySet<Protection>;
   /** Ids of attempts that have not ended. */
   readonly openAttempts: ReadonlySet<string>;

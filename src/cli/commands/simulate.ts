@@ -4,6 +4,7 @@
  * Needs no server. Files are read here; everything else is the scheduler's simulator, which reads no clock and no file, so the same
  * files and seed print the same bytes.
  */
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { SolyxError } from '../../common/errors/index.ts';
 import { oneOf, whole } from '../arguments.ts';
@@ -22,6 +23,7 @@ interface SimulateOptions {
   readonly sort?: boolean;
   readonly seed: number;
   readonly json?: boolean;
+  readonly report?: string;
 }
 
 type Document = ReturnType<Simulator['documentOf']>;
@@ -44,6 +46,7 @@ export function simulateCommand(program: Command): void {
     .option('--leave-out-broken', 'leave out lines of an SWF trace that make no sense, instead of refusing it')
     .option('--sort', 'sort a Philly trace by time, instead of refusing it')
     .option('--seed <number>', 'start of the random choices (failures of nodes)', whole(0, 2 ** 32 - 1), 1)
+    .option('--report <file>', 'also write a report to this file, as one HTML page')
     .option('--json', 'print JSON')
     .action(run);
 }
@@ -67,7 +70,9 @@ async function run(options: SimulateOptions): Promise<void> {
     note(`${name}: ${result.rounds} rounds in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     played.push({ name, policy, result, figures: simulator.figuresOf(cluster, jobs, result) });
   }
-  const document = simulator.documentOf({ trace, cluster, jobs, seed: options.seed, played });
+  const simulated = { trace, cluster, jobs, seed: options.seed, played };
+  if (options.report !== undefined) writeReport(options.report, simulator.reportOf(simulated));
+  const document = simulator.documentOf(simulated);
   if (options.json) printJson(document);
   else tell(document);
 }
@@ -78,18 +83,41 @@ async function policyOf(simulator: Simulator, file: string | undefined) {
   return { name: file, policy };
 }
 
-function tell({ rows, simulations }: Document): void {
-  printTable(
-    rows,
-    [
-      { title: '', value: ({ label }) => label },
-      ...simulations.map(({ name }, index) => ({
-        title: name,
-        value: ({ values }: Document['rows'][number]) => values[index]!,
-        align: 'right' as const,
-      })),
-    ],
-    'nothing was simulated',
-  );
+function writeReport(file: string, page: string): void {
+  try {
+    writeFileSync(file, page);
+  } catch (error) {
+    const detail = `the report cannot be written: ${(error as Error).message}.`;
+    throw new SolyxError('simulation_invalid', { detail, cause: error });
+  }
+  note(`The report is in ${file}.`);
+}
+
+function tell({ rows, simulations, differences }: Document): void {
+  const columns = simulations.map(({ name }, index) => ({
+    title: name,
+    value: ({ values }: Document['rows'][number]) => values[index]!,
+    align: 'right' as const,
+  }));
+  printTable(rows, [{ title: '', value: ({ label }) => label }, ...columns], 'nothing was simulated');
+  if (differences.length === 0) return;
   print();
+  print('The second less the first, job by job:');
+  const text = (value: number | null, unit: string) =>
+    value === null ? '–' : `${value.toFixed(unit === 's' ? 0 : 3)} ${unit}`;
+  printTable(
+    differences,
+    [
+      { title: '', value: ({ metric }) => metric },
+      { title: 'mean', value: ({ mean, unit }) => text(mean, unit), align: 'right' },
+      {
+        title: '95 % interval',
+        value: ({ low, high, unit }) => `${text(low, unit)} to ${text(high, unit)}`,
+        align: 'right',
+      },
+      { title: 'jobs smaller', value: ({ smaller }) => String(smaller), align: 'right' },
+      { title: 'jobs larger', value: ({ larger }) => String(larger), align: 'right' },
+    ],
+    '',
+  );
 }

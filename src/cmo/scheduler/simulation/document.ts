@@ -1,5 +1,6 @@
 /** A simulation as data: what `--json` prints, and the rows that the table and the report show. Has nothing of the machine it was made on. */
 import type { Policy } from '../core/snapshot.ts';
+import { differences } from './compare.ts';
 import type { Figures } from './figures.ts';
 import type { Cluster } from './inputs/cluster-file.ts';
 import type { SimulationResult } from './simulate.ts';
@@ -47,11 +48,14 @@ const shown: readonly (readonly [label: string, text: (figures: Figures) => stri
 ];
 
 export function documentOf({ trace, cluster, jobs, seed, played }: Simulated) {
+  const [first, second] = played;
   return {
     trace: { format: trace.format, jobs: jobs.length, neverRan: trace.neverRan, leftOut: trace.leftOut.length },
     cluster: { name: cluster.name, sites: cluster.sites.length, nodes: cluster.nodes.length },
     seed,
     simulations: played.map(({ name, policy, figures }) => ({ name, policy, figures })),
+    /** Second policy less first, when there are two. */
+    differences: first && second ? differences(jobs, first.result, second.result) : [],
     rows: shown.map(([label, text]): Row => ({ label, values: played.map(({ figures }) => text(figures)) })),
   };
 }
