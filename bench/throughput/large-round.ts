@@ -26,10 +26,14 @@ export async function largeRound(): Promise<BenchmarkCase[]> {
     settle(worker, first.placements);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     const seconds: number[] = [];
+    const cpuMs: number[] = [];
     let placed = 0;
     delay.enable();
     for (let i = 1; i <= rounds; i += 1) {
+      const before = process.cpuUsage();
       const { summary, placements } = await worker.round(defaultPolicy, start + i);
+      const { user, system } = process.cpuUsage(before);
+      cpuMs.push((user + system) / 1000);
       placed += placements.length;
       seconds.push(summary.seconds);
       settle(worker, placements);
@@ -46,6 +50,7 @@ export async function largeRound(): Promise<BenchmarkCase[]> {
       of('first round after a start', 'ms', first.summary.seconds * 1000),
       of(`placed a round, mean of ${rounds}`, '', placed / rounds),
       { ...of('round in its worker, median', 'ms', percentile(seconds, 0.5) * 1000), bound: { atMost: 500 } },
+      of('processor time of all threads a round, median', 'ms', percentile(cpuMs, 0.5)),
       of('round in its worker, longest', 'ms', Math.max(...seconds) * 1000),
       { ...of('memory of the process', 'MiB', process.memoryUsage().rss / 2 ** 20), bound: { atMost: 2048 } },
       { ...of('main thread waits, p99', 'ms', delay.percentile(99) / 1e6), bound: { atMost: 10 } },

@@ -11,6 +11,9 @@ import { DeviceTypes } from './device-types.ts';
 import { fragmentationOf } from './fragmentation.ts';
 import { NodeClasses } from './node-classes.ts';
 import type { NodeRequest } from './request.ts';
+import type { RunningJob } from './running.ts';
+import { RunningBook } from './running-book.ts';
+import type { AccountTree } from './shares/account.ts';
 import { type Amounts, fleetAmounts } from './shares/resources.ts';
 import type { ExpectedShape, Snapshot } from './snapshot.ts';
 
@@ -38,6 +41,13 @@ export class Fleet {
   readonly nodeMilliFree: Float64Array;
   readonly nodeMilli: Float64Array;
   readonly classes: NodeClasses;
+  /** Rows by id, and ids by row as they stand there; made when somebody asks. */
+  #rowOf: Map<string, number> | undefined;
+  readonly #idOf: string[] = [];
+  #book: RunningBook | undefined;
+  #bookAt = -1;
+  /** What of the running work has changed since the book was made. */
+  #runningChanges = new Map<string, RunningJob | null>();
   #amounts: Amounts | undefined;
   #amountsAt = -1;
   #scoring = unscored;
@@ -76,6 +86,43 @@ export class Fleet {
       this.#amountsAt = this.classes.groupRevision;
     }
     return this.#amounts;
+  }
+
+  /** Row of a node; −1 when it is gone. */
+  rowOf(nodeId: string): number {
+    if (this.#rowOf === undefined) {
+      this.#rowOf = new Map();
+      for (let row = 0; row < this.#snapshot.nodes.length; row += 1) this.#name(row);
+    }
+    return this.#rowOf.get(nodeId) ?? -1;
+  }
+
+  #name(row: number): void {
+    const id = this.#snapshot.nodes.ids[row]!;
+    const before = this.#idOf[row];
+    if (this.#rowOf === undefined || before === id) return;
+    if (before !== undefined && this.#rowOf.get(before) === row) this.#rowOf.delete(before);
+    this.#idOf[row] = id;
+    this.#rowOf.set(id, row);
+  }
+
+  /** Tells which work runs otherwise since the last snapshot; what is not told does. */
+  noteRunning(changes: ReadonlyMap<string, RunningJob | null>): void {
+    if (this.#book === undefined) return;
+    for (const [id, job] of changes) this.#runningChanges.set(id, job);
+  }
+
+  /** What runs, by the snapshot. Made anew when nodes or devices are others than before. */
+  runningBook(tree: AccountTree): RunningBook {
+    const { groupRevision } = this.classes;
+    if (this.#book === undefined || this.#book.tree !== tree || this.#bookAt !== groupRevision) {
+      this.#book = new RunningBook(this, tree);
+      this.#bookAt = groupRevision;
+    } else {
+      for (const [id, job] of this.#runningChanges) this.#book.set(id, job);
+    }
+    this.#runningChanges.clear();
+    return this.#book;
   }
 
   get fragmentation(): Fragmentation | undefined {
@@ -147,6 +194,7 @@ export class Fleet {
     this.nodeMilli[row] = all;
     this.deviceTypes.read(this.#snapshot, row);
     this.classes.regroup(this.#snapshot, row);
+    this.#name(row);
     this.#changed(row);
   }
 

@@ -33,6 +33,8 @@ export class Group {
   #entries: Entry[] = [];
   #added: Entry[] = [];
   #removed = 0;
+  /** The jobs of `#entries`; `#jobs` while nothing has changed since. */
+  #list: PendingJob[] = [];
   #jobs: PendingJob[] | undefined;
 
   constructor(key: string, account: string, shape: Shape, mostSeconds: number) {
@@ -62,12 +64,33 @@ export class Group {
   jobs(): readonly PendingJob[] {
     if (this.#jobs === undefined) {
       const added = this.#added.filter((entry) => !entry.gone).sort((a, b) => compareJobs(a.job, b.job));
-      this.#entries = merge(this.#removed > 0 ? this.#entries.filter((entry) => !entry.gone) : this.#entries, added);
+      const last = this.#entries.at(-1);
+      const isAppended = last === undefined || added.length === 0 || compareJobs(last.job, added[0]!.job) < 0;
+      if (isAppended && this.#shift()) {
+        this.#entries = this.#entries.concat(added);
+        this.#list = this.#list.concat(added.map((entry) => entry.job));
+      } else {
+        this.#entries = merge(
+          this.#entries.filter((entry) => !entry.gone),
+          added,
+        );
+        this.#list = this.#entries.map((entry) => entry.job);
+      }
       this.#added = [];
       this.#removed = 0;
-      this.#jobs = this.#entries.map((entry) => entry.job);
+      this.#jobs = this.#list;
     }
     return this.#jobs;
+  }
+
+  /** Drops the first entries if no others left, which is how jobs leave that are placed: looking at all would cost as many looks as jobs. */
+  #shift(): boolean {
+    let gone = 0;
+    while (gone < this.#entries.length && this.#entries[gone]!.gone) gone += 1;
+    if (gone !== this.#removed) return false;
+    this.#entries = this.#entries.slice(gone);
+    this.#list = this.#list.slice(gone);
+    return true;
   }
 }
 

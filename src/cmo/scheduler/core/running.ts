@@ -6,8 +6,9 @@
  */
 import type { RankPlacement } from '../../../common/contract/plan.ts';
 import type { StopReason } from '../../../common/contract/states/job.ts';
+import type { Fleet } from './fleet.ts';
 import type { Owner } from './shares/account.ts';
-import type { Account, Ledger } from './shares/ledger.ts';
+import type { Account } from './shares/ledger.ts';
 import { noAmounts } from './shares/resources.ts';
 import { countDevice, type Use } from './shares/use.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -55,19 +56,9 @@ export interface Holder {
   readonly ranks: readonly HeldRank[];
 }
 
-/** Finds everything that runs in the snapshot and charges it to its accounts. In order of id, whatever the order of the rows. */
-export function holdersOf(snapshot: Snapshot, ledger: Ledger): Holder[] {
-  const { running } = snapshot;
-  if (running === undefined || running.length === 0) return [];
-  const rowOf = new Map<string, number>();
-  for (let row = 0; row < snapshot.nodes.length; row += 1) rowOf.set(snapshot.nodes.ids[row]!, row);
-  const holders = running.map((job) => {
-    const ranks = job.ranks.map((rank) => heldRank(snapshot, rowOf.get(rank.nodeId) ?? -1, rank));
-    const holder = { job, account: ledger.leafOf(job), use: heldUse(snapshot, ranks), ranks };
-    ledger.charge(holder.account, holder.use);
-    return holder;
-  });
-  return holders.sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+/** Finds what a job holds in the fleet's rows. */
+export function heldRanks(fleet: Pick<Fleet, 'snapshot' | 'rowOf'>, { ranks }: RunningJob): HeldRank[] {
+  return ranks.map((rank) => heldRank(fleet.snapshot, fleet.rowOf(rank.nodeId), rank));
 }
 
 function heldRank(snapshot: Snapshot, row: number, rank: RunningRank): HeldRank {
@@ -88,7 +79,8 @@ function heldRank(snapshot: Snapshot, row: number, rank: RunningRank): HeldRank 
   return { row, cpuMilli, memoryBytes, diskBytes, devices, milli };
 }
 
-function heldUse(snapshot: Snapshot, ranks: readonly HeldRank[]): Use {
+/** What ranks hold, as accounts count it. */
+export function heldUse(snapshot: Snapshot, ranks: readonly HeldRank[]): Use {
   const amounts = noAmounts();
   const models = new Map<string, number>();
   for (const { cpuMilli, memoryBytes, devices, milli } of ranks) {

@@ -11,6 +11,7 @@
 import { Boards } from './boards.ts';
 import { type Expectation, ExpectationPace } from './expectation-pace.ts';
 import { Fleet, type Scoring } from './fleet.ts';
+import type { RunningJob } from './running.ts';
 import type { ExpectedShape, PlacementRule, Snapshot } from './snapshot.ts';
 
 /** Verdicts that boards hold in all, 8 bytes each; at least `fewestBoards` are kept whatever they hold. */
@@ -19,6 +20,12 @@ const fewestBoards = 16;
 /** Verdicts for the next expectation that a round works out for each arrival since the last, so that a small round stays short. */
 const verdictsPerArrival = 4096;
 const mostBoards = 1024;
+
+/** What differs from the last snapshot. */
+export interface FleetChanges {
+  readonly nodes: Iterable<number>;
+  readonly running: ReadonlyMap<string, RunningJob | null>;
+}
 
 export class StandingFleet {
   readonly #verdictsAhead: number;
@@ -46,11 +53,12 @@ export class StandingFleet {
    * @param latest the workload that is expected by all arrivals so far
    * @returns the snapshot to plan on, with the workload to expect: the latest, or the last one while that is made ready
    */
-  prepare(snapshot: Snapshot, changed: Iterable<number>, latest: Expectation, placement: PlacementRule): Snapshot {
+  prepare(snapshot: Snapshot, changed: FleetChanges, latest: Expectation, placement: PlacementRule): Snapshot {
     const boards = this.#standing(snapshot, placement);
     if (boards === undefined) return this.#anew(snapshot, latest);
     const { fleet } = boards;
-    fleet.refresh(snapshot, changed);
+    fleet.refresh(snapshot, changed.nodes);
+    fleet.noteRunning(changed.running);
     fleet.classes.log.trim(4096 + 2 * snapshot.nodes.length);
     boards.forget(Math.max(fewestBoards, Math.min(mostBoards, mostVerdicts / fleet.classes.end)));
     if (fleet.deviceTypes.key !== this.#types || fleet.classes.groupCount > 4096 + 4 * snapshot.nodes.length) {

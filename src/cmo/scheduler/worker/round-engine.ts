@@ -124,7 +124,7 @@ export class RoundEngine {
         running: this.#running.jobs(),
         preemptedLastHour: this.#running.preemptedLastHour(now),
       },
-      this.#store.takeChanged(),
+      { nodes: this.#store.takeChanged(), running: this.#running.takeChanged() },
       { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },
       policy.placement,
     );

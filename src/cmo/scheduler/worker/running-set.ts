@@ -12,6 +12,7 @@ const hourMs = 3_600_000;
 
 export class RunningSet {
   readonly #jobs = new Map<string, RunningJob>();
+  #changed = new Map<string, RunningJob | null>();
   readonly #runTimes: RunTimes;
   /** When jobs were ended for others, epoch milliseconds. */
   #preemptedAt: number[] = [];
@@ -25,6 +26,18 @@ export class RunningSet {
     return [...this.#jobs.values()];
   }
 
+  /** What runs otherwise, or (null) not any more, since this was asked last. */
+  takeChanged(): ReadonlyMap<string, RunningJob | null> {
+    const changed = this.#changed;
+    this.#changed = new Map();
+    return changed;
+  }
+
+  #put(id: string, job: RunningJob): void {
+    this.#jobs.set(id, job);
+    this.#changed.set(id, job);
+  }
+
   /** How many jobs were ended for others in the last hour. */
   preemptedLastHour(now: number): number {
     this.#preemptedAt = this.#preemptedAt.filter((at) => now - at < hourMs);
@@ -34,18 +47,20 @@ export class RunningSet {
   /** A row was read: it runs so, or (null) it does not any more. @param finished whether it ended by itself */
   set(id: string, row: RunningRow | null, now: number, finished = false): void {
     if (row === null) {
-      if (this.#jobs.delete(id)) this.#runTimes.ended(id, now, finished);
+      if (!this.#jobs.delete(id)) return;
+      this.#changed.set(id, null);
+      this.#runTimes.ended(id, now, finished);
       return;
     }
     const { traits, ...job } = row;
     const endsAt = this.#runTimes.started(id, traits, row.startedAt, now);
-    this.#jobs.set(id, { ...job, user: traits.user, endsAt, preemptible: true });
+    this.#put(id, { ...job, user: traits.user, endsAt, preemptible: true });
   }
 
   /** A placement that was planned. */
   assume(job: PendingJob, { ranks }: Placement, traits: JobTraits | undefined, now: number): void {
     const endsAt = traits === undefined ? null : this.#runTimes.started(job.id, traits, now, now);
-    this.#jobs.set(job.id, {
+    this.#put(job.id, {
       id: job.id,
       tenant: job.tenant,
       project: job.project,
@@ -70,7 +85,7 @@ export class RunningSet {
     for (const { jobId } of preemptions) {
       const job = this.#jobs.get(jobId);
       if (job === undefined) continue;
-      this.#jobs.set(jobId, { ...job, stopping: 'preempt' });
+      this.#put(jobId, { ...job, stopping: 'preempt' });
       this.#preemptedAt.push(now);
     }
   }

@@ -105,7 +105,10 @@ function play(engine: RoundEngine, steps: readonly Step[]): number {
     if (step.type === 'jobs') {
       const arriving: PendingJob[] = step.specs.map((spec) => {
         jobs += 1;
-        return job(`job_${jobs}`, specs[spec]!, { submittedAt: step.old ? now - 3_600_000 : now - 1000 + i });
+        return job(`job_${jobs}`, specs[spec]!, {
+          tenant: `t${spec % 3}`,
+          submittedAt: step.old ? now - 3_600_000 : now - 1000 + i,
+        });
       });
       engine.apply({ jobs: arriving.map((one) => [one.id, { job: one, reason: 'new' }]) });
     }

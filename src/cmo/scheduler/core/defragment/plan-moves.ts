@@ -96,12 +96,10 @@ export function planMoves(
 /** Jobs of one rank that hold devices of nodes that are there, by id. */
 function standingJobs(fleet: Fleet, jobs: readonly MovableJob[]): Standing[] {
   const { nodes, devices } = fleet.snapshot;
-  const rowOf = new Map<string, number>();
-  for (let row = 0; row < nodes.length; row += 1) rowOf.set(nodes.ids[row]!, row);
   const found: Standing[] = [];
   for (const job of [...jobs].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const row = rowOf.get(job.rank.nodeId);
-    if (row === undefined || job.shape.resources.nodes !== 1 || faultOfShape(job.shape) !== undefined) continue;
+    const row = fleet.rowOf(job.rank.nodeId);
+    if (row < 0 || job.shape.resources.nodes !== 1 || faultOfShape(job.shape) !== undefined) continue;
     const held: number[] = [];
     for (const { deviceId } of job.rank.devices) {
       const start = nodes.deviceStart[row]!;

@@ -18,18 +18,24 @@ import { type Eviction, findVictims } from './victims.ts';
 /** Searches of a round, each of which looks at the nodes that could hold a job. */
 const mostSearches = 8;
 
+/** What runs, as it matters to ending work. */
+interface Known {
+  readonly claims: Claims;
+  readonly candidates: readonly Holder[];
+  readonly leastPriority: number;
+  /** Whether work is being ended for others, of an earlier round or this one. */
+  isMakingRoom: boolean;
+}
+
 export class Preemptor {
   readonly preemptions: Preemption[] = [];
   readonly #fleet: Fleet;
   readonly #ledger: Ledger;
   readonly #policy: PreemptionPolicy;
   readonly #now: number;
-  readonly #claims: Claims;
-  readonly #candidates: readonly Holder[];
+  readonly #holders: () => readonly Holder[];
+  #known: Known | undefined;
   readonly #onRow = new Map<number, Holder[]>();
-  readonly #leastPriority: number;
-  /** Whether work is being ended for others, of an earlier round or this one. */
-  #isMakingRoom: boolean;
   #allowance: number;
   #searches = mostSearches;
 
@@ -37,7 +43,7 @@ export class Preemptor {
   constructor(
     fleet: Fleet,
     ledger: Ledger,
-    holders: readonly Holder[],
+    holders: () => readonly Holder[],
     policy: PreemptionPolicy,
     now: number,
     lastHour: number,
@@ -46,22 +52,43 @@ export class Preemptor {
     this.#ledger = ledger;
     this.#policy = policy;
     this.#now = now;
-    this.#claims = new Claims(
-      fleet,
-      holders.filter(({ job }) => job.stopping !== null),
-    );
-    this.#isMakingRoom = holders.some(({ job }) => job.stopping === 'preempt');
-    this.#candidates = holders.filter(
-      ({ job }) => job.preemptible && job.stopping === null && now - job.startedAt >= policy.minRunSeconds * 1000,
-    );
-    this.#leastPriority = this.#candidates.reduce((least, { job }) => Math.min(least, job.priority), Infinity);
+    this.#holders = holders;
     this.#allowance = Math.min(policy.maxPerRound, Math.max(0, policy.maxPerHour - lastHour));
+  }
+
+  /** What runs, as it matters here; looked at when the first job is blocked. */
+  get #running(): Known {
+    if (this.#known === undefined) {
+      const holders = this.#holders();
+      const leastRunMs = this.#policy.minRunSeconds * 1000;
+      const candidates = holders.filter(
+        ({ job }) => job.preemptible && job.stopping === null && this.#now - job.startedAt >= leastRunMs,
+      );
+      this.#known = {
+        claims: new Claims(
+          this.#fleet,
+          holders.filter(({ job }) => job.stopping !== null),
+        ),
+        candidates,
+        leastPriority: candidates.reduce((least, { job }) => Math.min(least, job.priority), Infinity),
+        isMakingRoom: holders.some(({ job }) => job.stopping === 'preempt'),
+      };
+    }
+    return this.#known;
+  }
+
+  get #claims(): Claims {
+    return this.#running.claims;
+  }
+
+  get #candidates(): readonly Holder[] {
+    return this.#running.candidates;
   }
 
   /** Promises a job room that is being made already, and says where; undefined when there is none for it. */
   leavingRows({ account, use }: Claimant, blocked: Blocked): readonly number[] | undefined {
     // Work that ends for another reason is nobody's: who comes first gets its room.
-    if (!this.#isMakingRoom) return undefined;
+    if (!this.#running.isMakingRoom) return undefined;
     for (const { request, capacity } of blocked.possible()) {
       const rows = this.#claims.rowsFor(request, capacity);
       if (rows === undefined) continue;
@@ -95,7 +122,7 @@ export class Preemptor {
       this.#claims.add(eviction.victims);
       this.#claims.promise(request, eviction.rows);
       this.#ledger.charge(claimant.account, claimant.use);
-      this.#isMakingRoom = true;
+      this.#running.isMakingRoom = true;
       for (const victim of eviction.victims) {
         this.preemptions.push({ jobId: victim.job.id as JobId, inFavourOf: jobId as JobId });
       }
@@ -108,7 +135,7 @@ export class Preemptor {
   /** Without quotas only priority counts, and most jobs outrank nothing. */
   #isWorthASearch({ account, priority }: Claimant): boolean {
     if (this.#candidates.length === 0) return false;
-    if (this.#policy.byPriority !== 'never' && priority > this.#leastPriority) return true;
+    if (this.#policy.byPriority !== 'never' && priority > this.#running.leastPriority) return true;
     for (let at: Claimant['account'] | null = account; at !== null; at = at.parent) {
       if (this.#policy.reclaim && (at.row?.quotas ?? []).length > 0) return true;
     }

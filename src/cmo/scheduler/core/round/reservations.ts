@@ -25,18 +25,25 @@ const mostEstimates = 32;
 export class Reservations {
   readonly holds: Holds;
   readonly #fleet: Fleet;
-  readonly #ends: readonly End[];
+  readonly #holders: () => readonly Holder[];
+  #known: readonly End[] | undefined;
   readonly #policy: Policy;
   readonly #now: number;
   #kept = 0;
   #estimates = 0;
 
-  constructor(fleet: Fleet, holders: readonly Holder[], policy: Policy, now: number) {
+  /** @param holders what runs, asked for only when a job is blocked */
+  constructor(fleet: Fleet, holders: () => readonly Holder[], policy: Policy, now: number) {
     this.#fleet = fleet;
-    this.#ends = endsOf(holders, now);
+    this.#holders = holders;
     this.#policy = policy;
     this.#now = now;
     this.holds = new Holds(fleet, now);
+  }
+
+  get #ends(): readonly End[] {
+    this.#known ??= endsOf(this.#holders(), this.#now);
+    return this.#known;
   }
 
   /** Keeps nodes for a job that has waited long enough; says which, or undefined when none are kept. */
@@ -72,7 +79,7 @@ export class Reservations {
 
   /** When a blocked job may expect to start, in words, worked out when it is asked for; undefined when too many were asked for. */
   estimate(blocked: Blocked): (() => string | undefined) | undefined {
-    if (this.#ends.length === 0 || this.#estimates >= mostEstimates || !canWait(blocked)) return undefined;
+    if (this.#estimates >= mostEstimates || !canWait(blocked) || this.#ends.length === 0) return undefined;
     this.#estimates += 1;
     return () => {
       for (const { request, capacity } of blocked.possible()) {

@@ -19,7 +19,7 @@ import type { Group, PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
 import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
 import type { NodeRequest } from '../request.ts';
-import { holdersOf } from '../running.ts';
+import type { Holder } from '../running.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { AccountTree } from '../shares/account.ts';
 import { FairOrder } from '../shares/fair-order.ts';
@@ -69,7 +69,13 @@ export class Round {
     this.#now = now;
     this.#decision = { policy: policy.name, round, decidedAt: new Date(now).toISOString() };
     this.#ledger = new Ledger(tree, fleet.amounts, policy, now);
-    const holders = holdersOf(fleet.snapshot, this.#ledger);
+    const book = fleet.runningBook(tree);
+    book.charge(this.#ledger);
+    let known: readonly Holder[] | undefined;
+    const holders = () => {
+      known ??= book.holders(this.#ledger);
+      return known;
+    };
     const { preemptedLastHour = 0 } = fleet.snapshot;
     this.#reservations = new Reservations(fleet, holders, policy, now);
     this.#preemptor = new Preemptor(fleet, this.#ledger, holders, policy.preemption, now, preemptedLastHour);

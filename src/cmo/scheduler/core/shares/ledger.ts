@@ -56,11 +56,11 @@ export class Account {
     return this.#share;
   }
 
-  /** `times` 1 takes, −1 gives back. */
-  take({ amounts, models }: Use, times: 1 | -1): void {
+  /** `times` 1 takes, −1 gives back. @param jobs how many jobs it is the use of */
+  take({ amounts, models }: Use, times: 1 | -1, jobs = 1): void {
     addAmounts(this.used, amounts, times);
     for (const [model, milli] of models) this.models.set(model, (this.models.get(model) ?? 0) + times * milli);
-    this.jobs += times;
+    this.jobs += times * jobs;
     this.#share = undefined;
   }
 }
@@ -95,9 +95,9 @@ export class Ledger {
     return this.account(this.#tree.leafOf(owner));
   }
 
-  /** Counts what a job takes (or gives back) for its account and all above it. */
-  charge(leaf: Account, use: Use, times: 1 | -1 = 1): void {
-    for (let account: Account | null = leaf; account !== null; account = account.parent) account.take(use, times);
+  /** Counts what a job (or several) takes (or gives back) for its account and all above it. */
+  charge(leaf: Account, use: Use, times: 1 | -1 = 1, jobs = 1): void {
+    for (let account: Account | null = leaf; account !== null; account = account.parent) account.take(use, times, jobs);
   }
 
   #pastOf(row: AccountRow | undefined): Amounts | undefined {

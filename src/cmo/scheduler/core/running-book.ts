@@ -1,0 +1,83 @@
+/**
+ * What runs, looked up in the fleet's rows and summed up by account, kept from round to round.
+ *
+ * A large fleet runs a hundred thousand jobs and more, of which a round changes a thousand. So a round charges accounts by sums, which follow
+ * the changes (whole numbers: they are exact in any order), and single jobs are given out only to rounds that look for room.
+ */
+import type { Fleet } from './fleet.ts';
+import { type HeldRank, type Holder, heldRanks, heldUse, type RunningJob } from './running.ts';
+import type { AccountTree } from './shares/account.ts';
+import type { Ledger } from './shares/ledger.ts';
+import { addAmounts, noAmounts } from './shares/resources.ts';
+import type { Use } from './shares/use.ts';
+
+interface Held {
+  readonly job: RunningJob;
+  readonly leaf: string;
+  readonly ranks: readonly HeldRank[];
+  readonly use: Use;
+}
+
+interface Sum {
+  readonly amounts: Float64Array;
+  readonly models: Map<string, number>;
+  jobs: number;
+}
+
+export class RunningBook {
+  readonly tree: AccountTree;
+  readonly #fleet: Pick<Fleet, 'snapshot' | 'rowOf'>;
+  readonly #held = new Map<string, Held>();
+  readonly #sums = new Map<string, Sum>();
+  /** By id; undefined after a change. */
+  #sorted: readonly Held[] | undefined;
+
+  constructor(fleet: Pick<Fleet, 'snapshot' | 'rowOf'>, tree: AccountTree) {
+    this.#fleet = fleet;
+    this.tree = tree;
+    for (const job of fleet.snapshot.running ?? []) this.set(job.id, job);
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** A job runs so, or (null) not any more. */
+  set(id: string, job: RunningJob | null): void {
+    const before = this.#held.get(id);
+    if (before !== undefined) this.#count(before, -1);
+    this.#sorted = undefined;
+    if (job === null) {
+      this.#held.delete(id);
+      return;
+    }
+    const ranks = heldRanks(this.#fleet, job);
+    const held = { job, leaf: this.tree.leafOf(job), ranks, use: heldUse(this.#fleet.snapshot, ranks) };
+    this.#held.set(id, held);
+    this.#count(held, 1);
+  }
+
+  #count({ leaf, use }: Held, times: 1 | -1): void {
+    const sum = this.#sums.get(leaf) ?? { amounts: noAmounts(), models: new Map<string, number>(), jobs: 0 };
+    addAmounts(sum.amounts, use.amounts, times);
+    for (const [model, milli] of use.models) {
+      const left = (sum.models.get(model) ?? 0) + times * milli;
+      if (left === 0) sum.models.delete(model);
+      else sum.models.set(model, left);
+    }
+    sum.jobs += times;
+    if (sum.jobs === 0) this.#sums.delete(leaf);
+    else this.#sums.set(leaf, sum);
+  }
+
+  /** Charges everything to its accounts. */
+  charge(ledger: Ledger): void {
+    for (const [leaf, sum] of this.#sums) ledger.charge(ledger.account(leaf), sum, 1, sum.jobs);
+  }
+
+  /** Each job with its account in that ledger, by id. */
+  holders(ledger: Ledger): readonly Holder[] {
+    this.#sorted ??= [...this.#held.values()].sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+    return this.#sorted.map(({ job, leaf, ranks, use }) => ({ job, ranks, use, account: ledger.account(leaf) }));
+  }
+}
