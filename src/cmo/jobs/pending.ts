@@ -16,6 +16,7 @@ export interface PendingJobRow {
   readonly deferredUntil: Date | null;
   readonly pendingReason: PendingReason;
   /** Id of the key or user that submitted it. */
+  /** Id of a user, or of the key when it is nobody's. */
   readonly submittedBy: string;
   readonly name: string;
 }
@@ -31,7 +32,7 @@ export async function readPendingJobs(
   { after = '', limit = 5_000 }: { after?: string; limit?: number } = {},
 ): Promise<PendingJobRow[]> {
   const columns = `id, revision, tenant, project, priority, spec, submitted_at as "submittedAt",
-                   deferred_until as "deferredUntil", pending_reason as "pendingReason", submitted_by as "submittedBy", name`;
+                   deferred_until as "deferredUntil", pending_reason as "pendingReason", cmo_submitter(submitted_by) as "submittedBy", name`;
   if (ids === 'all') {
     const all = await db.query<PendingJobRow>(
       `select ${columns} from cmo_jobs where state = 'queued' and waits_for = 0 and id > $1 order by id limit $2`,

@@ -7,8 +7,10 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Database } from '../../common/database/index.ts';
 import { DirtyReader } from '../../common/events/index.ts';
+import type { Logger } from '../../common/logger.ts';
 import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
+import { AccountFeed } from './accounts/account-feed.ts';
 import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
@@ -24,6 +26,9 @@ const pageSize = 500;
 export interface FeedOptions {
   readonly db: Database;
   readonly clock: Clock;
+  readonly logger: Logger;
+  /** After so long past use counts half, seconds. */
+  readonly halfLifeSeconds: number;
   /** Shortest time between turns of the rolling comparison, milliseconds. */
   readonly compareEveryMs: number;
   /** Told how many rows differed although no key said so. */
@@ -34,6 +39,7 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #resync: Resync;
   readonly #running: RunningFeed;
+  readonly #accounts: AccountFeed;
   #reader: DirtyReader;
   #lastResync = 0;
   /** What must be read again, though no key may come. */
@@ -43,6 +49,7 @@ export class Feed {
     this.#options = options;
     this.#resync = new Resync(options.db);
     this.#running = new RunningFeed(options.db);
+    this.#accounts = new AccountFeed(options.db, options.logger, options.halfLifeSeconds);
     this.#reader = new DirtyReader(options.db, kinds);
   }
 
@@ -70,7 +77,10 @@ export class Feed {
       this.#doubtful.clear();
       this.#resync.clear();
       this.#running.reset();
+      this.#accounts.reset();
       worker.reset();
+      // First of all: they tell how jobs are grouped.
+      await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
       for (const kind of kinds) await this.#readAll(worker, kind);
     } else {
       this.#missed(batch.keys);
@@ -80,6 +90,7 @@ export class Feed {
         this.#doubtful.delete(kind);
       }
     }
+    await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
     await this.#running.refresh(worker, this.#epochMs(), this.#options.clock.monotonicMs());
     this.#reader.advance(batch.cursor);
     const now = this.#options.clock.monotonicMs();

@@ -2,16 +2,16 @@
 import type { PendingJobRow } from '../jobs/index.ts';
 import { shapeOf } from './core/shape.ts';
 import type { Shape } from './core/snapshot.ts';
-import { traitsOfSpec } from './job-traits.ts';
+import { type JobTraits, traitsOf, traitsOfSpec } from './job-traits.ts';
 import type { QueuedJob } from './worker/messages.ts';
 
 /** What of a row the worker needs; the spec itself stays behind. */
 export function queuedJobOf(row: PendingJobRow): QueuedJob {
   const notBefore = row.deferredUntil?.getTime() ?? 0;
-  const deadline = Date.parse(row.spec.deadline ?? '');
+  const { deadline, traits } = factsOf(row);
   return {
     reason: row.pendingReason,
-    traits: traitsOfSpec(row.spec, row.submittedBy, row.name),
+    traits,
     job: {
       id: row.id,
       revision: row.revision,
@@ -27,6 +27,16 @@ export function queuedJobOf(row: PendingJobRow): QueuedJob {
       ...(Number.isNaN(deadline) ? {} : { deadline }),
     },
   };
+}
+
+/** What the spec says of time. One that cannot be read says nothing. */
+function factsOf({ spec, submittedBy, name }: PendingJobRow): { deadline: number; traits: JobTraits } {
+  try {
+    return { deadline: Date.parse(spec.deadline ?? ''), traits: traitsOfSpec(spec, submittedBy, name) };
+  } catch {
+    const nothing = { user: submittedBy, name, devices: 0, cores: 1, runSeconds: null };
+    return { deadline: Number.NaN, traits: traitsOf(nothing) };
+  }
 }
 
 /** A spec that cannot be read (edited by hand, of another release) must not stop the others: its shape is one that never fits. */

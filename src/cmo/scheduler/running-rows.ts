@@ -44,7 +44,7 @@ interface Row {
 export async function readRunning(db: Queryable, ids: readonly string[]): Promise<RunningRow[]> {
   if (ids.length === 0) return [];
   const { rows } = await db.query<Row>(
-    `select j.id, j.tenant, j.project, j.priority, j.state, j.stop_reason, j.submitted_by, j.name, held.ranks,
+    `select j.id, j.tenant, j.project, j.priority, j.state, j.stop_reason, cmo_submitter(j.submitted_by) as submitted_by, j.name, held.ranks,
             held.devices, held.cores, (j.spec #>> '{timeouts,run}')::float8 as run_seconds,
             (extract(epoch from a.placed_at) * 1000)::float8 as started,
             case when j.checkpoint_token = a.token then (extract(epoch from j.checkpoint_at) * 1000)::float8 end as checkpoint

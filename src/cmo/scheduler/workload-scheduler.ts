@@ -69,6 +69,8 @@ export class WorkloadScheduler {
     this.#feed = new Feed({
       db: options.db,
       clock: options.clock,
+      logger: options.logger,
+      halfLifeSeconds: this.#policy.historyHalfLifeSeconds,
       compareEveryMs: (options.compareSeconds ?? 5) * 1000,
       onDifference: (kind, count) => {
         options.logger.warn({ kind, count }, 'the snapshot differed from the rows; they are read again');
