@@ -19,6 +19,7 @@ import { sessionHandlers } from './identity/sessions.ts';
 import { userHandlers } from './identity/users.ts';
 import { jobControls } from './jobs/control.ts';
 import { logHandlers } from './jobs/logs.ts';
+import { queueHandlers } from './jobs/queue.ts';
 import { jobReads } from './jobs/read.ts';
 import { submitJob } from './jobs/submit.ts';
 import { jobUsageHandlers } from './jobs-usage.ts';
@@ -28,6 +29,7 @@ import { nodeHandlers } from './nodes.ts';
 import { notificationHandlers } from './notifications.ts';
 import { overviewHandlers } from './overview.ts';
 import { usageHandlers } from './projects-usage.ts';
+import { quotaHandlers } from './quotas.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
 
@@ -44,6 +46,8 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     submitJob: submitJob(deps),
     ...jobReads(deps),
     ...jobControls(deps),
+    ...queueHandlers(deps),
+    ...quotaHandlers(deps),
     ...logHandlers(deps),
     ...channelHandlers(deps, channels),
     ...metricHandlers(deps),

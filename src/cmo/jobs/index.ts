@@ -8,6 +8,7 @@ export { JobIntake } from './intake.ts';
 export { attemptLedger } from './ledger.ts';
 export { type PendingJobRow, readPendingJobs, recordVerdicts } from './pending.ts';
 export { requestPreempt } from './preempt.ts';
+export { type QueueView, readQueue } from './queue.ts';
 export { getJob, type JobQuery, listAttempts, listJobs, listRanks } from './reads.ts';
 export type { AttemptRow, JobRow, RankRow } from './rows.ts';
 export { requestResume, requestSuspend } from './suspend.ts';

@@ -1,5 +1,7 @@
 /** The scheduler's face: the running loop, dry runs, replay, and the pure function that all of them call. */
 
+export { type AccountView, listAccounts } from './accounts/account-reads.ts';
+export { type AccountSettings, readAccounts, removeAccount, setAccount } from './accounts/account-rows.ts';
 export {
   type MovableJob,
   type Move,
@@ -12,6 +14,7 @@ export { checkPolicy, defaultPolicy, InvalidPolicyError } from './core/policy.ts
 export type { DeviceRow, FleetDelta, NodeRow, SiteRow } from './core/rows.ts';
 export { planRound, type RoundOutcome, schedule } from './core/schedule.ts';
 export { isolationUsed, shapeOf } from './core/shape.ts';
+export { checkAccounts, InvalidAccountsError } from './core/shares/check-accounts.ts';
 export type { PendingJob, Policy, Shape, Snapshot } from './core/snapshot.ts';
 export { createPreview, type PreviewAnswer } from './preview.ts';
 export { type Replay, replayRound } from './record/replay.ts';

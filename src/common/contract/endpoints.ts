@@ -31,6 +31,11 @@ export const endpoints = {
   listJobUsage: { method: 'GET', path: '/v1/usage/jobs' },
   getOverview: { method: 'GET', path: '/v1/overview' },
 
+  listQuotas: { method: 'GET', path: '/v1/quotas' },
+  setQuota: { method: 'PUT', path: '/v1/quotas' },
+  removeQuota: { method: 'DELETE', path: '/v1/quotas' },
+  getQueue: { method: 'GET', path: '/v1/queue' },
+
   createTenant: { method: 'POST', path: '/v1/tenants' },
   listTenants: { method: 'GET', path: '/v1/tenants' },
   createProject: { method: 'POST', path: '/v1/projects' },

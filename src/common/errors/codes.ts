@@ -175,6 +175,11 @@ export const errorCodes = {
     title: 'The job is not suspended yet.',
     remedy: 'Wait until its state is `suspended`, then resume it.',
   },
+  quota_invalid: {
+    status: 422,
+    title: 'The quota makes no sense.',
+    remedy: 'Mend what `detail` names: see docs/user/quotas.md.',
+  },
   bundle_missing: {
     status: 422,
     title: 'The working directory bundle was not uploaded.',

@@ -136,7 +136,7 @@ async function projectId(tx: Tx, tenant: string, name: string): Promise<string |
 }
 
 /** Names of the jobs' projects, by id. */
-export async function projectNames(tx: Tx, jobs: readonly JobRow[]): Promise<Map<string, string>> {
+export async function projectNames(tx: Tx, jobs: readonly Pick<JobRow, 'project'>[]): Promise<Map<string, string>> {
   const ids = [...new Set(jobs.map(({ project }) => project))];
   const { rows } = await tx.query<{ id: string; name: string }>(
     'select id, name from cmo_projects where id = any($1::text[])',

@@ -10,6 +10,7 @@ import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
 import { notificationRoutes } from './notifications.ts';
 import { overviewRoutes } from './overview.ts';
+import { quotaRoutes } from './quotas.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
@@ -25,6 +26,7 @@ export const routes = {
   ...fleetRoutes,
   ...metricRoutes,
   ...overviewRoutes,
+  ...quotaRoutes,
   ...secretRoutes,
   ...auditRoutes,
   ...notificationRoutes,

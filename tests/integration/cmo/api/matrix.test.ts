@@ -49,6 +49,10 @@ const samples: Record<RouteId, Sample> = {
   cancelJob: { of: 'job', also: [409] },
   suspendJob: { of: 'job', also: [409] },
   resumeJob: { of: 'job', also: [409] },
+  listQuotas: {},
+  setQuota: { body: () => ({ project: 'default', weight: 2 }) },
+  removeQuota: { query: '?project=default', also: [404] },
+  getQueue: {},
   getJobLogs: { of: 'job' },
   // The job does not run, which whoever may ask is told.
   getJobFiles: { of: 'job', query: '?path=x', also: [409] },
