@@ -44,11 +44,35 @@ const missedMilli = 2000;
 
 /** A verdict as one number, to keep the inner loop free of objects: score ≥ 0, or −1 − index of the rejection. */
 export function fitNode(fleet: Fleet, request: NodeRequest, row: number): number {
-  const static_ = refusedFor(fleet, request, row);
-  if (static_ >= 0) return -1 - static_;
+  const refusal = refusedAlways(fleet, request, row);
+  if (refusal >= 0) return -1 - refusal;
   const kept = fleet.keptFor(row);
   const score = withPreferences(fleet, request, row, fitFree(fleet, request, row));
   return kept !== undefined && score >= 0 && takesFromKept(fleet, request, row, kept) ? -1 - index.reserved : score;
+}
+
+/** As `refusedFor`, and also by what the node's devices are; looked up for nodes of a group that is known. */
+function refusedAlways(fleet: Fleet, request: NodeRequest, row: number): number {
+  const group = fleet.classes.group[row]!;
+  const known = request.idle.refusal(group);
+  if (known !== undefined) return known;
+  let refusal = refusedFor(fleet, request, row);
+  if (refusal < 0 && request.devices.length === 1) refusal = refusedByMake(fleet, request.devices[0]!, row);
+  request.idle.setRefusal(group, refusal);
+  return refusal;
+}
+
+/** What keeps all devices of a node from being what is asked for; −1 when one of them is, though it may be taken or unwell. */
+function refusedByMake({ snapshot }: Fleet, request: CompiledDevice, row: number): number {
+  const { nodes, devices } = snapshot;
+  const start = nodes.deviceStart[row]!;
+  let furthest = 1;
+  for (let device = start; device < start + nodes.deviceCount[row]!; device += 1) {
+    const reason = mismatch(devices, device, request);
+    if (reason === 0) return -1;
+    if (reason > furthest) furthest = reason;
+  }
+  return index.device_kind + furthest - 1;
 }
 
 /** Adds what the labels that a request prefers and the node lacks count; a refusal stays one. */

@@ -37,7 +37,7 @@ export interface NodeRequest {
   readonly deviceMilli: number;
   /** The devices for the allocator's packing; undefined without any, or when a list of several must be matched. */
   readonly want: Want | undefined;
-  /** Whether idle nodes could hold it, by group of nodes. */
+  /** What is known of groups of nodes, whatever is free of them. */
   readonly idle: IdleMemo;
   /** Ranks, each on a node of its own. */
   readonly ranks: number;
