@@ -93,7 +93,7 @@ export function makeJob(seed: number, number: number, now: number): SimJob {
       },
     },
     shape,
-    priority: 0,
+    priority: random.next() < 0.05 ? 10 : 0,
     submittedAt: now,
     queuedAt: now,
     notBefore: 0,

@@ -13,6 +13,7 @@ export const protections = {
   effectFence: 'a write under an older token than the newest is refused',
   forwardOnly: 'a rank only moves forwards, whatever is reported late',
   releaseOnEnd: 'the end of an attempt gives back what it held',
+  fairShare: 'tenants share the fleet, whoever submits most',
 } as const;
 
 export type Protection = keyof typeof protections;

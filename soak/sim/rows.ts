@@ -3,6 +3,7 @@
 import type { AttemptRow, JobRow, RankRow } from '../../src/cmo/jobs/index.ts';
 import type { Shape } from '../../src/cmo/scheduler/core/snapshot.ts';
 import type { RetryReason } from '../../src/common/contract/job-spec.ts';
+import type { Placement } from '../../src/common/contract/plan.ts';
 import type { Start } from './machine.ts';
 
 export interface SimSpec {
@@ -41,8 +42,5 @@ export interface SimAttempt
     | 'outcome'
   > {
   ranks: RankRow[];
-  readonly holds: readonly {
-    readonly nodeId: string;
-    readonly devices: readonly { deviceId: string; milli: number }[];
-  }[];
+  readonly holds: Placement['ranks'];
 }

@@ -2,6 +2,7 @@
 import { isFinalJob } from '../../src/common/contract/states/job.ts';
 import { randomOf } from '../crash/random.ts';
 import type { SoakOutcome } from '../harness.ts';
+import { fairnessUnderLoad, leastFairness } from './fair-share.ts';
 import { Faults } from './faults.ts';
 import { makeJob, meanPauseMs } from './load.ts';
 import { nodeIds, shapeOfNode } from './nodes.ts';
@@ -68,6 +69,11 @@ export async function simulateFaults({
     simulation.broken.add('no step fails', (error as Error).stack ?? String(error));
   }
   if (!simulation.broken.any) judge(simulation);
+  // Other protections are not missed here.
+  const isAsked = without.length === 0 || without.includes('fairShare');
+  const fairness = isAsked ? await fairnessUnderLoad(seed, without.length === 0) : 1;
+  if (!(fairness >= leastFairness))
+    simulation.broken.add('fair share converges', `Jain’s index of what tenants hold is ${fairness}`);
   return {
     counts: {
       ...counts,
@@ -76,6 +82,7 @@ export async function simulateFaults({
       virtualHours: Math.round((time.now - Date.UTC(2030, 0, 1)) / 3.6e6),
       operations: simulation.history.size,
       transitions: simulation.coverage.made,
+      fairness: Math.round(fairness * 1e4) / 1e4,
       ...Object.fromEntries(injected.counts),
     },
     broken: simulation.broken.list(),

@@ -5,6 +5,7 @@
 
 import type { NodeRow, SiteRow } from '../../src/cmo/scheduler/core/rows.ts';
 import type { Policy } from '../../src/cmo/scheduler/core/snapshot.ts';
+import type { RunningRow } from '../../src/cmo/scheduler/running-rows.ts';
 import type { QueuedJob } from '../../src/cmo/scheduler/worker/messages.ts';
 import { RoundEngine } from '../../src/cmo/scheduler/worker/round-engine.ts';
 import type { CommitResult, Placement } from '../../src/common/contract/plan.ts';
@@ -18,7 +19,14 @@ export interface Rows {
   queuedIds(): Iterable<string>;
   /** Undefined: not queued. */
   queued(id: string): QueuedJob | undefined;
+  /** What the job holds; undefined: nothing. */
+  running(id: string): RunningRow | undefined;
+  runningIds(): Iterable<string>;
+  /** Whether a job ended by itself. */
+  finished(id: string): boolean;
   commit(placements: readonly Placement[]): Promise<CommitResult>;
+  /** Asks a job to end for another. */
+  preempt(id: string): void;
   /** The answer of a commit, or that there was none: for the record of what clients saw. */
   answered(placements: readonly Placement[], calledAt: number, result: CommitResult | undefined): void;
 }
@@ -81,11 +89,13 @@ export class Scheduler {
       this.#engine.reset();
       this.#engine.apply({ sites: this.#rows.sites.map((row) => [row.id, row]) });
       this.#dirtyNodes = new Set(this.#rows.nodeIds());
-      this.#dirtyJobs = new Set(this.#rows.queuedIds());
+      this.#dirtyJobs = new Set([...this.#rows.queuedIds(), ...this.#rows.runningIds()]);
     }
     this.#engine.apply({
       nodes: [...this.#dirtyNodes].map((id) => [id, this.#rows.node(id) ?? null]),
       jobs: [...this.#dirtyJobs].map((id) => [id, this.#rows.queued(id) ?? null]),
+      running: [...this.#dirtyJobs].map((id) => [id, this.#rows.running(id) ?? null, this.#rows.finished(id)]),
+      now: this.#stand.time.now + this.skewMs,
     });
     this.#dirtyNodes = new Set();
     this.#dirtyJobs = new Set();
@@ -96,6 +106,10 @@ export class Scheduler {
     this.#pull();
     const summary = this.#engine.run(this.#policy, this.#stand.time.now + this.skewMs);
     this.#stand.counts.rounds += 1;
+    for (const { jobId } of summary.preemptions) {
+      this.#stand.counts.preempted += 1;
+      this.#rows.preempt(jobId);
+    }
     if (summary.placementCount === 0) {
       // That a job has waited long enough to have nodes kept for it is told by no event.
       const due = summary.nextAt === null ? Number.POSITIVE_INFINITY : summary.nextAt - this.skewMs;

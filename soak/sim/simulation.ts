@@ -7,6 +7,8 @@
 
 import { defaultPolicy } from '../../src/cmo/scheduler/core/policy.ts';
 import type { NodeRow } from '../../src/cmo/scheduler/core/rows.ts';
+import type { JobTraits } from '../../src/cmo/scheduler/job-traits.ts';
+import type { RunningRow } from '../../src/cmo/scheduler/running-rows.ts';
 import { rowOf } from '../../src/cmo/scheduler/simulation/fleet.ts';
 import type { QueuedJob } from '../../src/cmo/scheduler/worker/messages.ts';
 import type { CommitResult, Placement } from '../../src/common/contract/plan.ts';
@@ -22,7 +24,7 @@ import { LeakyStore } from './leaky-store.ts';
 import { type Command, Machine, type MachineReport, type Process, type Start } from './machine.ts';
 import { nodeIds, shapeOfNode, siteOf, sites } from './nodes.ts';
 import type { Protection } from './protections.ts';
-import type { SimAttempt } from './rows.ts';
+import type { SimAttempt, SimJob } from './rows.ts';
 import { type Rows, Scheduler } from './scheduler.ts';
 import type { Counts, Stand } from './stand.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -51,6 +53,7 @@ export class Simulation implements Stand, Rows {
     commits: 0,
     refused: 0,
     crashes: 0,
+    preempted: 0,
     contrary: 0,
     fenced: 0,
   };
@@ -81,7 +84,8 @@ export class Simulation implements Stand, Rows {
     this.#store = new LeakyStore(without);
     this.#allocator = new ResourceAllocator(this.#store, () => this.#newDeviceId());
     this.control = new ControlPlane(this);
-    const policy = { ...defaultPolicy, reserveAfterSeconds: 120 };
+    const preemption = { ...defaultPolicy.preemption, minRunSeconds: 20 };
+    const policy = { ...defaultPolicy, reserveAfterSeconds: 120, preemption };
     this.schedulers = Array.from({ length: schedulers }, () => new Scheduler(this, this, policy));
   }
 
@@ -112,9 +116,35 @@ export class Simulation implements Stand, Rows {
     const notBeforeReason = notBefore > 0 ? ('retry_backoff' as const) : null;
     return {
       reason: notBefore > 0 ? 'retry_backoff' : 'new',
+      traits: traitsOf(job),
       job: { id, revision, tenant, project: 'project', shape, priority, submittedAt, notBefore, notBeforeReason },
     };
   }
+
+  runningIds = (): Iterable<string> => this.#attemptOf.keys();
+  finished = (id: string): boolean => this.control.jobs.get(id)?.state === 'succeeded';
+
+  running(id: string): RunningRow | undefined {
+    const attempt = this.control.attempts.get(this.#attemptOf.get(id) ?? '');
+    const job = this.control.jobs.get(id)!;
+    if (attempt === undefined) return undefined;
+    return {
+      id,
+      tenant: job.tenant,
+      project: 'project',
+      priority: job.priority,
+      ranks: attempt.holds,
+      startedAt: attempt.placed_at.getTime(),
+      checkpointAt: null,
+      stopping: job.state === 'stopping' ? job.stop_reason : null,
+      traits: traitsOf(job),
+    };
+  }
+
+  preempt = (id: string): void => this.control.request(id, 'preempt');
+
+  /** By job that holds something: its attempt. */
+  readonly #attemptOf = new Map<string, string>();
 
   async commit(placements: readonly Placement[]): Promise<CommitResult> {
     const now = this.time.now;
@@ -147,6 +177,7 @@ export class Simulation implements Stand, Rows {
       this.invariants.given(attemptId, byJob.get(jobId)!.ranks, (id) => this.#rows.get(id)!);
       this.coverage.move('allocation', 'none', 'held');
       this.openAttempts.add(attemptId);
+      this.#attemptOf.set(jobId, attemptId);
       this.#owners.set(attemptId, ownerOf(jobId, byJob.get(jobId)!));
       this.wake(attemptId);
     }
@@ -221,6 +252,8 @@ export class Simulation implements Stand, Rows {
     const { id } = attempt;
     const calledAt = this.time.now;
     this.openAttempts.delete(id);
+    this.#attemptOf.delete(attempt.job_id);
+    this.jobChanged(attempt.job_id);
     this.#due.delete(id);
     if (!this.without.has('withdraw')) {
       for (const [node, rows] of this.#commands)
@@ -329,6 +362,12 @@ export class Simulation implements Stand, Rows {
     });
   }
 }
+
+const traitsOf = ({ tenant, shape }: SimJob): JobTraits => {
+  const { nodes, deviceAlternatives, cpuMilli } = shape.resources;
+  const devices = deviceAlternatives[0]?.[0]?.count ?? 0;
+  return { user: tenant, name: shape.key, size: nodes * Math.max(1, devices || cpuMilli / 1000), runSeconds: null };
+};
 
 /** Names an acquisition as its caller can: a job at the revision that was planned, on these devices. */
 const ownerOf = (jobId: string, { jobRevision, ranks }: Placement): string =>

@@ -15,6 +15,8 @@ export interface Counts {
   commits: number;
   refused: number;
   crashes: number;
+  /** Work that schedulers ended for other work. */
+  preempted: number;
   /** Reports of attempts that had ended, which changed nothing. */
   contrary: number;
   /** Writes under an old token, which were refused. */

@@ -44,7 +44,8 @@ const shown: readonly (readonly [label: string, text: (figures: Figures) => stri
   ['fairness between users (Jain)', ({ fairness }) => (fairness === null ? '–' : fairness.toFixed(3))],
   ['fragmentation, mean of capacity', ({ fragmentation }) => percent(fragmentation)],
   ['nodes lost', ({ nodeFailures }) => number(nodeFailures)],
-  ['lost with nodes, unit-hours', ({ lostHours }) => number(lostHours)],
+  ['jobs ended for others', ({ preemptions }) => number(preemptions)],
+  ['work lost by both, unit-hours', ({ lostHours }) => number(lostHours)],
 ];
 
 export function documentOf({ trace, cluster, jobs, seed, played }: Simulated) {

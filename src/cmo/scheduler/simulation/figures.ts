@@ -27,7 +27,8 @@ export interface Figures {
   /** Mean part of the fleet that was free but lost to the jobs of the trace, 0..1. */
   readonly fragmentation: number;
   readonly attempts: number;
-  /** Held by attempts whose node was lost, device (core) hours. */
+  readonly preemptions: number;
+  /** Held by attempts whose node was lost or that were ended for others, device (core) hours. */
   readonly lostHours: number;
   readonly nodeFailures: number;
   readonly rounds: number;
@@ -62,6 +63,7 @@ export function figuresOf(cluster: Cluster, jobs: readonly SimulatedJob[], resul
       0,
     ),
     nodeFailures: result.nodeFailures,
+    preemptions: result.preemptions,
     rounds: result.rounds,
   };
 }

@@ -35,7 +35,7 @@ export interface Run {
   /** By node index: thousandths of devices, or of cores where no device is held. */
   readonly nodes: readonly number[];
   readonly milli: number;
-  /** The node was lost under it, so it did not count. */
+  /** The node was lost under it, or it was ended for others, so it did not count. */
   readonly lost: boolean;
 }
 
@@ -54,12 +54,16 @@ export interface SimulationResult {
   readonly rounds: number;
   readonly placements: number;
   readonly nodeFailures: number;
+  readonly preemptions: number;
   /** Jobs that no node could ever hold, by what the scheduler says of them. */
   readonly unplaced: ReadonlyMap<string, number>;
 }
 
+/** From the request to end work until it has ended, seconds. */
+const stopSeconds = 30;
+
 type Happening =
-  /** `confirmed`: its node was lost, and by now it has ended for certain. */
+  /** `confirmed`: it was lost or told to end, and by now it has ended for certain. */
   | { readonly at: number; readonly kind: 'end' | 'confirmed'; readonly attempt: string }
   | { readonly at: number; readonly kind: 'lost' | 'back'; readonly node: number };
 
@@ -70,7 +74,7 @@ interface Running {
   readonly job: number;
   readonly from: number;
   readonly nodes: readonly number[];
-  /** Its node was lost: nothing of it counts, and it holds what it holds until its end is certain. */
+  /** Its node was lost, or it is ended for others: nothing of it counts, and it holds what it holds until its end is certain. */
   lost: boolean;
 }
 
@@ -89,6 +93,7 @@ class Simulation {
   readonly #failures: NodeFailures | null;
   readonly #nodeIndex: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
+  readonly #byJob = new Map<number, Running>();
   /** By node: attempts that stand there. */
   readonly #onNode: Set<string>[];
   readonly #outcomes: JobOutcome[];
@@ -99,6 +104,7 @@ class Simulation {
   #rounds = 0;
   #placements = 0;
   #nodeFailures = 0;
+  #preemptions = 0;
   #downNodes = 0;
 
   constructor(input: SimulationInput, fleet: SimulatedFleet) {
@@ -133,6 +139,7 @@ class Simulation {
       rounds: this.#rounds,
       placements: this.#placements,
       nodeFailures: this.#nodeFailures,
+      preemptions: this.#preemptions,
       unplaced: this.#unplaced(),
     };
   }
@@ -166,7 +173,7 @@ class Simulation {
     await this.#fleet.release(ended);
     const { jobs } = this.#input;
     for (; jobs[this.#next] !== undefined && jobs[this.#next]!.submittedAt <= now; this.#next += 1) {
-      this.#queue(jobs[this.#next]!);
+      this.#queue(jobs[this.#next]!, now);
     }
   }
 
@@ -180,9 +187,11 @@ class Simulation {
     const { job, from, nodes, lost } = run;
     ended.push(attempt);
     this.#running.delete(attempt);
+    this.#byJob.delete(job);
     for (const node of nodes) this.#onNode[node]!.delete(attempt);
     this.#runs.push({ job, from, to: now, nodes, milli: this.#input.jobs[job]!.milli, lost });
-    if (lost) this.#queue(this.#input.jobs[job]!);
+    this.#engine.apply({ running: [[idOf(job), null, !lost]], now: Math.round(now * 1000) });
+    if (lost) this.#queue(this.#input.jobs[job]!, now);
     else this.#outcomes[job]!.endedAt = now;
   }
 
@@ -207,7 +216,7 @@ class Simulation {
     this.#at(now + this.#failures!.untilLost(node), 'lost', node);
   }
 
-  #queue(job: SimulatedJob): void {
+  #queue(job: SimulatedJob, now: number): void {
     const id = idOf(job.index);
     const attempts = this.#outcomes[job.index]!.attempts;
     const revision = BigInt(1 + 2 * attempts);
@@ -224,7 +233,9 @@ class Simulation {
       ...(job.trace.user !== '' && { user: job.trace.user }),
     };
     this.#ledger.queued.set(id, { tenant: pending.tenant, revision });
-    this.#engine.apply({ jobs: [[id, { job: pending, reason: 'new' }]] });
+    const { user, name, estimateSeconds } = job.trace;
+    const traits = { user, name, size: Math.max(1, job.milli / 1000), runSeconds: estimateSeconds };
+    this.#engine.apply({ jobs: [[id, { job: pending, reason: 'new', traits }]], now: Math.round(now * 1000) });
   }
 
   async #decide(now: number): Promise<void> {
@@ -233,6 +244,7 @@ class Simulation {
     for (let again = this.#ledger.queued.size > 0; again; ) {
       const summary = this.#engine.run(this.#input.policy, ms);
       this.#rounds += 1;
+      for (const { jobId } of summary.preemptions) this.#preempt(jobId, now);
       if (summary.placementCount === 0) return;
       const placements = this.#engine.placements(0, summary.placementCount);
       const { committed, refused } = await this.#fleet.commit(placements, this.#ledger);
@@ -244,6 +256,15 @@ class Simulation {
     }
   }
 
+  /** Work is ended for others: it begins anew later, and what it did is lost, since a trace knows no checkpoints. */
+  #preempt(jobId: string, now: number): void {
+    const run = this.#byJob.get(indexOf(jobId));
+    if (run === undefined || run.lost) return;
+    run.lost = true;
+    this.#preemptions += 1;
+    this.#push({ at: now + stopSeconds, kind: 'confirmed', attempt: run.attempt });
+  }
+
   #start(attempt: string, { jobId, ranks }: Placement, now: number): void {
     const job = this.#input.jobs[indexOf(jobId)]!;
     const outcome = this.#outcomes[job.index]!;
@@ -252,7 +273,9 @@ class Simulation {
     outcome.attempts += 1;
     this.#placements += 1;
     const nodes = ranks.map(({ nodeId }) => this.#nodeIndex.get(nodeId)!);
-    this.#running.set(attempt, { attempt, job: job.index, from: now, nodes, lost: false });
+    const run = { attempt, job: job.index, from: now, nodes, lost: false };
+    this.#running.set(attempt, run);
+    this.#byJob.set(job.index, run);
     for (const node of nodes) this.#onNode[node]!.add(attempt);
     this.#push({ at: now + job.runSeconds, kind: 'end', attempt });
   }
