@@ -22,7 +22,6 @@ const patientReasons = [
   'retry_backoff',
   'waits_for_jobs',
   'new',
-  'waits_for_fair_share',
   'waits_for_preempted',
 ];
 

@@ -40,7 +40,6 @@ export const pendingReasons = [
   'capacity_taken', // another plan took the capacity; planned again in the next round
   'quota_exhausted', // its account, or one above, holds all that its quota allows
   'limit_reached', // …runs as many jobs, holds as many devices or has spent as much as it may
-  'waits_for_fair_share', // its account holds more than its part, and others go first
   'waits_for_preempted', // work is ended to make room for it
   'waits_for_jobs', // jobs named in its `after` have not come so far yet
 ] as const;

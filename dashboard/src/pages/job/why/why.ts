@@ -136,7 +136,6 @@ const pendingTitles: Readonly<Record<string, string>> = {
   waits_for_jobs: 'Other jobs come first',
   quota_exhausted: 'The quota of its account is used up',
   limit_reached: 'A limit of its account is reached',
-  waits_for_fair_share: 'Others, who hold less, go first',
   waits_for_preempted: 'Work is ended to make room for it',
 };
 

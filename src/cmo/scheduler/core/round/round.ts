@@ -23,7 +23,7 @@ import type { Holder } from '../running.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { AccountTree } from '../shares/account.ts';
 import { FairOrder } from '../shares/fair-order.ts';
-import { Ledger } from '../shares/ledger.ts';
+import { type Account, Ledger } from '../shares/ledger.ts';
 import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
@@ -53,6 +53,8 @@ export class Round {
   readonly #verdicts: VerdictGroup[] = [];
   readonly #reservations: Reservations;
   readonly #preemptor: Preemptor;
+  /** Accounts with jobs that wait. */
+  readonly #accounts = new Set<Account>();
 
   /** @param boards opens the boards of a shape on that fleet, one an alternative */
   constructor(
@@ -109,6 +111,7 @@ export class Round {
         continue;
       }
       const account = this.#ledger.account(group.account);
+      this.#accounts.add(account);
       yield [account, new Cursor(group, account, viewOf(group.shape))] as const;
     }
   }
@@ -175,9 +178,16 @@ export class Round {
     if (kept !== undefined) cursor.advance();
     let detail: Verdict['detail'] | undefined;
     this.#say(jobs, blocked.reason, () => {
-      detail ??= withSentence(blocked.detail(), estimate?.());
+      detail ??= withSentence(withSentence(blocked.detail(), estimate?.()), this.#shareOf(cursor));
       return detail;
     });
+  }
+
+  /** What its account holds, when it shares with others who wait; not a reason of its own, since it changes with every placement. */
+  #shareOf({ account }: Cursor): string | undefined {
+    if (this.#accounts.size < 2) return undefined;
+    const percent = Math.round(100 * account.share * account.weight);
+    return `Its account holds ${percent} % of the fleet; of equal priority those go first that hold less for their weight.`;
   }
 
   /** Waits for room that is being made, or makes it by ending work that the job may end. */
