@@ -56,11 +56,12 @@ function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
 /** Nodes of one class have the same terms, and the best of a board are often those of the last time. */
 function termsOf(fleet: Fleet, board: Scoreboard, row: number): readonly ScoreTerm[] {
   const number = fleet.classes.of[row]!;
+  const birth = fleet.classes.birth[number]!;
   const known = board.terms.get(number);
-  if (known !== undefined) return known;
+  if (known?.birth === birth) return known.terms;
   const made = terms(fleet, board.request, row);
   if (board.terms.size >= mostTerms) board.terms.clear();
-  board.terms.set(number, made);
+  board.terms.set(number, { birth, terms: made });
   return made;
 }
 

@@ -26,6 +26,8 @@ export class NodeClasses {
   readonly group: Int32Array;
   /** By class: site row of its nodes. */
   site = new Int32Array(256);
+  /** By class: which of those that had its number it is. */
+  birth = new Int32Array(256);
   /** Grows when a node's group changes. */
   groupRevision = 0;
   readonly #free: FreeAmounts;
@@ -118,6 +120,7 @@ export class NodeClasses {
   #open(number: number, site: number, own: boolean): void {
     if (number >= this.site.length) this.#grow();
     this.site[number] = site;
+    this.birth[number]! += 1;
     this.#members[number] = 0;
     this.#own[number] = own ? 1 : 0;
   }
@@ -151,6 +154,7 @@ export class NodeClasses {
       return larger;
     };
     this.site = grown(this.site, new Int32Array(size));
+    this.birth = grown(this.birth, new Int32Array(size));
     this.#members = grown(this.#members, new Int32Array(size));
     this.#emptiedAt = grown(this.#emptiedAt, new Float64Array(size));
     this.#own = grown(this.#own, new Uint8Array(size));

@@ -38,8 +38,8 @@ export class Scoreboard {
   readonly #siteFeasible: Int32Array;
   readonly #siteReserved: Int32Array;
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
-  /** By class: the terms of its score, for explanations; what is missing was not asked for. */
-  readonly terms = new Map<number, readonly ScoreTerm[]>();
+  /** By class: the terms of its score, for explanations, and of which birth they are; what is missing was not asked for. */
+  readonly terms = new Map<number, { readonly birth: number; readonly terms: readonly ScoreTerm[] }>();
   #capacity: Capacity | undefined;
   #capacityAt = -1;
 
@@ -82,17 +82,11 @@ export class Scoreboard {
     const end = log.end - base;
     for (let at = known - base; at < end; at += 1) {
       const row = rows[at]!;
-      if (fresh[at] === 1) this.#forget(to[at]!);
+      if (fresh[at] === 1) this.#verdicts[to[at]!] = Number.NaN;
       // A node that changed several times goes from its first class to its last.
       if (before[at]! < known && from[at]! >= 0) this.#leave(row, from[at]!, fromSite[at]!);
       if (log.lastOf(row) === base + at) this.#enter(row, to[at]!);
     }
-  }
-
-  /** The number of a class means another class now. */
-  #forget(number: number): void {
-    this.#verdicts[number] = Number.NaN;
-    this.terms.delete(number);
   }
 
   #makeRoom(classes: number): void {
