@@ -121,6 +121,26 @@ describe.skipIf(noBrowser)('the admin page', () => {
     await page.context().close();
   }, 90_000);
 
+  it('sets what a project gets, shows it, and forgets it', async () => {
+    const page = await console.open('/admin/quotas');
+    await page.getByRole('rowheader', { name: 'The whole tenant' }).waitFor();
+    await page.getByRole('button', { name: 'Set a quota' }).click();
+    await page.getByRole('combobox', { name: 'Project' }).click();
+    await page.getByRole('option', { name: 'default' }).click();
+    await page.getByLabel('Weight: its part of what projects share').fill('3');
+    await page.getByLabel('Guaranteed, whoever else wants them').fill('2');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByText('gpu 2', { exact: true }).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-quotas');
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('gpu 2', { exact: true }).waitFor({ state: 'hidden' });
+    expectQuiet(page);
+    await page.context().close();
+  }, 90_000);
+
   it('lists projects with what they used, and who did what', async () => {
     const page = await console.open('/admin/projects');
     await page.getByRole('button', { name: 'Create a project' }).click();
