@@ -40,7 +40,9 @@ export function drawGantt(
   const height = shown.length * rowHeight;
   const which =
     shown.length < cluster.nodes.length ? `${shown.length} of ${cluster.nodes.length} nodes` : `${shown.length} nodes`;
-  const what = isDetailed ? 'a bar a job' : 'the darker, the more of the node was held';
+  const what = isDetailed
+    ? 'a bar a job, red where its work was lost'
+    : 'the stronger the colour, the more of the node was held';
   const title = `Nodes over time (${which}; ${what})`;
   return `<figure class="wide"><figcaption>${title}</figcaption><svg viewBox="0 0 ${width} ${height + 26}" role="img" aria-label="${title}">${body}${labels.join('')}${timeAxis(seconds, height, frame)}</svg></figure>`;
 }

@@ -14,7 +14,7 @@ table{border-collapse:collapse;font-size:13px;display:block;overflow-x:auto}
 th,td{padding:4px 16px 4px 0;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
 tbody th{text-align:left;font-weight:400;color:var(--quiet)}thead th{font-weight:600}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:24px;margin-top:32px}
-figure{margin:0}.wide{overflow-x:auto}.wide svg{min-width:900px}figcaption{font-weight:600;font-size:13px;margin-bottom:4px}
+figure{margin:0;overflow-x:auto}figure>svg{min-width:540px}.wide>svg{min-width:900px}figcaption{font-weight:600;font-size:13px;margin-bottom:4px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:12px;margin:0 0 4px}.key{display:inline-flex;align-items:center;gap:6px;overflow-wrap:anywhere}
 svg{width:100%;height:auto;display:block}.key svg{width:22px;flex:none}
 text{fill:var(--quiet);font-size:11px}.grid{stroke:var(--rule)}.tick{stroke:var(--quiet)}
