@@ -44,7 +44,7 @@ export function Quotas() {
         </CreateDialog>
       }
     >
-      <Text size="sm">
+      <Text size="sm" mb="xs">
         While an account is within what it is guaranteed, its jobs go first. What nobody uses may be borrowed, and is
         given back when its owner wants it.
       </Text>

@@ -68,6 +68,7 @@ describe('why here', () => {
       unhealthy: true,
       isolation: true,
       network: true,
+      labels: true,
       cpu: true,
       memory: true,
       disk: true,
