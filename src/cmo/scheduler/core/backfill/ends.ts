@@ -15,7 +15,7 @@ export function endOf({ job }: Pick<Holder, 'job'>, now: number): number {
   if (endsAt === null || !Number.isFinite(endsAt)) return Number.POSITIVE_INFINITY;
   if (endsAt > now) return endsAt;
   const elapsed = now - startedAt;
-  return now + Math.max(leastMs, elapsed > 0 ? elapsed : 0);
+  return now + (Number.isFinite(elapsed) ? Math.max(leastMs, elapsed) : leastMs);
 }
 
 export interface End {

@@ -26,6 +26,8 @@ export class Holds {
   readonly #fleet: Fleet;
   readonly #now: number;
   readonly #byRow = new Map<number, Hold>();
+  /** How long a job had to run at least to find no place, and how many nodes were kept then: other groups of its shape need not look. */
+  readonly #refused = new Map<NodeRequest, { readonly kept: number; readonly seconds: number }>();
   /** Free thousandths of one node's devices at a moment; the rest is stale. */
   #milli: Int32Array | undefined;
 
@@ -54,6 +56,14 @@ export class Holds {
    */
   choose(request: NodeRequest, board: Pick<Scoreboard, 'capacity'>, mostSeconds: number): number[] | undefined {
     if (this.#byRow.size === 0) return undefined;
+    const refused = this.#refused.get(request);
+    if (refused?.kept === this.#byRow.size && mostSeconds >= refused.seconds) return undefined;
+    const rows = this.#search(request, board, mostSeconds);
+    if (rows === undefined) this.#refused.set(request, { kept: this.#byRow.size, seconds: mostSeconds });
+    return rows;
+  }
+
+  #search(request: NodeRequest, board: Pick<Scoreboard, 'capacity'>, mostSeconds: number): number[] | undefined {
     for (const [, rows] of [...board.capacity().usable].sort((a, b) => a[0] - b[0])) {
       if (rows.length < request.ranks) continue;
       const chosen: number[] = [];

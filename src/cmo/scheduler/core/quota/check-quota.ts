@@ -39,8 +39,11 @@ export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothi
   return undefined;
 }
 
+/** What an account holds. */
+type Held = Pick<Account, 'row' | 'used' | 'models'>;
+
 /** Whether the account stays within what it is guaranteed, of everything that it has a guarantee for and the job takes. */
-export function isWithinGuarantee(account: Account, use: Use): boolean {
+export function isWithinGuarantee(account: Held, use: Use): boolean {
   let isCovered = false;
   for (const quota of account.row?.quotas ?? []) {
     const wanted = amountOf(quota.resource, use);
@@ -74,7 +77,7 @@ export function amountOf(resource: string, { amounts, models }: Use): number {
   return amounts[resourceNames.indexOf(resource as (typeof resourceNames)[number])] ?? 0;
 }
 
-function usedOf(account: Account, resource: string): number {
+function usedOf(account: Held, resource: string): number {
   return amountOf(resource, { amounts: account.used, models: account.models });
 }
 

@@ -56,6 +56,15 @@ export class Account {
     return this.#share;
   }
 
+  /** The account as it would be without that; what is asked of it are quotas. */
+  without(use: Use): Pick<Account, 'row' | 'used' | 'models'> {
+    const used = this.used.slice();
+    addAmounts(used, use.amounts, -1);
+    const models = new Map(this.models);
+    for (const [model, milli] of use.models) models.set(model, (models.get(model) ?? 0) - milli);
+    return { row: this.row, used, models };
+  }
+
   /** `times` 1 takes, −1 gives back. @param jobs how many jobs it is the use of */
   take({ amounts, models }: Use, times: 1 | -1, jobs = 1): void {
     addAmounts(this.used, amounts, times);
