@@ -186,7 +186,7 @@ export class Killer {
 
   /** Whose process it was, by the place where it died. */
   #targetOf(name: FailpointName, pid: number, second: number | undefined): Target {
-    if (/^supervisor\.|-enter$/.test(name)) return 'supervisor';
+    if (/^(?:supervisor|spare)\.|-enter$/.test(name)) return 'supervisor';
     if (!/^(?:agent|image|container)\./.test(name)) return 'control-plane';
     return pid === second || pid === this.#stand.agentPid('second-agent') ? 'second-agent' : 'agent';
   }
