@@ -49,9 +49,11 @@ export const placementSchema = z
         refuse([path, name], 'where a node stands is asked for by `together`');
       }
     }
-    for (const [name, values] of Object.entries(require)) {
-      const avoided = Object.hasOwn(avoid, name) ? avoid[name]! : [];
-      if (values.every((one) => avoided.includes(one))) {
+    // Labels that were refused come here too, as they were given: these are told already.
+    const sound = (labels: typeof require) => Object.entries(labels).filter(([, values]) => Array.isArray(values));
+    const avoided = new Map(sound(avoid));
+    for (const [name, values] of sound(require)) {
+      if (values.every((one) => avoided.get(name)?.includes(one))) {
         refuse(['require', name], `contradicts \`avoid.${name}\`, which names every value that is required`);
       }
     }

@@ -90,7 +90,7 @@ function Later({ load, job }: { readonly load: (typeof tabs)[number]['load'] & {
     parts.set(load, Part);
   }
   return (
-    <Suspense fallback={<Skeleton height={320} radius="md" aria-label="Loading" />}>
+    <Suspense fallback={<Skeleton height={320} radius="md" role="status" aria-label="Loading" />}>
       <Part job={job} />
     </Suspense>
   );

@@ -264,7 +264,7 @@ export class Fleet {
     for (const folder of this.#agentFolders) await endEverything(folder);
     for (const started of this.#gateways) await started.stop();
     await this.database.drop();
-    await rm(this.home, { recursive: true, force: true });
+    await rm(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
