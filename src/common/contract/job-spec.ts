@@ -305,7 +305,9 @@ export const jobSpecSchema = z
         'Jobs that come first: ids of jobs, or of arrays (all of their tasks), each alone or as `{job, when}` with `when` one of `succeeded` (default), `ended`, `started`. If one cannot come so far any more, this job fails. At most 64.',
       ),
     earliestStart: instant('Do not start before this instant.').optional(),
-    deadline: instant('The job should have ended by this instant.').optional(),
+    deadline: instant(
+      'The job should have ended by this instant: it takes the turn of jobs that came up to a day earlier. One that is missed, or past already, is said and changes nothing else.',
+    ).optional(),
     isolation: z
       .enum(['process', 'sandbox', 'container', 'vm', 'node'])
       .default('sandbox')

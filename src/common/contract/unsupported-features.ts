@@ -28,7 +28,6 @@ export const unsupportedFeatures: readonly Feature[] = [
     message: 'budgets are not enforced yet; use `maxPricePerHour` with `timeouts.run`',
   },
   { at: '/objective', asked: (spec) => spec.objective !== 'balanced', message: 'only `balanced` is scheduled yet' },
-  { at: '/deadline', asked: (spec) => spec.deadline !== undefined, message: 'deadlines are not scheduled yet' },
   {
     at: '/isolation',
     asked: (spec) => spec.isolation === 'vm' || spec.isolation === 'node',
