@@ -167,9 +167,8 @@ export class Agent {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#channels.stop();
-    this.#spare.stop();
     this.#connection.stop();
-    await this.#sampler.stop();
+    await Promise.all([this.#spare.stop(), this.#sampler.stop()]);
     await Promise.race([this.#ranks.settled(), new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
     this.#journal.close();
   }

@@ -7,6 +7,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from '../../../common/failpoints.ts';
@@ -19,6 +20,8 @@ import { encodeTask, readyFile, spareFlag } from './task.ts';
 const pauseMs = 700;
 /** The same after one that ended by itself. */
 const failurePauseMs = 30_000;
+/** What one that is not needed any more gets to leave by itself. */
+const goneMs = 2_000;
 
 interface Waiting {
   readonly child: ChildProcess;
@@ -32,6 +35,7 @@ export class SpareSupervisor {
   readonly #logger: Logger;
   #waiting: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #spawning: Promise<void> | undefined;
   #stopped = false;
 
   /** @param folder its own; everything in it is deleted */
@@ -47,12 +51,20 @@ export class SpareSupervisor {
     this.#startIn(pauseMs);
   }
 
-  /** Lets the one that waits go; those with an attempt stay. */
-  stop(): void {
+  /** Lets the one that waits go, and waits until it is gone; those with an attempt stay. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#waiting?.child.stdin?.destroy();
+    await this.#spawning;
+    const child = this.#waiting?.child;
     this.#waiting = undefined;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      child.stdin?.destroy();
+      const impatience = setTimeout(() => child.kill('SIGKILL'), goneMs);
+      await gone;
+      clearTimeout(impatience);
+    }
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -87,7 +99,7 @@ export class SpareSupervisor {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      this.#spawn().catch((error) => {
+      this.#spawning = this.#spawn().catch((error) => {
         this.#logger.debug({ err: error }, 'no spare supervisor; jobs start by one of their own');
         this.#startIn(failurePauseMs);
       });
@@ -103,10 +115,6 @@ export class SpareSupervisor {
     failpoint('agent.after-spare');
     // One that has left reads nothing.
     child.stdin!.on('error', () => undefined);
-    if (this.#stopped) {
-      child.stdin!.destroy();
-      return;
-    }
     const waiting = { child, output };
     this.#waiting = waiting;
     void leaving(child).then(() => {

@@ -18,10 +18,10 @@ import { attempt, processesWith, shell } from './support/attempt.ts';
 const main = join(import.meta.dirname, '../../../../src/metapod/agent/supervisor/main.ts');
 const logger = pino({ level: 'silent' });
 const folders: string[] = [];
-const ends: (() => void)[] = [];
+const ends: (() => unknown)[] = [];
 
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -36,8 +36,8 @@ function keep(environment: Record<string, string> = {}): { spare: SpareSuperviso
   const folder = newFolder();
   const spare = new SpareSupervisor(folder, { nodeBinary: process.execPath }, logger);
   Object.assign(process.env, environment);
-  ends.push(() => {
-    spare.stop();
+  ends.push(async () => {
+    await spare.stop();
     for (const name of Object.keys(environment)) delete process.env[name];
   });
   spare.start();
@@ -108,8 +108,8 @@ describe('a spare supervisor', () => {
   it('is gone when nobody keeps it any more', async () => {
     const { spare, folder } = keep();
     await waiting(folder);
-    spare.stop();
-    await until('it has left', () => processesWith(folder).length === 0);
+    await spare.stop();
+    expect(processesWith(folder)).toEqual([]);
     expect(existsSync(folder)).toBe(false);
   });
 });
@@ -138,7 +138,7 @@ describe('an agent that is killed', () => {
     agent.kill('SIGKILL');
     await until('the spare has left', () => !isAlive(spare));
     // What it made to write into is the next agent's to delete; pipes and processes are gone.
-    new SpareSupervisor(folder, { nodeBinary: process.execPath }, logger).stop();
+    await new SpareSupervisor(folder, { nodeBinary: process.execPath }, logger).stop();
     expect(existsSync(folder)).toBe(false);
   });
 
