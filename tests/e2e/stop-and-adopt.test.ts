@@ -1,4 +1,6 @@
 /** One job lives through every way in which the control plane may end, on one data directory. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countedLines, countingJob } from '../support/counting-job.ts';
 import { Product, processesOf } from '../support/product.ts';
@@ -79,11 +81,8 @@ describe('a job that runs while the control plane comes and goes', () => {
 
   it('down ends everything while a job runs: nothing of the data directory is left', async () => {
     await product.ok(['submit', '-'], { input: countingJob(6000) });
-    await until(
-      'it runs',
-      () => processesOf(product.home).some(({ command }) => command.includes('supervisor')),
-      20_000,
-    );
+    const attempts = join(product.home, 'agent', 'attempts');
+    await until('it runs', () => existsSync(attempts) && readdirSync(attempts).length > 0, 20_000);
     const down = await product.json<Record<string, unknown>>(['down']);
     expect(down).toEqual({ home: product.home, agent: true, controlPlane: true, database: true });
     await product.ended();

@@ -127,16 +127,18 @@ describe.each(boxes)('a container $name', ({ kind, as, why }) => {
     expect(lines).not.toContain('filled');
   }, 60_000);
 
-  it('goes on when a process of it was ended for its memory, and may succeed', async ({ skip }) => {
-    skip(as !== undefined, 'without a cgroup nobody ends a process; the job is');
-    const script = 'head -c 400000000 /dev/zero | tail >/dev/null; sleep 1; echo copes';
-    expect(await inside(box, script, { limits: { memoryBytes: 64 * MIB } })).toMatchObject({
-      code: 0,
-      reason: 'exited',
-      message: null,
-      lines: expect.arrayContaining(['copes']),
-    });
-  }, 60_000);
+  // Another user's agent has no cgroup: no process is ended there for its memory, the job is.
+  if (as === undefined) {
+    it('goes on when a process of it was ended for its memory, and may succeed', async () => {
+      const script = 'head -c 400000000 /dev/zero | tail >/dev/null; sleep 1; echo copes';
+      expect(await inside(box, script, { limits: { memoryBytes: 64 * MIB } })).toMatchObject({
+        code: 0,
+        reason: 'exited',
+        message: null,
+        lines: expect.arrayContaining(['copes']),
+      });
+    }, 60_000);
+  }
 
   it('cannot have more processes than it was given', async () => {
     const script = 'i=0; while [ $i -lt 60 ]; do sleep 20 & i=$((i+1)); done; echo made all';

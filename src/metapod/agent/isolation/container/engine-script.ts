@@ -33,8 +33,9 @@ export function launcherScript(
     `${run} ${create.map(q).join(' ')} >/dev/null 3>&- 5>&- || exit 125`,
     '(while',
     `  ${look}`,
+    // Whoever ended all of it may have deleted the folder too, and then nobody can say that it is over.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
-    '  [ "${pid:-0}" -le 0 ] && [ ! -e engine.over ]',
+    '  [ "${pid:-0}" -le 0 ] && [ ! -e engine.over ] && [ -d "$PWD" ]',
     `do sleep ${notes === null ? '0.05' : '0.02'}; done`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
     '[ "${pid:-0}" -le 0 ] || { echo "solyx:init $pid"; : > engine.begun; echo solyx:ready; }) >&3 5>&- &',
