@@ -2,7 +2,7 @@
  * What must hold after any number of kills. Each function returns what it found broken, in words with ids.
  *
  * Tolerances. Jobs take the time by the wall clock of the same machine, when their program comes to it; the product when the
- * supervisor sees the job begin and end, in a container or not. On busy cores these lie up to two seconds apart. A job whose supervisor was
+ * supervisor sees the job begin and end, in a container or not. On busy cores these lie up to three seconds apart. A job whose supervisor was
  * killed wrote its last line at most a step before it died, and its end is billed by the supervisor's last account (every two
  * seconds): what cannot be proved is not billed.
  */
@@ -11,7 +11,7 @@ import type { Submission } from './load.ts';
 import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
 /** Between what a job says of its own time and what is billed, ms. */
-const toleranceMs = 2_000;
+const toleranceMs = 3_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
 
