@@ -2,7 +2,7 @@
  * What must hold after any number of kills. Each function returns what it found broken, in words with ids.
  *
  * Tolerances. Jobs take the time by the wall clock of the same machine, when their program comes to it; the product when the
- * supervisor sees the job begin and end, in a container or not. On busy cores these lie up to three seconds apart. A job whose supervisor was
+ * supervisor sees the job begin and end, which is a second later in a container. On busy cores these lie up to two seconds apart. A job whose supervisor was
  * killed wrote its last line at most a step before it died, and its end is billed by the supervisor's last account (every two
  * seconds): what cannot be proved is not billed.
  */
@@ -11,9 +11,11 @@ import type { Submission } from './load.ts';
 import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
 /** Between what a job says of its own time and what is billed, ms. */
-const toleranceMs = 3_000;
+const toleranceMs = 2_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
+/** How much later it may be seen that a container runs: the start is noted by its runtime and read by a shell, ms. */
+const boxedExtraMs = 1_000;
 
 /** Why each rank ended, by attempt and rank. */
 type Reasons = ReadonlyMap<string, string | null>;
@@ -39,7 +41,7 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
       const logs = attempts.flatMap(({ id }) => logsOf.get(id) ?? []);
       return [
         ...ends(job, attempts, submission),
-        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons),
+        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons, submission.plan.boxed ? boxedExtraMs : 0),
         ...tells(job, intervalsOf.get(job.id) ?? [], seen.told.get(job.id)),
         ...oneAtATime(attempts, logs),
         ...logs.flatMap((log) =>
@@ -110,6 +112,7 @@ function usage(
   intervals: readonly IntervalRecord[],
   logs: readonly RankLog[],
   reasons: Reasons,
+  extraMs: number,
 ): string[] {
   const words: string[] = [];
   for (const attempt of attempts) {
@@ -133,7 +136,7 @@ function usage(
       const late = interval.started_at.getTime() - span.startMs;
       const over = interval.ended_at.getTime() - span.endMs;
       const most = proved ? toleranceMs : unprovedToleranceMs;
-      if (Math.abs(late) > toleranceMs || Math.abs(over) > most)
+      if (Math.abs(late) > toleranceMs + extraMs || Math.abs(over) > most)
         words.push(`${place} (${attempt.outcome}) is billed from ${late} ms to ${over} ms after its own word`);
     }
   }

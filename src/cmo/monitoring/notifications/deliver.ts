@@ -39,7 +39,7 @@ export function claimDue(db: Database, limit: number): Promise<Claimed[]> {
       `update monitoring_deliveries d set attempts = d.attempts + 1, lease_until = now() + make_interval(secs => $1)
        from (
          select id from (
-           select d.id, d.next_at, row_number() over (partition by d.channel_id order by d.next_at) as place,
+           select d.id, d.next_at, busy.channel, busy.tenant, row_number() over (partition by d.channel_id order by d.next_at) as place,
                   row_number() over (partition by d.tenant order by d.next_at) as turn
            from monitoring_deliveries d join monitoring_channels c on c.id = d.channel_id and c.enabled
            left join lateral (
@@ -48,7 +48,7 @@ export function claimDue(db: Database, limit: number): Promise<Claimed[]> {
            ) as busy on true
            where d.state = 'pending' and d.next_at <= now() and (d.lease_until is null or d.lease_until < now())
              and busy.channel < $2 and busy.tenant < $4
-         ) as waiting where place <= $2 and turn <= $4 order by next_at limit $3
+         ) as waiting where place + channel <= $2 and turn + tenant <= $4 order by next_at limit $3
        ) as due, monitoring_channels c
        where d.id = due.id and c.id = d.channel_id and d.state = 'pending'
          and (d.lease_until is null or d.lease_until < now())
