@@ -19,7 +19,7 @@ import {
 } from './cmo/api/index.ts';
 import { Notifier, notificationSettings } from './cmo/monitoring/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
-import { createPreview, SchedulerThread } from './cmo/scheduler/index.ts';
+import { createPreview, SchedulerThread, schedulerSettings } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
 import { type Clock, systemClock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
@@ -119,8 +119,9 @@ export const components = {
   },
   scheduler: {
     port: 8090,
-    async start({ db, wake, logger, registry }) {
-      const scheduler = new SchedulerThread({ logins: db.logins, wake, logger, registry });
+    async start({ config, db, wake, logger, registry }) {
+      const settings = schedulerSettings(config.scheduler);
+      const scheduler = new SchedulerThread({ logins: db.logins, wake, logger, registry, ...settings });
       scheduler.start();
       return { ready: () => scheduler.ready(), stop: () => scheduler.stop() };
     },

@@ -13,9 +13,10 @@ import { backoffMs } from '../../common/database/retry.ts';
 import type { Wake } from '../../common/events/index.ts';
 import type { Logger } from '../../common/logger.ts';
 import { SchedulerMetrics } from './metrics.ts';
+import type { SchedulerSettings } from './settings.ts';
 import type { FromLoop, LoopSettings, ToLoop } from './worker/loop-messages.ts';
 
-export interface SchedulerThreadOptions {
+export interface SchedulerThreadOptions extends SchedulerSettings {
   readonly logins: DatabaseLogins;
   readonly wake: Wake;
   readonly logger: Logger;
@@ -78,8 +79,8 @@ export class SchedulerThread {
   }
 
   #spawn(): void {
-    const { logins, logger } = this.#options;
-    const workerData = { logins, logLevel: logger.level } satisfies LoopSettings;
+    const { logins, logger, policy, recordRounds } = this.#options;
+    const workerData = { logins, logLevel: logger.level, policy, recordRounds } satisfies LoopSettings;
     const worker = new Worker(new URL('./worker/loop-thread.ts', import.meta.url), {
       name: 'scheduler loop',
       workerData,

@@ -31,9 +31,9 @@ export interface SchedulerOptions {
   readonly record: (metric: SchedulerMetric) => void;
   readonly ledger: AttemptLedger<Transaction>;
   /** What differs from `defaultPolicy`. */
-  readonly policy?: Partial<Policy>;
-  /** Folder that every round is written to as `round-<n>.json`, for `replayRound`; must exist. Default: not recorded. */
-  readonly recordRounds?: string;
+  readonly policy?: Partial<Policy> | undefined;
+  /** Folder that the last 1000 rounds are written to as `round-<n>.json`, for `replayRound`; must exist. Default: not recorded. */
+  readonly recordRounds?: string | undefined;
   /** Longest pause between rounds, seconds in (0, 30]; default 30. */
   readonly resyncSeconds?: number;
   /** Shortest time between two pages of the rolling comparison with the rows, seconds ≥ 0; default 5. */
@@ -45,6 +45,8 @@ export interface SchedulerOptions {
 }
 
 const verdictsPerTransaction = 500;
+/** Rounds that are kept as files; later ones take their places. */
+const recordedRounds = 1000;
 /** Rounds in a row that commit nothing, after which the loop pauses: refusals that repeat must not spin. */
 const mostFruitlessRounds = 3;
 const fruitlessPauseMs = 1_000;
@@ -142,8 +144,9 @@ export class WorkloadScheduler {
 
   async #round(worker: RoundWorker) {
     const { recordRounds } = this.#options;
+    const place = (this.#rounds % recordedRounds) + 1;
     this.#rounds += 1;
-    const recordTo = recordRounds === undefined ? null : join(recordRounds, `round-${this.#rounds}.json`);
+    const recordTo = recordRounds === undefined ? null : join(recordRounds, `round-${place}.json`);
     const result = await worker.round(this.#policy, this.#now(), recordTo);
     const { summary } = result;
     this.#options.record({ kind: 'round', summary });

@@ -91,6 +91,32 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('The agent on this machine.'),
+  scheduler: z
+    .strictObject({
+      preemptByPriority: z
+        .enum(['never', 'same-tenant', 'anyone'])
+        .default('same-tenant')
+        .describe('Whose work a job of higher priority may end.'),
+      leastRunSeconds: z
+        .number()
+        .min(0)
+        .max(31_536_000)
+        .default(300)
+        .describe('Nothing is ended for other jobs that has not run for so long, seconds.'),
+      reserveAfterSeconds: z
+        .number()
+        .min(0)
+        .max(31_536_000)
+        .default(300)
+        .describe('A job that fits the fleet, but not what is free of it, has nodes kept for it after so long, seconds.'),
+      recordRounds: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Folder that the inputs and plans of the last 1000 rounds are written to, for replay. Default: none.'),
+    })
+    .prefault({})
+    .describe('Who goes before whom.'),
   images: z
     .strictObject({
       folders: z

@@ -13,8 +13,9 @@ import { isolationUsed } from './shape.ts';
 import { isolationBit } from './snapshot.ts';
 
 const mostCandidates = 20;
-/** Classes of a board whose terms are remembered. */
+/** Classes of a board whose terms are remembered, and rows that were listed. */
 const mostTerms = 128;
+const mostListed = 256;
 const gibibyte = 2 ** 30;
 
 export interface Decision {
@@ -26,12 +27,15 @@ export interface Decision {
 
 /** Explains the choice of `rows` on a board as it stands before they are taken. */
 export function explain(fleet: Fleet, board: Scoreboard, rows: readonly number[], decision: Decision): Explanation {
-  const listed = new Set(rows.slice(0, mostCandidates));
   // Ties and gangs: the chosen rows come first even where others are as good or better but at another site.
-  for (const row of board.top(mostCandidates)) if (listed.size < mostCandidates) listed.add(row);
+  const candidates: Candidate[] = [];
+  for (const row of rows) if (candidates.length < mostCandidates) candidates.push(candidate(fleet, board, row));
+  for (const row of board.top(mostCandidates)) {
+    if (candidates.length < mostCandidates && !rows.includes(row)) candidates.push(candidate(fleet, board, row));
+  }
   return {
     ...decision,
-    candidates: [...listed].map((row) => candidate(fleet, board, row)),
+    candidates,
     feasibleCount: board.feasibleCount,
     rejections: board.rejections(),
   };
@@ -43,17 +47,23 @@ function scoreFor(board: Scoreboard, row: number): number {
   return Number.isFinite(score) ? rounded(score) : 0;
 }
 
+/** The best of a board are often those of the last time; a row may have been given to another node meanwhile. */
 function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
-  const { nodes, sites } = fleet.snapshot;
-  return {
-    nodeId: nodes.ids[row] as NodeId,
-    siteId: sites.ids[nodes.site[row]!] as SiteId,
-    score: scoreFor(board, row),
-    terms: termsOf(fleet, board, row),
-  };
+  const { classes, snapshot } = fleet;
+  const { nodes, sites } = snapshot;
+  const number = classes.of[row]!;
+  const birth = classes.birth[number]!;
+  const nodeId = nodes.ids[row] as NodeId;
+  const known = board.listed.get(row);
+  if (known?.number === number && known.birth === birth && known.as.nodeId === nodeId) return known.as;
+  const siteId = sites.ids[nodes.site[row]!] as SiteId;
+  const made = { nodeId, siteId, score: scoreFor(board, row), terms: termsOf(fleet, board, row) };
+  if (board.listed.size >= mostListed) board.listed.clear();
+  board.listed.set(row, { number, birth, as: made });
+  return made;
 }
 
-/** Nodes of one class have the same terms, and the best of a board are often those of the last time. */
+/** Nodes of one class have the same terms. */
 function termsOf(fleet: Fleet, board: Scoreboard, row: number): readonly ScoreTerm[] {
   const number = fleet.classes.of[row]!;
   const birth = fleet.classes.birth[number]!;

@@ -9,13 +9,14 @@
  */
 
 import type { TopologyLevel } from '../../../common/contract/placement.ts';
-import type { RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
+import type { Candidate, RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
 import { type Capacity, capacityFor } from './capacity.ts';
 import { domainOf } from './domains.ts';
 import { fitNode, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
+import { mostTop, TopRows } from './top-rows.ts';
 
 const blockBits = 6;
 const blockSize = 1 << blockBits;
@@ -40,6 +41,9 @@ export class Scoreboard {
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
   /** By class: the terms of its score, for explanations, and of which birth they are; what is missing was not asked for. */
   readonly terms = new Map<number, { readonly birth: number; readonly terms: readonly ScoreTerm[] }>();
+  /** By row: as what it was listed in an explanation, and of which class it was then. */
+  readonly listed = new Map<number, { readonly number: number; readonly birth: number; readonly as: Candidate }>();
+  readonly #top = new TopRows();
   #capacity: Capacity | undefined;
   #capacityAt = -1;
 
@@ -97,6 +101,8 @@ export class Scoreboard {
 
   #judgeAll(): void {
     this.terms.clear();
+    this.listed.clear();
+    this.#top.clear();
     this.feasibleCount = 0;
     this.#siteFeasible.fill(0);
     this.#siteReserved.fill(0);
@@ -121,6 +127,7 @@ export class Scoreboard {
     }
     this.feasibleCount += 1;
     this.#siteFeasible[this.#fleet.classes.site[number]!]! += 1;
+    this.#top.enter(verdict, row);
     const block = row >> blockBits;
     if (verdict >= this.#blockMin[block]!) return;
     this.#blockMin[block] = verdict;
@@ -136,6 +143,7 @@ export class Scoreboard {
     }
     this.feasibleCount -= 1;
     this.#siteFeasible[site]! -= 1;
+    this.#top.leave(verdict, row);
     if (verdict === this.#blockMin[row >> blockBits]) this.#isBound[row >> blockBits] = 1;
   }
 
@@ -169,7 +177,7 @@ export class Scoreboard {
   choose(): number[] | undefined {
     const { ranks } = this.request;
     if (this.feasibleCount < ranks) return undefined;
-    if (ranks === 1) return [this.#best()];
+    if (ranks === 1) return [this.#topOf(1).rows[0]!];
     for (const level of this.request.levels) {
       const rows = level === 'site' ? this.#bestGang(ranks) : this.#bestTogether(ranks, level);
       if (rows !== undefined) return rows;
@@ -177,29 +185,18 @@ export class Scoreboard {
     return undefined;
   }
 
-  #best(): number {
-    const minima = this.#blockMin;
-    for (;;) {
-      let block = 0;
-      let least = minima[0]!;
-      for (let i = 1; i < minima.length; i += 1) {
-        if (minima[i]! < least) {
-          least = minima[i]!;
-          block = i;
-        }
-      }
-      if (this.#isBound[block] === 1) {
-        this.#settle(block);
-        continue;
-      }
-      let row = block << blockBits;
-      while (this.#verdicts[this.#fleet.classes.of[row]!] !== least) row += 1;
-      return row;
+  /** The list of the best rows, with at least so many or all that there are; at most `mostTop`. */
+  #topOf(count: number): TopRows {
+    const top = this.#top;
+    if (top.length < Math.min(count, this.feasibleCount)) {
+      top.fill(this.#bestRows(mostTop, -1), (row) => this.scoreOf(row));
     }
+    return top;
   }
 
   /** The site whose best `ranks` nodes have the least sum; the lower site row when equal. */
   #bestGang(ranks: number): number[] | undefined {
+    if (this.#siteFeasible.length === 1 && ranks <= mostTop) return this.top(ranks);
     let chosen: BestRows | undefined;
     for (let site = 0; site < this.#siteFeasible.length; site += 1) {
       if (this.#siteFeasible[site]! < ranks) continue;
@@ -252,7 +249,9 @@ export class Scoreboard {
 
   /** The best feasible rows, at most `count`, best first. */
   top(count: number): number[] {
-    return this.#bestRows(Math.min(count, this.feasibleCount), -1).rows();
+    const found = Math.min(count, this.feasibleCount);
+    if (found > mostTop) return this.#bestRows(found, -1).rows();
+    return Array.from(this.#topOf(found).rows.subarray(0, found));
   }
 
   /** As `top`, on one site. */

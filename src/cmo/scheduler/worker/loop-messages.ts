@@ -1,9 +1,10 @@
 /** What the main thread and the thread of the scheduler's loop say to each other. */
 import type { DatabaseLogins } from '../../../common/database/index.ts';
 import type { SchedulerMetric } from '../metrics.ts';
+import type { SchedulerSettings } from '../settings.ts';
 
 /** What the thread starts with. */
-export interface LoopSettings {
+export interface LoopSettings extends SchedulerSettings {
   readonly logins: DatabaseLogins;
   /** Lines below it are not made. */
   readonly logLevel: string;

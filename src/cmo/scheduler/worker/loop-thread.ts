@@ -17,7 +17,7 @@ const nicer = 5;
 // On Linux priorities are a thread's own; elsewhere this would slow the whole process.
 if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + nicer));
 
-const { logins, logLevel } = workerData as LoopSettings;
+const { logins, logLevel, ...settings } = workerData as LoopSettings;
 const tell = (message: FromLoop): void => parentPort?.postMessage(message);
 
 const logger = pino(
@@ -58,6 +58,7 @@ const scheduler = new WorkloadScheduler({
   clock: systemClock,
   logger,
   ledger: attemptLedger,
+  ...settings,
   record: (metric) => tell({ type: 'metric', metric }),
   onReady: (ready) => tell({ type: 'ready', ready }),
 });
