@@ -34,6 +34,8 @@ export class Scoreboard {
   readonly #isBound: Uint8Array;
   /** Position in the fleet's log up to which the verdicts are counted. */
   #known: number;
+  /** Revision of the nodes' groups at that position. */
+  #groupsKnown: number;
   /** Feasible nodes, and by site row. */
   feasibleCount = 0;
   readonly #siteFeasible: Int32Array;
@@ -53,6 +55,7 @@ export class Scoreboard {
     this.#fleet = fleet;
     this.request = request;
     this.#known = fleet.classes.log.end;
+    this.#groupsKnown = fleet.classes.groupRevision;
     this.#verdicts = new Float64Array(fleet.classes.end + 64).fill(Number.NaN);
     this.#blockMin = new Float64Array((nodes.site.length + blockSize - 1) >> blockBits);
     this.#isBound = new Uint8Array(this.#blockMin.length);
@@ -78,15 +81,27 @@ export class Scoreboard {
     if (classes > this.#verdicts.length) this.#makeRoom(classes);
     this.#known = log.end;
     if (known < log.base) {
+      this.#groupsKnown = this.#fleet.classes.groupRevision;
       this.#verdicts.fill(Number.NaN);
       this.#judgeAll();
       return;
     }
     const { rows, from, fromSite, to, fresh, before, base } = log;
+    const { group, groupRevision } = this.#fleet.classes;
+    const { idle } = this.request;
+    const verdicts = this.#verdicts;
+    // What never fits a node whatever is free of it needs no look at its changes, unless the node itself became another.
+    const maySkip = groupRevision === this.#groupsKnown;
+    this.#groupsKnown = groupRevision;
     const end = log.end - base;
     for (let at = known - base; at < end; at += 1) {
       const row = rows[at]!;
-      if (fresh[at] === 1) this.#verdicts[to[at]!] = Number.NaN;
+      const refusal = maySkip ? idle.refusal(group[row]!) : undefined;
+      if (refusal !== undefined && refusal >= 0) {
+        verdicts[to[at]!] = -1 - refusal;
+        continue;
+      }
+      if (fresh[at] === 1) verdicts[to[at]!] = Number.NaN;
       // A node that changed several times goes from its first class to its last.
       if (before[at]! < known && from[at]! >= 0) this.#leave(row, from[at]!, fromSite[at]!);
       if (log.lastOf(row) === base + at) this.#enter(row, to[at]!);
@@ -252,6 +267,24 @@ export class Scoreboard {
     const found = Math.min(count, this.feasibleCount);
     if (found > mostTop) return this.#bestRows(found, -1).rows();
     return Array.from(this.#topOf(found).rows.subarray(0, found));
+  }
+
+  /** The best `count` feasible rows that are accepted. @param extra added to a score, ≥ 0 */
+  bestAmong(count: number, accept: (row: number) => boolean, extra: ((row: number) => number) | undefined): BestRows {
+    const best = new BestRows(count);
+    const { of } = this.#fleet.classes;
+    const { length } = this.#fleet.snapshot.nodes;
+    for (let block = 0; block < this.#blockMin.length; block += 1) {
+      if (!(this.#blockMin[block]! < best.threshold)) continue;
+      const end = Math.min(length, (block + 1) << blockBits);
+      for (let row = block << blockBits; row < end; row += 1) {
+        const verdict = this.#verdicts[of[row]!]!;
+        if (!(verdict >= 0 && verdict < best.threshold) || !accept(row)) continue;
+        const score = extra === undefined ? verdict : verdict + extra(row);
+        if (score < best.threshold) best.offer(score, row);
+      }
+    }
+    return best;
   }
 
   /** As `top`, on one site. */
