@@ -15,7 +15,7 @@ export interface PendingJobRow {
   readonly submittedAt: Date;
   readonly deferredUntil: Date | null;
   readonly pendingReason: PendingReason;
-  /** Id of the key or user that submitted it. */
+  readonly arrayId: string | null;
   /** Id of a user, or of the key when it is nobody's. */
   readonly submittedBy: string;
   readonly name: string;
@@ -31,7 +31,7 @@ export async function readPendingJobs(
   ids: readonly string[] | 'all',
   { after = '', limit = 5_000 }: { after?: string; limit?: number } = {},
 ): Promise<PendingJobRow[]> {
-  const columns = `id, revision, tenant, project, priority, spec, submitted_at as "submittedAt",
+  const columns = `id, revision, tenant, project, priority, spec, array_id as "arrayId", submitted_at as "submittedAt",
                    deferred_until as "deferredUntil", pending_reason as "pendingReason", cmo_submitter(submitted_by) as "submittedBy", name`;
   if (ids === 'all') {
     const all = await db.query<PendingJobRow>(

@@ -1,7 +1,8 @@
 /** A queued job's row as the scheduler's core knows it. */
+import type { JobSpec } from '../../common/contract/job-spec.ts';
 import type { PendingJobRow } from '../jobs/index.ts';
 import { shapeOf } from './core/shape.ts';
-import type { Shape } from './core/snapshot.ts';
+import type { PendingJob, Shape } from './core/snapshot.ts';
 import { type JobTraits, traitsOf, traitsOfSpec } from './job-traits.ts';
 import type { QueuedJob } from './worker/messages.ts';
 
@@ -9,6 +10,7 @@ import type { QueuedJob } from './worker/messages.ts';
 export function queuedJobOf(row: PendingJobRow): QueuedJob {
   const notBefore = row.deferredUntil?.getTime() ?? 0;
   const { deadline, traits } = factsOf(row);
+  const shape = shapeOfRow(row);
   return {
     reason: row.pendingReason,
     traits,
@@ -18,14 +20,24 @@ export function queuedJobOf(row: PendingJobRow): QueuedJob {
       tenant: row.tenant,
       project: row.project,
       user: row.submittedBy,
-      shape: shapeOfRow(row),
+      shape,
       priority: row.priority,
       submittedAt: row.submittedAt.getTime(),
       notBefore,
       notBeforeReason:
         notBefore === 0 ? null : row.pendingReason === 'retry_backoff' ? 'retry_backoff' : 'earliest_start',
       ...(Number.isNaN(deadline) ? {} : { deadline }),
+      ...neighbourFacts(shape, row),
     },
+  };
+}
+
+/** By what other jobs find it; most jobs have nothing of it. */
+function neighbourFacts(shape: Shape, { spec, arrayId }: PendingJobRow): Pick<PendingJob, 'labels' | 'array'> {
+  const labels = spec.labels as JobSpec['labels'] | undefined;
+  return {
+    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(shape.neighbours?.spread === undefined || arrayId === null ? {} : { array: arrayId }),
   };
 }
 

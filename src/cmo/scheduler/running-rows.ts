@@ -21,6 +21,10 @@ export interface RunningRow {
   readonly checkpointAt: number | null;
   readonly stopping: StopReason | null;
   readonly traits: JobTraits;
+  /** Left out or null: none. */
+  readonly labels?: Readonly<Record<string, string>> | null;
+  /** Id of the array that it is a task of, if its tasks are spread. */
+  readonly array?: string | null;
 }
 
 interface Row {
@@ -38,6 +42,8 @@ interface Row {
   devices: number;
   cores: number;
   run_seconds: number | null;
+  labels: Readonly<Record<string, string>> | null;
+  array_id: string | null;
 }
 
 /** Reads those of the jobs that hold something. */
@@ -46,6 +52,8 @@ export async function readRunning(db: Queryable, ids: readonly string[]): Promis
   const { rows } = await db.query<Row>(
     `select j.id, j.tenant, j.project, j.priority, j.state, j.stop_reason, cmo_submitter(j.submitted_by) as submitted_by, j.name, held.ranks,
             held.devices, held.cores, (j.spec #>> '{timeouts,run}')::float8 as run_seconds,
+            nullif(j.spec -> 'labels', '{}') as labels,
+            case when j.spec #> '{placement,spread}' is not null then j.array_id end as array_id,
             (extract(epoch from a.placed_at) * 1000)::float8 as started,
             case when j.checkpoint_token = a.token then (extract(epoch from j.checkpoint_at) * 1000)::float8 end as checkpoint
      from cmo_jobs j
@@ -75,6 +83,8 @@ export async function readRunning(db: Queryable, ids: readonly string[]): Promis
     startedAt: row.started,
     checkpointAt: row.checkpoint,
     stopping: row.state === 'stopping' ? row.stop_reason : null,
+    labels: row.labels,
+    array: row.array_id,
     traits: traitsOf({
       user: row.submitted_by,
       name: row.name,

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { parseUsd } from '../money.ts';
 import { parseBytes, parseDuration } from '../units.ts';
 import { parseImage } from './image.ts';
-import { placementSchema } from './placement.ts';
+import { faultOfSpread, placementSchema } from './placement.ts';
 
 const name = z
   .string()
@@ -288,7 +288,9 @@ export const jobSpecSchema = z
       ),
     placement: placementSchema
       .optional()
-      .describe('Where it may stand: labels of nodes, and how close together the ranks of a gang.'),
+      .describe(
+        'Where it may stand: labels of nodes, and how close to its other ranks, its other tasks and other jobs.',
+      ),
     after: z
       .array(
         z
@@ -378,6 +380,10 @@ export const jobSpecSchema = z
     }
     if (value.placement?.together !== undefined && value.resources.nodes === 1) {
       context.addIssue({ code: 'custom', path: ['placement', 'together'], message: 'needs `resources.nodes` above 1' });
+    }
+    const spreadFault = faultOfSpread(value.placement?.spread, value.resources.nodes, value.array !== undefined);
+    if (spreadFault !== undefined) {
+      context.addIssue({ code: 'custom', path: ['placement', 'spread'], message: spreadFault });
     }
     const size = new TextEncoder().encode(JSON.stringify(value)).length;
     if (size > mostBytes.spec) {

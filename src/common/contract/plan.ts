@@ -39,7 +39,10 @@ export type RejectionCode =
   | 'device_driver'
   | 'device_count' // has matching devices, but too few free
   | 'price' // above maxPricePerHour
-  | 'reserved'; // would fit, but is kept for a job before it
+  | 'reserved' // would fit, but is kept for a job before it
+  | 'affinity' // would fit, but no job stands there beside which it must stand
+  | 'anti_affinity' // would fit, but a job stands there from which it must stand apart
+  | 'spread'; // would fit, but its part would hold too many more tasks than another
 
 /** One term of a score; `unit` says what `value` is. */
 export interface ScoreTerm {

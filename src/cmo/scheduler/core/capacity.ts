@@ -24,6 +24,19 @@ export interface Capacity {
   readonly mostAtAll: number;
   /** Least price of the whole job at a site with enough usable nodes, micro-dollars an hour; undefined without such a site. */
   readonly leastPrice: number | undefined;
+  /**
+   * Chooses among rows of one part, of least cost in all, when not any `ranks` of them will do; undefined when there are not enough that
+   * go together. Left out: any will do.
+   */
+  readonly pick?: (rows: readonly number[], costOf: (row: number) => number) => readonly number[] | undefined;
+}
+
+/** Whether all ranks would fit together if the fleet were idle. */
+export function holdsAll({ usable, pick }: Capacity, ranks: number): boolean {
+  for (const rows of usable.values()) {
+    if (rows.length >= ranks && (pick === undefined || pick(rows, () => 0) !== undefined)) return true;
+  }
+  return false;
 }
 
 /** Counts the nodes that could hold a rank of the request. */

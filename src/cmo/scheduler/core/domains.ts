@@ -1,9 +1,14 @@
 /** The parts of a fleet in which the ranks of a gang may have to stand together: sites, pods, racks, islands. */
-import { type PlacementSpec, type TopologyLevel, topologyLevels } from '../../../common/contract/placement.ts';
+import {
+  type DomainLevel,
+  type PlacementSpec,
+  type TopologyLevel,
+  topologyLevels,
+} from '../../../common/contract/placement.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Number of the part of that level in which a node stands; −1 when nobody says, and then it stands in none. */
-export function domainOf({ nodes }: Snapshot, level: TopologyLevel, row: number): number {
+export function domainOf({ nodes }: Snapshot, level: DomainLevel, row: number): number {
   switch (level) {
     case 'site':
       return nodes.site[row]!;
@@ -13,6 +18,8 @@ export function domainOf({ nodes }: Snapshot, level: TopologyLevel, row: number)
       return nodes.rack[row]!;
     case 'island':
       return nodes.island[row]!;
+    case 'node':
+      return row;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Candidate, Explanation, ScoreTerm } from '../../../common/contract
 import type { NodeId, SiteId } from '../../../common/ids.ts';
 import type { Fleet } from './fleet.ts';
 import { fragmentationAdded, powerAdded } from './fragmentation.ts';
+import type { Vicinity } from './neighbours/vicinity.ts';
 import type { NodeRequest } from './request.ts';
 import type { Scoreboard } from './scoreboard.ts';
 import { isolationUsed } from './shape.ts';
@@ -26,7 +27,14 @@ export interface Decision {
 }
 
 /** Explains the choice of `rows` on a board as it stands before they are taken. */
-export function explain(fleet: Fleet, board: Scoreboard, rows: readonly number[], decision: Decision): Explanation {
+export function explain(
+  fleet: Fleet,
+  board: Scoreboard,
+  rows: readonly number[],
+  decision: Decision,
+  vicinity?: Vicinity,
+): Explanation {
+  if (vicinity !== undefined) return explainBeside(fleet, board, rows, decision, vicinity);
   // Ties and gangs: the chosen rows come first even where others are as good or better but at another site.
   const candidates: Candidate[] = [];
   for (const row of rows) if (candidates.length < mostCandidates) candidates.push(candidate(fleet, board, row));
@@ -38,6 +46,29 @@ export function explain(fleet: Fleet, board: Scoreboard, rows: readonly number[]
     candidates,
     feasibleCount: board.feasibleCount,
     rejections: board.rejections(),
+  };
+}
+
+/** As `explain`, of a job with rules about other jobs: nodes that these refuse are no candidates. */
+function explainBeside(
+  fleet: Fleet,
+  board: Scoreboard,
+  rows: readonly number[],
+  decision: Decision,
+  vicinity: Vicinity,
+): Explanation {
+  const listed = [...new Set([...rows, ...vicinity.top(board, mostCandidates)])].slice(0, mostCandidates);
+  const refused = vicinity.rejections(board);
+  const refusedCount = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const candidates = listed.map((row) => {
+    const plain = candidate(fleet, board, row);
+    return { ...plain, terms: [...plain.terms, ...vicinity.terms(board, row)] };
+  });
+  return {
+    ...decision,
+    candidates,
+    feasibleCount: board.feasibleCount - refusedCount,
+    rejections: { ...board.rejections(), ...refused },
   };
 }
 

@@ -75,11 +75,14 @@ function refusedByMake({ snapshot }: Fleet, request: CompiledDevice, row: number
   return index.device_kind + furthest - 1;
 }
 
+/** What a preference costs that a node does not meet, in the unit of scores. */
+export const missedCost = (fleet: Pick<Fleet, 'fragmentation'>): number =>
+  fleet.fragmentation === undefined ? missedWeight : missedMilli;
+
 /** Adds what the labels that a request prefers and the node lacks count; a refusal stays one. */
 function withPreferences(fleet: Fleet, { labels }: NodeRequest, row: number, score: number): number {
   if (labels === undefined || !(score >= 0)) return score;
-  const each = fleet.fragmentation === undefined ? missedWeight : missedMilli;
-  return score + each * labels.missed(fleet.snapshot, row);
+  return score + missedCost(fleet) * labels.missed(fleet.snapshot, row);
 }
 
 /** What refuses a node however free it is, as an index of `rejectionCodes` or `noNode`; −1 when nothing does. */

@@ -171,7 +171,9 @@ export class PendingQueue {
     const { job } = entry;
     const account = this.#tree.leafOf(job);
     const mostSeconds = runClassOf(job.runTime?.carefulSeconds);
-    const key = `${mostSeconds} ${account} ${job.shape.key}`;
+    // What runs beside them is another matter for each tenant and array.
+    const whose = job.shape.neighbours === undefined ? '' : ` ${job.tenant} ${job.array ?? ''}`;
+    const key = `${mostSeconds} ${account} ${job.shape.key}${whose}`;
     const group = this.#groups.get(key) ?? new Group(key, account, job.shape, mostSeconds);
     this.#groups.set(key, group);
     group.add(entry);

@@ -51,15 +51,25 @@ export function weightOf(missing: Missing): number {
  * @returns undefined when no site has enough of them
  */
 export function nodesToKeep(fleet: Fleet, request: NodeRequest, capacity: Capacity): number[] | undefined {
-  let chosen: BestRows | undefined;
+  let chosen: { readonly rows: readonly number[]; readonly sum: number } | undefined;
   for (const rows of [...capacity.usable].sort((a, b) => a[0] - b[0]).map(([, rows]) => rows)) {
-    const best = new BestRows(request.ranks);
-    for (const row of rows) {
-      if (fleet.keptFor(row) !== undefined) continue;
-      const weight = weightOf(missingOn(fleet, request, row));
-      if (weight < best.threshold) best.offer(weight, row);
-    }
-    if (best.length === request.ranks && (chosen === undefined || best.sum < chosen.sum)) chosen = best;
+    const weigh = (row: number) => weightOf(missingOn(fleet, request, row));
+    const some = rows.filter((row) => fleet.keptFor(row) === undefined);
+    const best = some.length < request.ranks ? undefined : leastOf(some, weigh, request.ranks, capacity);
+    if (best !== undefined && (chosen === undefined || best.sum < chosen.sum)) chosen = best;
   }
-  return chosen?.rows();
+  return chosen && [...chosen.rows];
+}
+
+function leastOf(rows: readonly number[], weigh: (row: number) => number, ranks: number, { pick }: Capacity) {
+  if (pick !== undefined) {
+    const picked = pick(rows, weigh);
+    return picked && { rows: picked, sum: picked.reduce((sum, row) => sum + weigh(row), 0) };
+  }
+  const best = new BestRows(ranks);
+  for (const row of rows) {
+    const weight = weigh(row);
+    if (weight < best.threshold) best.offer(weight, row);
+  }
+  return { rows: best.rows(), sum: best.sum };
 }

@@ -5,6 +5,7 @@
  * the changes (whole numbers: they are exact in any order), and single jobs are given out only to rounds that look for room.
  */
 import type { Fleet } from './fleet.ts';
+import { isOneOf, type Meant } from './neighbours/neighbours.ts';
 import { type HeldRank, type Holder, heldRanks, heldUse, type RunningJob } from './running.ts';
 import type { AccountTree } from './shares/account.ts';
 import type { Ledger } from './shares/ledger.ts';
@@ -29,6 +30,8 @@ export class RunningBook {
   readonly #fleet: Pick<Fleet, 'snapshot' | 'rowOf'>;
   readonly #held = new Map<string, Held>();
   readonly #sums = new Map<string, Sum>();
+  /** Those that others may look for, by tenant and label or array. */
+  readonly #tagged = new Map<string, Set<Held>>();
   /** By id; undefined after a change. */
   #sorted: readonly Held[] | undefined;
 
@@ -45,7 +48,10 @@ export class RunningBook {
   /** A job runs so, or (null) not any more. */
   set(id: string, job: RunningJob | null): void {
     const before = this.#held.get(id);
-    if (before !== undefined) this.#count(before, -1);
+    if (before !== undefined) {
+      this.#count(before, -1);
+      this.#tag(before, false);
+    }
     this.#sorted = undefined;
     if (job === null) {
       this.#held.delete(id);
@@ -55,6 +61,7 @@ export class RunningBook {
     const held = { job, leaf: this.tree.leafOf(job), ranks, use: heldUse(this.#fleet.snapshot, ranks) };
     this.#held.set(id, held);
     this.#count(held, 1);
+    this.#tag(held, true);
   }
 
   #count({ leaf, use }: Held, times: 1 | -1): void {
@@ -75,9 +82,33 @@ export class RunningBook {
     for (const [leaf, sum] of this.#sums) ledger.charge(ledger.account(leaf), sum, 1, sum.jobs);
   }
 
+  /** Jobs of a tenant that have these labels, or are tasks of that array. */
+  meant(tenant: string, meant: Meant): Iterable<Held> {
+    if ('array' in meant) return this.#tagged.get(`${tenant} ${meant.array}`) ?? [];
+    const [[name, values] = ['', []]] = Object.entries(meant.labels);
+    const some = values.flatMap((value) => [...(this.#tagged.get(JSON.stringify([tenant, name, value])) ?? [])]);
+    return some.filter(({ job }) => isOneOf(meant, job));
+  }
+
+  #tag(held: Held, isThere: boolean): void {
+    for (const tag of tagsOf(held.job)) {
+      const some = this.#tagged.get(tag) ?? new Set();
+      if (isThere) some.add(held);
+      else some.delete(held);
+      if (some.size === 0) this.#tagged.delete(tag);
+      else this.#tagged.set(tag, some);
+    }
+  }
+
   /** Each job with its account in that ledger, by id. */
   holders(ledger: Ledger): readonly Holder[] {
     this.#sorted ??= [...this.#held.values()].sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
     return this.#sorted.map(({ job, leaf, ranks, use }) => ({ job, ranks, use, account: ledger.account(leaf) }));
   }
+}
+
+function tagsOf({ tenant, labels, array }: RunningJob): string[] {
+  if (labels === undefined && array === undefined) return [];
+  const tags = Object.entries(labels ?? {}).map(([name, value]) => JSON.stringify([tenant, name, value]));
+  return array === undefined ? tags : [...tags, `${tenant} ${array}`];
 }

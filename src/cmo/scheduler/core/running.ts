@@ -29,6 +29,9 @@ export interface RunningJob extends Owner {
   readonly endsAt: number | null;
   /** Whether it may be ended for others. */
   readonly preemptible: boolean;
+  /** As those of `PendingJob`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly array?: string;
   /** Why it is being ended already, so that what it holds comes back soon; null: it is not. */
   readonly stopping: StopReason | null;
 }

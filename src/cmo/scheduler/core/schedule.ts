@@ -4,6 +4,7 @@
  */
 import type { Plan } from '../../../common/contract/plan.ts';
 import type { JobId } from '../../../common/ids.ts';
+import { baseOf } from './neighbours/rules.ts';
 import { compareJobs, PendingQueue } from './pending-queue.ts';
 import { checkPolicy } from './policy.ts';
 import type { RoundOutcome } from './round/outcome.ts';
@@ -74,9 +75,10 @@ function expected({ workload }: Snapshot, queue: PendingQueue): readonly Expecte
   const weights = new Map<string, { kind: Shape; weight: number }>();
   for (const group of queue.groups()) {
     if (group.fault !== undefined || group.size === 0) continue;
-    const known = weights.get(group.shape.key) ?? { kind: group.shape, weight: 0 };
+    const kind = baseOf(group.shape);
+    const known = weights.get(kind.key) ?? { kind, weight: 0 };
     known.weight += group.size;
-    weights.set(group.shape.key, known);
+    weights.set(kind.key, known);
   }
   return [...weights.values()].sort((a, b) => (a.kind.key < b.kind.key ? -1 : 1));
 }

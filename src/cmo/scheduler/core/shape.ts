@@ -7,11 +7,13 @@ import { isolationOf } from '../../../common/contract/image.ts';
 import { type DeviceRequest, deviceKinds, type JobSpec } from '../../../common/contract/job-spec.ts';
 import type { PlacementSpec } from '../../../common/contract/placement.ts';
 import { isolationLevels } from '../../../common/contract/states/node.ts';
+import { withNeighbourRules } from './neighbours/rules.ts';
 import { isolationBit, isolationMask, type Shape } from './snapshot.ts';
 
 /** The shape of a normalised spec. */
 export function shapeOf(
-  spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' | 'network' | 'pricing' | 'placement'>,
+  spec: Pick<JobSpec, 'image' | 'resources' | 'isolation' | 'network' | 'pricing' | 'placement'> &
+    Partial<Pick<JobSpec, 'labels'>>,
 ): Shape {
   const { resources, network } = spec;
   const isolation = isolationOf(spec);
@@ -29,7 +31,8 @@ export function shapeOf(
     ...(spec.placement === undefined ? [] : [placementKey(spec.placement)]),
   ]);
   const placement = spec.placement === undefined ? {} : { placement: spec.placement };
-  return { key, resources, isolation, network, maxUsdPerHour, ...placement };
+  const base = { key, resources, isolation, network, maxUsdPerHour, ...placement };
+  return withNeighbourRules(base, spec.placement, spec.labels ?? {});
 }
 
 function placementKey({ require, avoid, prefer, together }: PlacementSpec): unknown[] {

@@ -10,6 +10,7 @@ import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { PlacementSpec } from '../../../common/contract/placement.ts';
 import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 import type { ExpectedRunTime } from './backfill/run-class.ts';
+import type { NeighbourRules } from './neighbours/rules.ts';
 import type { PreemptionPolicy } from './preemption/preemption-policy.ts';
 import type { RunningJob } from './running.ts';
 import type { AccountRow } from './shares/account.ts';
@@ -88,6 +89,8 @@ export interface Shape {
   readonly placement?: PlacementSpec;
   /** Micro-dollars an hour for the whole job; Infinity without limit. */
   readonly maxUsdPerHour: number;
+  /** What it asks of where other jobs stand; left out: nothing. */
+  readonly neighbours?: NeighbourRules;
 }
 
 export interface PendingJob {
@@ -109,6 +112,10 @@ export interface PendingJob {
   readonly deadline?: number;
   /** How long it is expected to run; left out: nobody knows. */
   readonly runTime?: ExpectedRunTime;
+  /** Its labels, by which other jobs of its tenant mean it; left out: none. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Id of the array that it is a task of, if its tasks are spread. */
+  readonly array?: string;
 }
 
 export interface Snapshot {

@@ -7,9 +7,12 @@
  */
 import type { PendingVerdict } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
-import { type Capacity, fitsIdleFleet } from './capacity.ts';
+import { fitsFree } from './backfill/future.ts';
+import { type Capacity, fitsIdleFleet, holdsAll } from './capacity.ts';
 import { inOne } from './domains.ts';
 import type { Fleet } from './fleet.ts';
+import type { Vicinity } from './neighbours/vicinity.ts';
+import { faultOfRules } from './neighbours/words.ts';
 import { noMatchMessage } from './no-match.ts';
 import type { NodeRequest } from './request.ts';
 import { missingOn, weightOf } from './reserve.ts';
@@ -21,36 +24,54 @@ export type Verdict = Pick<PendingVerdict, 'reason' | 'detail'>;
 /** A shape that does not fit now. */
 export class Blocked {
   readonly reason: PendingReason;
+  /** Whether it waits for others to end, and for nothing else: then nodes may be kept for it. */
+  readonly canWait: boolean;
+  readonly #vicinity: Vicinity | undefined;
   readonly #fleet: Fleet;
   readonly #boards: readonly Scoreboard[];
   /** The alternative that the reason speaks of. */
   readonly #chosen: number;
 
   /** @param boards one an alternative, in their order, never empty; none of them has room for all ranks */
-  constructor(fleet: Fleet, boards: readonly Scoreboard[]) {
+  constructor(fleet: Fleet, boards: readonly Scoreboard[], vicinity?: Vicinity) {
     this.#fleet = fleet;
     this.#boards = boards;
+    this.#vicinity = vicinity;
     const reasons = boards.map((_, alternative) => this.#reasonOf(alternative));
     const rank = (alternative: number) => hope.indexOf(reasons[alternative]!);
     this.#chosen = reasons.reduce((best, _, alternative) => (rank(alternative) < rank(best) ? alternative : best), 0);
     this.reason = reasons[this.#chosen]!;
+    this.canWait =
+      this.reason === 'insufficient_capacity' ||
+      this.reason === 'behind_others' ||
+      (this.reason === 'placement_rule' && holdsAll(this.#capacity(boards[this.#chosen]!), boards[0]!.request.ranks));
+  }
+
+  #capacity(board: Scoreboard): Capacity {
+    return this.#vicinity?.narrow(board) ?? board.capacity();
   }
 
   /** What could hold each alternative if it were idle. */
   *possible(): Generator<{ request: NodeRequest; capacity: Capacity }> {
-    for (const board of this.#boards) yield { request: board.request, capacity: board.capacity() };
+    for (const board of this.#boards) yield { request: board.request, capacity: this.#capacity(board) };
   }
 
   /** The sentence and the counts, by the state of the round when it is asked for. */
   detail(): Verdict['detail'] {
     const board = this.#boards[this.#chosen]!;
-    const message = messageOf(this.#fleet, this.reason, board, board.capacity());
-    return { message, rejections: board.rejections() };
+    const capacity = this.#capacity(board);
+    const vicinity = this.#vicinity;
+    const message =
+      this.reason === 'placement_rule' && vicinity !== undefined
+        ? ruleMessage(this.#fleet, vicinity, board, capacity)
+        : messageOf(this.#fleet, this.reason, board, capacity);
+    return { message, rejections: { ...board.rejections(), ...vicinity?.rejections(board) } };
   }
 
   #reasonOf(alternative: number): PendingReason {
     const board = this.#boards[alternative]!;
     if (fitsIdleFleet(this.#fleet, board.request)) {
+      if (this.#vicinity !== undefined) return besideOthers(this.#fleet, board, this.#capacity(board));
       return board.fitsWithoutReservations() ? 'behind_others' : 'insufficient_capacity';
     }
     const { ranks } = board.request;
@@ -63,10 +84,32 @@ export class Blocked {
 const hope: readonly PendingReason[] = [
   'behind_others',
   'insufficient_capacity',
+  'placement_rule',
   'nodes_unavailable',
   'price_above_limit',
   'no_matching_node',
 ];
+
+/** Why a job with rules about other jobs does not start, though an idle fleet would hold it. */
+function besideOthers(fleet: Fleet, board: Scoreboard, narrowed: Capacity): PendingReason {
+  const { request } = board;
+  if (!holdsAll(narrowed, request.ranks) || board.choose() !== undefined) return 'placement_rule';
+  const free = new Map(
+    [...narrowed.usable].map(([part, rows]) => [
+      part,
+      rows.filter((row) => fitsFree(fleet.snapshot, fleet, request, row)),
+    ]),
+  );
+  return holdsAll({ ...narrowed, usable: free }, request.ranks) ? 'behind_others' : 'insufficient_capacity';
+}
+
+/** The rule that leaves no node, or what is missing where the rules let it stand. */
+function ruleMessage(fleet: Fleet, vicinity: Vicinity, board: Scoreboard, capacity: Capacity): string {
+  if (holdsAll(capacity, board.request.ranks)) {
+    return `Nodes with room stand where its \`placement\` does not let it. ${waitMessage(fleet, board, capacity)}`;
+  }
+  return faultOfRules(fleet, vicinity, board.capacity());
+}
 
 function messageOf(fleet: Fleet, reason: PendingReason, board: Scoreboard, capacity: Capacity): string {
   const { request } = board;

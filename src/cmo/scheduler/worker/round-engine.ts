@@ -5,6 +5,7 @@
  */
 import type { PendingVerdict, Placement } from '../../../common/contract/plan.ts';
 import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
+import { baseOf } from '../core/neighbours/rules.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
 import { faultOfShape } from '../core/shape.ts';
@@ -92,7 +93,8 @@ export class RoundEngine {
     }
   }
 
-  #learn(shape: Shape): void {
+  #learn(given: Shape): void {
+    const shape = baseOf(given);
     if (faultOfShape(shape) === undefined) this.#workload.observe(shape.key, shape);
   }
 

@@ -52,9 +52,9 @@ export class RunningSet {
       this.#runTimes.ended(id, now, finished);
       return;
     }
-    const { traits, ...job } = row;
+    const { traits, labels, array, ...job } = row;
     const endsAt = this.#runTimes.started(id, traits, row.startedAt, now);
-    this.#put(id, { ...job, user: traits.user, endsAt, preemptible: true });
+    this.#put(id, { ...job, user: traits.user, endsAt, preemptible: true, ...neighbourFacts(labels, array) });
   }
 
   /** A placement that was planned. */
@@ -72,6 +72,7 @@ export class RunningSet {
       endsAt,
       preemptible: true,
       stopping: null,
+      ...neighbourFacts(job.labels, job.array),
     });
   }
 
@@ -90,3 +91,8 @@ export class RunningSet {
     }
   }
 }
+
+const neighbourFacts = (labels: RunningJob['labels'] | null | undefined, array: string | null | undefined) => ({
+  ...(labels && { labels }),
+  ...(array && { array }),
+});

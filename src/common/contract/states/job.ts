@@ -36,6 +36,7 @@ export const pendingReasons = [
   'insufficient_capacity', // it fits nodes that are busy now
   'nodes_unavailable', // it fits nodes that are lost, cordoned or draining
   'price_above_limit', // it fits, but every site costs more than maxPricePerHour
+  'placement_rule', // nodes have room, but not where its spread or affinity lets it stand
   'behind_others', // capacity is kept for jobs before it
   'capacity_taken', // another plan took the capacity; planned again in the next round
   'quota_exhausted', // its account, or one above, holds all that its quota allows

@@ -29,6 +29,14 @@ const specs: readonly SpecInput[] = [
   { placement: { avoid: { tier: 'a' } } },
   { ...gpu({ fraction: 0.5 }, { nodes: 2 }), placement: { together: { required: 'pod', preferred: 'rack' } } },
   { ...gpu({}, { nodes: 2 }), placement: { together: { preferred: 'pod' } } },
+  { labels: { app: 'db' }, placement: { antiAffinity: [{ jobs: { app: 'db' }, within: 'rack' }] } },
+  {
+    ...gpu({}),
+    labels: { app: 'web' },
+    placement: { affinity: [{ jobs: { app: 'db' }, within: 'pod', required: false }] },
+  },
+  { ...gpu({ fraction: 0.25 }), array: { count: 3 }, placement: { spread: { over: 'node', maxSkew: 1 } } },
+  { ...gpu({ fraction: 0.5 }, { nodes: 2 }), placement: { spread: { over: 'rack' } } },
 ];
 
 const deviceArb = fc.record({
@@ -107,6 +115,7 @@ function play(engine: RoundEngine, steps: readonly Step[]): number {
         jobs += 1;
         return job(`job_${jobs}`, specs[spec]!, {
           tenant: `t${spec % 3}`,
+          ...(specs[spec]!.array && { array: `arr_${spec}` }),
           submittedAt: step.old ? now - 3_600_000 : now - 1000 + i,
         });
       });

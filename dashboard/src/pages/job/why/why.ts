@@ -48,6 +48,9 @@ const termLabels: Readonly<Record<string, string>> = {
   fragmentation_added: 'Fragmentation added',
   power_added: 'Power added',
   alternative: 'Device choice',
+  labels_missed: 'Labels missed',
+  neighbours_missed: 'Rules missed',
+  skew: 'Skew',
 };
 
 /** What each rejection says about a node. */
@@ -68,6 +71,9 @@ const rejectionWords: Readonly<Record<string, string>> = {
   device_count: 'have too few matching devices free',
   price: 'cost more than maxPricePerHour',
   reserved: 'are kept for jobs before it',
+  affinity: 'have room, but not beside the jobs that `placement.affinity` names',
+  anti_affinity: 'have room, but stand with jobs that `placement.antiAffinity` names',
+  spread: 'have room, but their part holds too many of its tasks for `placement.spread`',
 };
 
 /** Orders an explanation. @param nodes nodes that the job took, ≥ 1: so many candidates, from the best, were chosen */
@@ -131,6 +137,7 @@ const pendingTitles: Readonly<Record<string, string>> = {
   insufficient_capacity: 'The nodes that could hold it are busy',
   nodes_unavailable: 'The nodes that could hold it are away',
   price_above_limit: 'Every site costs more than its limit',
+  placement_rule: 'There is room, but not where its placement lets it stand',
   behind_others: 'Capacity is kept for jobs before it',
   capacity_taken: 'Another plan took the capacity',
   waits_for_jobs: 'Other jobs come first',

@@ -52,11 +52,14 @@ export function earliestFit(
       waiting.delete(row);
       const rows = fitting.get(domainOf(snapshot, request.within, row))!;
       rows.push(row);
-      if (rows.length >= request.ranks) {
-        // Those that fit last are of the moment; of those that fit now the first will do.
-        return { at: end.at, rows: [...rows.slice(0, request.ranks - 1), row], after: end };
-      }
+      if (rows.length < request.ranks) continue;
+      // Those that fit last are of the moment; of those that fit now the first will do.
+      const chosen =
+        capacity.pick === undefined ? [...rows.slice(0, request.ranks - 1), row] : capacity.pick(rows, free);
+      if (chosen !== undefined) return { at: end.at, rows: chosen, after: end };
     }
   }
   return undefined;
 }
+
+const free = () => 0;

@@ -39,7 +39,9 @@ export class Claims {
   }
 
   /** Nodes at one site, one a rank, that will have room; undefined when there are not enough. */
-  rowsFor(request: NodeRequest, { usable }: Capacity): number[] | undefined {
+  rowsFor(request: NodeRequest, { usable, pick }: Capacity): number[] | undefined {
+    // Which ranks go together is not looked at here: who asks for that waits for what ends by itself.
+    if (pick !== undefined) return undefined;
     const touched = new Set([...this.#leaving].flatMap(({ ranks }) => ranks.map(({ row }) => row)));
     let future: Future | undefined;
     for (const [, rows] of [...usable].sort((a, b) => a[0] - b[0])) {

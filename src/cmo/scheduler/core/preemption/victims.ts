@@ -45,7 +45,9 @@ export function lostWork({ job, use }: Holder, now: number): number {
 }
 
 /** The cheapest way to make room for all ranks at one site; undefined when there is none. Leaves ledger and fleet as they were. */
-export function findVictims(search: Search, request: NodeRequest, { usable }: Capacity): Eviction | undefined {
+export function findVictims(search: Search, request: NodeRequest, { usable, pick }: Capacity): Eviction | undefined {
+  // As in `Claims.rowsFor`.
+  if (pick !== undefined) return undefined;
   const trial = new Trial(search, request);
   let best: Eviction | undefined;
   for (const [, rows] of [...usable].sort((a, b) => a[0] - b[0])) {

@@ -1,4 +1,5 @@
 /** How far a round is with a group: its next job, and the boards of its shape, which all groups of that shape share. */
+import type { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group } from '../pending-queue.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { JobSource } from '../shares/fair-order.ts';
@@ -32,10 +33,13 @@ export class Cursor implements JobSource {
   readonly group: Group;
   readonly account: Account;
   readonly view: ShapeView;
+  /** Where its jobs may stand by their rules about other jobs; undefined without such rules. */
+  readonly vicinity: Vicinity | undefined;
   readonly #jobs: readonly PendingJob[];
   #next = 0;
 
-  constructor(group: Group, account: Account, view: ShapeView) {
+  constructor(group: Group, account: Account, view: ShapeView, vicinity?: Vicinity) {
+    this.vicinity = vicinity;
     this.group = group;
     this.account = account;
     this.view = view;

@@ -50,7 +50,7 @@ export class Reservations {
   keep(job: PendingJob, blocked: Blocked): string | undefined {
     const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
     if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
-    if (this.#kept >= this.#policy.maxReservations || !canWait(blocked)) return undefined;
+    if (this.#kept >= this.#policy.maxReservations || !blocked.canWait) return undefined;
     const foreseen = waitedSeconds < this.#policy.firmAfterSeconds ? this.#keepForeseen(blocked) : undefined;
     const kept = foreseen ?? this.#keepFirmly(blocked);
     if (kept !== undefined) this.#kept += 1;
@@ -79,7 +79,7 @@ export class Reservations {
 
   /** When a blocked job may expect to start, in words, worked out when it is asked for; undefined when too many were asked for. */
   estimate(blocked: Blocked): (() => string | undefined) | undefined {
-    if (this.#estimates >= mostEstimates || !canWait(blocked) || this.#ends.length === 0) return undefined;
+    if (this.#estimates >= mostEstimates || !blocked.canWait || this.#ends.length === 0) return undefined;
     this.#estimates += 1;
     return () => {
       for (const { request, capacity } of blocked.possible()) {
@@ -100,6 +100,3 @@ export class Reservations {
     return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
   }
 }
-
-/** Whether it waits for others to end, and for nothing else. */
-const canWait = ({ reason }: Blocked): boolean => reason === 'insufficient_capacity' || reason === 'behind_others';

@@ -15,6 +15,9 @@ import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
 import type { Fleet } from '../fleet.ts';
 import { devicesToTake } from '../fragmentation.ts';
+import { Neighbours } from '../neighbours/neighbours.ts';
+import { baseOf } from '../neighbours/rules.ts';
+import { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group, PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
 import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
@@ -53,6 +56,7 @@ export class Round {
   readonly #verdicts: VerdictGroup[] = [];
   readonly #reservations: Reservations;
   readonly #preemptor: Preemptor;
+  readonly #neighbours: Neighbours;
   /** Accounts with jobs that wait. */
   readonly #accounts = new Set<Account>();
 
@@ -78,6 +82,7 @@ export class Round {
       known ??= book.holders(this.#ledger);
       return known;
     };
+    this.#neighbours = new Neighbours(fleet, book);
     const { preemptedLastHour = 0 } = fleet.snapshot;
     this.#reservations = new Reservations(fleet, holders, policy, now);
     this.#preemptor = new Preemptor(fleet, this.#ledger, holders, policy.preemption, now, preemptedLastHour);
@@ -100,7 +105,8 @@ export class Round {
 
   *#cursors(queue: PendingQueue) {
     const views = new Map<string, ShapeView>();
-    const viewOf = (shape: Shape): ShapeView => {
+    const viewOf = (given: Shape): ShapeView => {
+      const shape = baseOf(given);
       const view = views.get(shape.key) ?? new ShapeView(shape, this.#boards);
       views.set(shape.key, view);
       return view;
@@ -112,8 +118,15 @@ export class Round {
       }
       const account = this.#ledger.account(group.account);
       this.#accounts.add(account);
-      yield [account, new Cursor(group, account, viewOf(group.shape))] as const;
+      yield [account, new Cursor(group, account, viewOf(group.shape), this.#vicinityOf(group))] as const;
     }
+  }
+
+  /** Jobs of a group with rules about other jobs are of one tenant, and of one array if they are tasks. */
+  #vicinityOf(group: Group): Vicinity | undefined {
+    const rules = group.shape.neighbours;
+    const [first] = rules === undefined ? [] : group.jobs();
+    return first && new Vicinity(this.#fleet, this.#neighbours, rules!, first.tenant, first.array);
   }
 
   /** Deals with the next job of a group. */
@@ -141,14 +154,17 @@ export class Round {
   /** Nodes and devices for all ranks that the account may take, why it may not, or undefined when there is no room. */
   #choose(cursor: Cursor, board: Scoreboard): Choice | QuotaRefusal | undefined {
     const { request } = board;
-    const best = board.choose();
-    const rows = best ?? this.#reservations.holds.choose(request, board, cursor.group.mostSeconds);
+    const { vicinity } = cursor;
+    const rows =
+      vicinity === undefined
+        ? (board.choose() ?? this.#reservations.holds.choose(request, board, cursor.group.mostSeconds))
+        : vicinity.choose(board);
     if (rows === undefined) return undefined;
     const choice = this.#choiceOf(request, rows);
     const refusal = quotaRefusal(cursor.account, choice.use, this.#spendingOf(cursor.head, request, rows[0]!));
     if (refusal === undefined || request.ranks > 1 || refusal.reason === 'limit_reached') return refusal ?? choice;
     // A job that leaves the model open may still take one of which its account has some left.
-    for (const row of board.top(mostTried)) {
+    for (const row of vicinity?.top(board, mostTried) ?? board.top(mostTried)) {
       const other = this.#choiceOf(request, [row]);
       if (quotaRefusal(cursor.account, other.use) === undefined) return other;
     }
@@ -169,7 +185,7 @@ export class Round {
 
   #block(cursor: Cursor): void {
     const job = cursor.head;
-    const blocked = new Blocked(this.#fleet, cursor.view.boards());
+    const blocked = new Blocked(this.#fleet, cursor.view.boards(), cursor.vicinity);
     if (this.#makeRoom(cursor, blocked)) return;
     const kept = this.#reservations.keep(job, blocked);
     const estimate = kept === undefined ? this.#reservations.estimate(blocked) : () => kept;
@@ -214,7 +230,7 @@ export class Round {
     const { request } = board;
     const { head: job, account, group } = cursor;
     const { nodes, sites } = this.#fleet.snapshot;
-    const explanation = explain(this.#fleet, board, rows, this.#decision);
+    const explanation = explain(this.#fleet, board, rows, this.#decision, cursor.vicinity);
     this.#ledger.charge(account, use);
     spend(account, this.#spendingOf(job, request, rows[0]!));
     for (const [rank, row] of rows.entries()) {
@@ -228,6 +244,7 @@ export class Round {
       ranks: rows.map((row, rank) => this.#takeRank(request, row, devices[rank]!)),
       explanation,
     });
+    this.#neighbours.placed(job, rows);
     cursor.advance();
   }
 

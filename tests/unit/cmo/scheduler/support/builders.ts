@@ -83,6 +83,7 @@ export function job(id: string, spec: SpecInput = {}, more: Partial<PendingJob> 
     submittedAt: now - 1000,
     notBefore: 0,
     notBeforeReason: null,
+    ...(Object.keys(parsed.labels).length === 0 ? {} : { labels: parsed.labels }),
     ...more,
   };
 }
