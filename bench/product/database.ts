@@ -19,6 +19,8 @@ export interface BenchDatabase {
   /** The superuser on the product's database, past every policy: for filling tables. */
   readonly admin: pg.ClientConfig;
   readonly logins: DatabaseLogins;
+  /** Of the server's first process. */
+  readonly serverPid: number;
   /** For SOLYX_DATABASE_URL. */
   readonly url: string;
   open(poolSize?: number): Promise<Database>;
@@ -37,6 +39,7 @@ export async function startBenchDatabase(): Promise<BenchDatabase> {
     home,
     admin: { ...embedded.admin, database: 'solyx' },
     logins,
+    serverPid: embedded.pid,
     url: `postgres://${login}@localhost:${port}/solyx?host=${encodeURIComponent(String(host))}`,
     open: (poolSize = 4) => openDatabase({ logins, logger: silentLogger, poolSize }),
     async dispose() {

@@ -12,10 +12,12 @@ import { commitPlan } from '../../src/drm/allocator/index.ts';
 import { readFleet, readFleetSites } from '../../src/drm/tracker/index.ts';
 import { addFleet, addTenants, type Tenant } from '../api/fill.ts';
 import type { BenchmarkCase } from '../harness.ts';
+import { costCases, costSince, type DatabaseCost, readCost } from '../product/cost.ts';
 import { startBenchDatabase } from '../product/database.ts';
 
 const nodes = 2000;
 const rounds = 12;
+const warmUp = 2;
 const perRound = 1000;
 const spec = jobSpecSchema.parse({
   name: 'job',
@@ -32,11 +34,15 @@ export async function commitCases(): Promise<BenchmarkCase[]> {
     const engine = new RoundEngine();
     await load(db, engine);
     const shape = shapeOf(spec);
+    const waiting = await insertJobs(db, tenant!, rounds * perRound);
     let decideMs = 0;
     let commitMs = 0;
     let committed = 0;
+    let before: DatabaseCost | undefined;
+    const cost = () => readCost(database.admin, database.serverPid, [db.system]);
     for (let round = 0; round < rounds; round += 1) {
-      const jobs = await insertJobs(db, tenant!, perRound);
+      const jobs = waiting.splice(0, perRound);
+      if (round === warmUp) before = await cost();
       engine.apply({ jobs: jobs.map((job) => [job.id, { job: { ...job, shape }, reason: 'new' }]) });
       const began = performance.now();
       const { placementCount } = engine.run(defaultPolicy, Date.now());
@@ -46,13 +52,15 @@ export async function commitCases(): Promise<BenchmarkCase[]> {
       const done = performance.now();
       engine.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
       if (result.refused.length > 0) throw new Error(`refused: ${JSON.stringify(result.refused[0])}`);
-      if (round < 2) continue;
+      if (round < warmUp) continue;
       decideMs += decided - began;
       commitMs += done - decided;
       committed += result.committed.length;
     }
+    const spent = costSince(before!, await cost());
+    const name = `${nodes} nodes, PostgreSQL with fsync`;
     const of = (metric: string, unit: string, ours: number): BenchmarkCase => ({
-      case: `${nodes} nodes, PostgreSQL with fsync`,
+      case: name,
       metric,
       unit,
       ours,
@@ -68,6 +76,7 @@ export async function commitCases(): Promise<BenchmarkCase[]> {
         bound: { atLeast: 5000 },
       },
       of('of it, committing', '%', (100 * commitMs) / (decideMs + commitMs)),
+      ...costCases(name, spent, committed),
     ];
   } finally {
     await db.close();

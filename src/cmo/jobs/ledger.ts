@@ -6,6 +6,7 @@ import type { Placement } from '../../common/contract/plan.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { newId } from '../../common/ids.ts';
 import type { AttemptLedger } from '../../drm/allocator/index.ts';
+import { storedExplanation } from './explanation.ts';
 
 /** Locks the jobs that are still queued at the planned revision. A job that somebody changes right now is left out. */
 async function claim(
@@ -69,7 +70,7 @@ async function create(
     attempts.map(({ placement }) => placement.jobId),
     attempts.map(({ backend }) => backend),
     attempts.map(({ placement }) => placement.siteId),
-    attempts.map(({ placement }) => JSON.stringify(placement.explanation)),
+    attempts.map(({ placement }) => storedExplanation(placement.explanation)),
     ranks.map(({ attempt }) => attempt),
     ranks.map(({ rank }) => rank),
     ranks.map(({ nodeId }) => nodeId),

@@ -1,8 +1,8 @@
 /** Rows of the job tables as they come from the driver, and what of them others may see. */
 import type { JobSpec } from '../../common/contract/job-spec.ts';
-import type { Explanation } from '../../common/contract/plan.ts';
 import type { AttemptOutcome, AttemptState } from '../../common/contract/states/attempt.ts';
 import type { JobState, PendingReason, StopReason } from '../../common/contract/states/job.ts';
+import type { StoredExplanation } from './explanation.ts';
 
 export interface JobRow {
   id: string;
@@ -49,7 +49,8 @@ export interface AttemptRow {
   outcome: AttemptOutcome | null;
   backend: string;
   site_id: string;
-  explanation: Explanation;
+  /** Read it through `explanationOf`. */
+  explanation: StoredExplanation;
   stop_reason: StopReason | null;
   unknown_since: Date | null;
   exit_code: number | null;

@@ -74,6 +74,9 @@ export class MemoryStore implements AllocatorStore<MemoryTransaction> {
     return dirty;
   }
 
+  /** One after the other, so that simulations repeat exactly. */
+  readonly lanes = 1;
+
   transaction<R>(work: (tx: MemoryTransaction) => Promise<R>): Promise<R> {
     const run = async () => {
       const tx: MemoryTransaction = {

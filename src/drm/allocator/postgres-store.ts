@@ -2,7 +2,7 @@
 
 import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Queryable, Transaction } from '../../common/database/queryable.ts';
-import { appendEvents, writeDirty } from '../../common/events/index.ts';
+import { writeDirty } from '../../common/events/index.ts';
 import type { DeviceCounters, NodeCounters } from './packing/counters.ts';
 import type { Holding } from './packing/give-back.ts';
 import type { DeviceRecord } from './packing/reshape.ts';
@@ -12,10 +12,11 @@ import type { AllocatorStore, CapacitySession, HeldAllocation, NewAllocation } f
 /** @param db needed to begin transactions; sessions on a caller's transaction do without */
 export function postgresStore(db?: Database): AllocatorStore<Transaction> {
   return {
+    lanes: 2,
     transaction(work) {
       if (!db) throw new Error('this store only joins transactions of others');
       // Running a chunk twice does no harm: jobs that the first run placed are no longer queued at the planned revision.
-      return withSystem(db, work, { idempotent: true });
+      return withSystem(db, work, { idempotent: true, byIndex: true });
     },
     session,
   };
@@ -60,16 +61,6 @@ function session(tx: Transaction): CapacitySession {
 
     async markReleased(held) {
       await tx.query(sql.markReleased, [held.map(({ id }) => id)]);
-      await appendEvents(
-        tx,
-        held.map(({ id, tenant, jobId, attemptId }) => ({
-          tenant,
-          kind: 'allocation.released',
-          subject: id,
-          revision: 2n,
-          data: { from: 'held', to: 'released', job: jobId, attempt: attemptId },
-        })),
-      );
     },
 
     async writeUsed(nodes, devices) {
@@ -122,7 +113,6 @@ async function insertAllocations(tx: Transaction, allocations: readonly NewAlloc
     allocations.map(({ placement }) => placement.jobId),
     allocations.map(({ attemptId }) => attemptId),
     allocations.map(({ token }) => token),
-    allocations.map(({ placement }) => JSON.stringify(placement.ranks.map(({ nodeId }) => nodeId))),
     ranks.map(({ id }) => id),
     ranks.map(({ tenant }) => tenant),
     ranks.map(({ rank }) => rank),

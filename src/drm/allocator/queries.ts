@@ -1,5 +1,5 @@
 /**
- * The allocator's SQL. Every statement is batched by unnest: a chunk costs the same seven round trips for 1 or 200 placements.
+ * The allocator's SQL. Every statement is batched by unnest: a chunk costs the same eight round trips for 1 or 200 placements.
  *
  * Locks come only from `select … order by id for no key update`. An `update … from unnest` locks in whatever order the join
  * yields and deadlocks with another, so updates only touch rows that are locked already. `no key update` lets foreign
@@ -52,25 +52,17 @@ export const holdings = `
   from drm_allocation_nodes n where n.allocation_id = any($1::text[]) and not n.released
   order by n.allocation_id, n.rank`;
 
-/** Allocations with what they hold of which nodes and devices, and their events. */
+/** Allocations with what they hold of which nodes and devices. Their attempts' events tell of them: no event of their own. */
 export const insertAllocations = `
-  with new as (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
-      with ordinality as n (id, tenant, job_id, attempt_id, token, nodes, position)
-  ), allocation as (
+  with allocation as (
     insert into drm_allocations (id, tenant, job_id, attempt_id, token)
-    select id, tenant, job_id, attempt_id, token from new
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
   ), node as (
     insert into drm_allocation_nodes (allocation_id, tenant, rank, node_id, cpu_milli, memory_bytes, disk_bytes)
-    select * from unnest($7::text[], $8::text[], $9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
-  ), device as (
-    insert into drm_allocation_devices (allocation_id, tenant, rank, device_id, milli)
-    select * from unnest($14::text[], $15::text[], $16::int[], $17::text[], $18::int[])
+    select * from unnest($6::text[], $7::text[], $8::int[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[])
   )
-  insert into feed_events (tenant, kind, subject, revision, data)
-  select tenant, 'allocation.held', id, 1,
-    jsonb_build_object('to', 'held', 'job', job_id, 'attempt', attempt_id, 'nodes', nodes)
-  from new order by position`;
+  insert into drm_allocation_devices (allocation_id, tenant, rank, device_id, milli)
+  select * from unnest($13::text[], $14::text[], $15::int[], $16::text[], $17::int[])`;
 
 export const markReleased = `
   with nodes as (

@@ -6,10 +6,17 @@
  * in one order. What was refused returns to the queue and costs one round. Below it, the database's own constraints refuse
  * to give anything twice, should this code be wrong.
  */
-import type { CommitResult, CommittedPlacement, Plan, RefusedPlacement } from '../../common/contract/plan.ts';
+import type {
+  CommitResult,
+  CommittedPlacement,
+  Placement,
+  Plan,
+  RefusedPlacement,
+} from '../../common/contract/plan.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import { newId } from '../../common/ids.ts';
 import { commitChunk } from './commit.ts';
+import { divideIntoLanes } from './lanes.ts';
 import type { AttemptLedger } from './ledger.ts';
 import { sortOut } from './packing/contradictions.ts';
 import type { HealthReason } from './packing/counters.ts';
@@ -38,21 +45,35 @@ export class ResourceAllocator<T> {
   }
 
   /**
-   * Commits the part of a plan that still fits, in chunks of 200 placements, each a transaction.
+   * Commits the part of a plan that still fits, in chunks of 200 placements, each a transaction, some of them side by side.
    *
-   * A crash between chunks leaves the earlier ones committed and the later jobs queued. After an error nobody knows what the
+   * A crash between chunks leaves those before it committed and the other jobs queued. After an error nobody knows what the
    * failed chunk did; the jobs' rows do.
    *
-   * @param plan placements in priority order; earlier ones win
+   * @param plan placements in priority order; of those that want the same node earlier ones win
    * @returns what was committed and what was refused, with codes
    * @throws SolyxError `database_unavailable` when the database went away or conflicts did not end
    */
   async commitPlan(plan: Pick<Plan, 'placements'>, ledger: AttemptLedger<T>): Promise<CommitResult> {
     const { sound, refused } = sortOut(plan.placements);
+    const lanes = divideIntoLanes(sound, this.#store.lanes, chunkSize);
+    // All are waited for: after a failure nothing of this plan may still be under way.
+    const results = await Promise.allSettled(lanes.map((lane) => this.#commitLane(lane, ledger)));
     const committed: CommittedPlacement[] = [];
     const refusals: RefusedPlacement[] = [...refused];
-    for (let from = 0; from < sound.length; from += chunkSize) {
-      const chunk = sound.slice(from, from + chunkSize);
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      committed.push(...result.value.committed);
+      refusals.push(...result.value.refused);
+    }
+    return { committed, refused: refusals };
+  }
+
+  async #commitLane(placements: readonly Placement[], ledger: AttemptLedger<T>): Promise<CommitResult> {
+    const committed: CommittedPlacement[] = [];
+    const refused: RefusedPlacement[] = [];
+    for (let from = 0; from < placements.length; from += chunkSize) {
+      const chunk = placements.slice(from, from + chunkSize);
       const result = await this.#store.transaction(async (tx) => {
         const written = await commitChunk(tx, this.#store.session(tx), ledger, chunk);
         failpoint('allocator.before-commit');
@@ -60,9 +81,9 @@ export class ResourceAllocator<T> {
       });
       failpoint('allocator.after-commit');
       committed.push(...result.committed);
-      refusals.push(...result.refused);
+      refused.push(...result.refused);
     }
-    return { committed, refused: refusals };
+    return { committed, refused };
   }
 
   /**

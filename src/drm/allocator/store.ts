@@ -34,9 +34,9 @@ export interface CapacitySession {
   lockNode(nodeId: string): Promise<{ node: NodeCounters; devices: DeviceRecord[] } | undefined>;
   /** Locks the unreleased allocations of these attempts, their nodes, and the whole families of their devices. */
   lockHeld(attemptIds: readonly string[]): Promise<{ held: HeldAllocation[]; locked: LockedCounters }>;
-  /** Writes allocations with their events. */
+  /** Writes allocations with what they hold. */
   insertAllocations(allocations: readonly NewAllocation[]): Promise<void>;
-  /** Marks allocations as released, with their events. */
+  /** Marks allocations as released. */
   markReleased(held: readonly HeldAllocation[]): Promise<void>;
   /** Writes `used` of what was locked, raises revisions and marks the nodes dirty. */
   writeUsed(nodes: readonly NodeCounters[], devices: readonly DeviceCounters[]): Promise<void>;
@@ -49,6 +49,8 @@ export interface CapacitySession {
 
 /** Where capacity is kept. `T` is a transaction, which the caller's own writes may share. */
 export interface AllocatorStore<T> {
+  /** Transactions of one plan that go side by side, ≥ 1. */
+  readonly lanes: number;
   /** Runs `work` in a transaction; may run it again after a conflict that changed nothing. */
   transaction<R>(work: (tx: T) => Promise<R>): Promise<R>;
   session(tx: T): CapacitySession;

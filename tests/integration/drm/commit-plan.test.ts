@@ -85,13 +85,13 @@ describe('committing a plan', () => {
     const { nodeId } = await addNode(0);
     const [job] = await jobs(1);
     await system((tx) => tx.query('delete from feed_dirty'));
-    const { committed } = await commit(placement(job!, site.id, rank(nodeId)));
+    await commit(placement(job!, site.id, rank(nodeId)));
     const dirty = await system((tx) => tx.query(`select key from feed_dirty where kind = 'node'`));
     expect(dirty.rows).toEqual([{ key: nodeId }]);
     const events = await system((tx) =>
-      tx.query('select kind, tenant from feed_events where subject = $1', [committed[0]!.allocationId]),
+      tx.query(`select kind, tenant from feed_events where subject = $1 and kind <> 'job.queued'`, [job]),
     );
-    expect(events.rows).toEqual([{ kind: 'allocation.held', tenant: owner.tenant }]);
+    expect(events.rows).toEqual([{ kind: 'job.starting', tenant: owner.tenant }]);
   });
 
   it('lets the earlier of two placements win the same device', async () => {
@@ -207,6 +207,18 @@ describe('committing a plan', () => {
   });
 });
 
+describe('committing a long plan side by side', () => {
+  it('gives each node to the earlier placements, whichever lane they are in', async () => {
+    const room = { cpuMilli: 150_000, memoryBytes: 2 ** 40 };
+    const nodes = [await addNode(0, room), await addNode(0, room), await addNode(0, room)];
+    const ids = await jobs(600);
+    const result = await commit(...ids.map((id, i) => placement(id, site.id, rank(nodes[i % 3]!.nodeId))));
+    expect(result.committed.map(({ jobId }) => jobId).sort()).toEqual(ids.slice(0, 450).sort());
+    expect(new Set(result.refused.map(({ code }) => code))).toEqual(new Set(['capacity_taken']));
+    expect(await system(miscounted)).toEqual([]);
+  });
+});
+
 describe('releasing', () => {
   it('gives everything back, once', async () => {
     const { nodeId, gpus } = await addNode();
@@ -263,6 +275,7 @@ describe('many schedulers at once', () => {
     const store = postgresStore(database.db);
     let runs = 0;
     const allocator = new ResourceAllocator<Transaction>({
+      lanes: store.lanes,
       session: (tx) => store.session(tx),
       transaction: (work) =>
         store.transaction((tx) => {

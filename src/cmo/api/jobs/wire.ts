@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { attempt, jobSummary } from '../../../common/contract/routes/jobs.ts';
 import { formatUsd } from '../../../common/money.ts';
-import type { AttemptRow, JobRow, RankRow } from '../../jobs/index.ts';
+import { type AttemptRow, explanationOf, type JobRow, type RankRow } from '../../jobs/index.ts';
 import { iso } from '../wire.ts';
 
 export type JobSummary = z.output<typeof jobSummary>;
@@ -92,7 +92,7 @@ function toWireRank(row: RankRow): WireAttempt['ranks'][number] {
 }
 
 function toWireExplanation(explanation: AttemptRow['explanation']): WireAttempt['explanation'] {
-  const { policy, round, decidedAt, candidates, feasibleCount, rejections } = explanation;
+  const { policy, round, decidedAt, candidates, feasibleCount, rejections } = explanationOf(explanation);
   return {
     policy,
     round,
