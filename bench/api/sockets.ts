@@ -99,12 +99,14 @@ process.once('message', async (plan: SocketsPlan) => {
   process.send!(result, () => process.exit(0));
 
   async function change(id: string): Promise<void> {
-    await db.system.query(
-      `with changed as (update cmo_jobs set revision = revision + 1 where id = $1 returning tenant, id, revision)
-       insert into feed_events (tenant, kind, subject, revision, data)
-       select tenant, 'job.remarked', id, revision, '{"who": "bench"}' from changed`,
-      [id],
-    );
+    // Prepared: the load shall cost the machine that it shares with the server as little as it can.
+    await db.system.query({
+      name: 'change',
+      text: `with changed as (update cmo_jobs set revision = revision + 1 where id = $1 returning tenant, id, revision)
+             insert into feed_events (tenant, kind, subject, revision, data)
+             select tenant, 'job.remarked', id, revision, '{"who": "bench"}' from changed`,
+      values: [id],
+    });
     wake.wake('events');
   }
 });

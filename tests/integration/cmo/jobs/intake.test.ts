@@ -65,6 +65,20 @@ test('many at once are made whole: job, labels, event and dirty key, each in its
   expect(tenants).toEqual([owner.tenant, other.tenant].sort().map((tenant) => ({ tenant, n: 30, labels: 30 })));
 });
 
+test('a job of a project that its tenant does not have is refused, and spares the others of its statement', async () => {
+  const other = await withSystem(db, addTenant);
+  const stray = request({ name: 'stray' }, { of: { tenant: owner.tenant, project: other.project } });
+  const right = request({ name: 'right' });
+  const intake = new JobIntake(db);
+  const [refused, made] = await Promise.allSettled([intake.submit(stray), intake.submit(right)]);
+  expect(refused.status).toBe('rejected');
+  expect(made).toEqual({ status: 'fulfilled', value: true });
+  expect(await rowsOf(stray.ids)).toEqual({ jobs: 0, events: 0, dirty: 0 });
+  await expect(withClient(database.admin, (admin) => admin.query('delete from cmo_projects'))).rejects.toThrow(
+    'the project has jobs',
+  );
+});
+
 test('requests of the same moment share commits', async () => {
   const requests = Array.from({ length: 100 }, () => request({ name: 'together' }));
   const intake = new JobIntake(db);
