@@ -4,11 +4,13 @@
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { leftToCi } from './tests/support/left-to-ci.ts';
 import SummaryReporter from './tests/support/reporter.ts';
 
 export default defineConfig({
   test: {
     include: ['tests/{unit,integration,conformance,e2e,browser,architecture}/**/*.test.ts'],
+    exclude: ['**/node_modules/**', ...leftToCi(import.meta.dirname).map(({ pattern }) => pattern)],
     globalSetup: ['tests/support/global-setup.ts'],
     pool: 'forks',
     // Integration tests mostly wait for other processes, so one worker more than a small machine has cores pays.

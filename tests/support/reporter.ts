@@ -8,6 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Reporter, SerializedError, TestCase, TestModule, Vitest } from 'vitest/node';
+import { leftToCi, skipsOf } from './left-to-ci.ts';
 import { parseAllowedSkips, type RunRecord, type RunSummary, type SkippedTest, summarize } from './run-summary.ts';
 
 const UNFINISHED: RunSummary = {
@@ -56,6 +57,7 @@ export default class SummaryReporter implements Reporter {
     const list = join(root, 'tests', 'skips-allowed.yaml');
     const allowed = existsSync(list) ? parseAllowedSkips(readFileSync(list, 'utf8')) : [];
     const record = recordRun(modules, unhandledErrors.length, this.#vitest?.config.testNamePattern);
+    record.skipped.push(...skipsOf(root, leftToCi(root)));
     this.#summary = summarize(record, allowed, process.env.CI === 'true');
     if (!this.#summary.ok) process.exitCode = 1;
   }

@@ -13,7 +13,8 @@ usage() {
 usage: npm test [-- VITEST-ARGUMENTS]      or      tools/scripts/test.sh [VITEST-ARGUMENTS]
 
 Checks the lock file, types (tsc) and style (biome), then runs the tests. Arguments go to vitest, for example a folder
-or `-t NAME`. With CI=true a skipped test that tests/skips-allowed.yaml does not list is a failure.
+or `-t NAME`. Without arguments the suites of tests/left-to-ci.yaml (browsers, containers, soaks) are left out, unless
+CI=true; there a skipped test that tests/skips-allowed.yaml does not list is a failure.
 HELP
 }
 
@@ -22,6 +23,8 @@ case "${1:-}" in --help | -h) usage; exit 0 ;; esac
 if [ "${CI:-}" = true ]; then tools/setup/install.sh --with-test-services; fi
 node tools/scripts/ensure-installed.mjs
 export PATH="$root/node_modules/.bin:$PATH"
+
+if [ "${CI:-}" != true ] && [ $# = 0 ]; then export SOLYX_TESTS=short; else unset SOLYX_TESTS; fi
 
 failed_checks=''
 check() {
