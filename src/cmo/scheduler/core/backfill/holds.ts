@@ -36,6 +36,13 @@ export class Holds {
     this.#now = now;
   }
 
+  /** When the first job for which nodes are kept is expected to start, epoch milliseconds; undefined without any. */
+  firstAt(): number | undefined {
+    let first: number | undefined;
+    for (const { at } of this.#byRow.values()) if (first === undefined || at < first) first = at;
+    return first;
+  }
+
   /** Keeps nodes for a job from the moment on at which it is expected to fit them. */
   keep(request: NodeRequest, { at, rows }: EarliestFit, ends: readonly End[]): void {
     const holds = new Map(rows.map((row) => [row, { request, at, released: [] as HeldRank[] }]));

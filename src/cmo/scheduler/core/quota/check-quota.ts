@@ -13,6 +13,10 @@ import { type QuotaRow, type SpendingKind, spendingKinds } from './quota.ts';
 export interface QuotaRefusal {
   readonly reason: Extract<PendingReason, 'quota_exhausted' | 'limit_reached'>;
   readonly message: string;
+  /** The account that refuses: the job's, or one above it. */
+  readonly account: Account;
+  /** Whether it would refuse no more if that had ended, of so many jobs; left out: no end helps. */
+  readonly isEnough?: (freed: Use, jobs: number) => boolean;
 }
 
 /** What a job is expected to spend in all, by kind; left out: not known. */
@@ -30,11 +34,13 @@ export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothi
       if (wanted === 0 || quota.borrowLimit === null) continue;
       const most = quota.guaranteed + quota.borrowLimit;
       const used = usedOf(account, quota.resource);
-      if (used + wanted > most)
-        return { reason: 'quota_exhausted', message: quotaMessage(account, quota, used, wanted) };
+      if (used + wanted <= most) continue;
+      const message = quotaMessage(account, quota, used, wanted);
+      const isEnough = (freed: Use) => used - amountOf(quota.resource, freed) + wanted <= most;
+      return { reason: 'quota_exhausted', message, account, isEnough };
     }
     const refusal = limitRefusal(account, use, spending);
-    if (refusal !== undefined) return { reason: 'limit_reached', message: refusal };
+    if (refusal !== undefined) return { reason: 'limit_reached', account, ...refusal };
   }
   return undefined;
 }
@@ -90,18 +96,31 @@ function quotaMessage(account: Account, quota: QuotaRow, used: number, wanted: n
   return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + wanted - most)} of them end, or with a larger quota.`;
 }
 
-function limitRefusal(account: Account, use: Use, spending: Spending): string | undefined {
+function limitRefusal(
+  account: Account,
+  use: Use,
+  spending: Spending,
+): Pick<QuotaRefusal, 'message' | 'isEnough'> | undefined {
   const limits = account.row?.limits;
   if (limits === undefined) return undefined;
   const name = accountName(account);
-  if (limits.runningJobs !== undefined && account.jobs + 1 > limits.runningJobs) {
-    return `Account ${name} may run ${limits.runningJobs} jobs at a time and runs ${account.jobs}. It goes on when one ends.`;
+  const { runningJobs: mostJobs, devices: mostDevices } = limits;
+  if (mostJobs !== undefined && account.jobs + 1 > mostJobs) {
+    const { jobs } = account;
+    const message = `Account ${name} may run ${mostJobs} jobs at a time and runs ${jobs}. It goes on when one ends.`;
+    return { message, isEnough: (_, ended) => jobs - ended + 1 <= mostJobs };
   }
-  if (limits.devices !== undefined) {
+  if (mostDevices !== undefined) {
     const wanted = devicesOf(use);
     const held = devicesOf({ amounts: account.used });
-    if (wanted > 0 && held + wanted > limits.devices) {
-      return `Account ${name} may hold ${of(limits.devices)} devices and holds ${of(held)}; this needs ${of(wanted)}. It goes on when others of it end.`;
+    if (wanted > 0 && held + wanted > mostDevices) {
+      const numbers = `may hold ${of(mostDevices)} devices and holds ${of(held)}; this needs ${of(wanted)}`;
+      const unblocks =
+        wanted > mostDevices ? 'It never fits: raise the limit or ask for less' : 'It goes on when others of it end';
+      return {
+        message: `Account ${name} ${numbers}. ${unblocks}.`,
+        isEnough: (freed) => held - devicesOf(freed) + wanted <= mostDevices,
+      };
     }
   }
   for (const kind of spendingKinds) {
@@ -110,7 +129,8 @@ function limitRefusal(account: Account, use: Use, spending: Spending): string | 
     const spent = budget.spent + (account.spending.get(kind) ?? 0);
     // What is not known beforehand is let through until the budget is used up.
     if (spent < budget.limit && !(spent + (spending[kind] ?? 0) > budget.limit)) continue;
-    return `Account ${name} has spent ${amountIn[kind](spent)} of ${amountIn[kind](budget.limit)} in this period. It goes on in the next, or with a larger budget.`;
+    const numbers = `has spent ${amountIn[kind](spent)} of ${amountIn[kind](budget.limit)} in this period`;
+    return { message: `Account ${name} ${numbers}. It goes on in the next, or with a larger budget.` };
   }
   return undefined;
 }

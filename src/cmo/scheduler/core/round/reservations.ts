@@ -13,8 +13,11 @@ import { type EarliestFit, earliestFit } from '../backfill/earliest-fit.ts';
 import { type End, endsOf } from '../backfill/ends.ts';
 import { Holds } from '../backfill/holds.ts';
 import type { Fleet } from '../fleet.ts';
+import type { QuotaRefusal } from '../quota/check-quota.ts';
 import { nodesToKeep } from '../reserve.ts';
 import type { Holder } from '../running.ts';
+import type { Account } from '../shares/ledger.ts';
+import { addAmounts, noAmounts } from '../shares/resources.ts';
 import type { PendingJob, Policy } from '../snapshot.ts';
 import type { Blocked } from '../verdict.ts';
 import { durationOf } from '../words.ts';
@@ -51,18 +54,19 @@ export class Reservations {
     const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
     if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
     if (this.#kept >= this.#policy.maxReservations || !blocked.canWait) return undefined;
-    const foreseen = waitedSeconds < this.#policy.firmAfterSeconds ? this.#keepForeseen(blocked) : undefined;
+    const foreseen =
+      waitedSeconds < this.#policy.firmAfterSeconds ? this.#keepForeseen(blocked, job.tenant) : undefined;
     const kept = foreseen ?? this.#keepFirmly(blocked);
     if (kept !== undefined) this.#kept += 1;
     return kept;
   }
 
-  #keepForeseen(blocked: Blocked): string | undefined {
+  #keepForeseen(blocked: Blocked, tenant: string): string | undefined {
     for (const { request, capacity } of blocked.possible()) {
       const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
       if (fit === undefined) continue;
       this.holds.keep(request, fit, this.#ends);
-      return `${this.#expectation(fit)} Kept for it from then on: ${this.namesOf(fit.rows)}.`;
+      return `${this.#expectation(fit, tenant)} Kept for it from then on.`;
     }
     return undefined;
   }
@@ -77,21 +81,55 @@ export class Reservations {
     return undefined;
   }
 
-  /** When a blocked job may expect to start, in words, worked out when it is asked for; undefined when too many were asked for. */
-  estimate(blocked: Blocked): (() => string | undefined) | undefined {
-    if (this.#estimates >= mostEstimates || !blocked.canWait || this.#ends.length === 0) return undefined;
+  /**
+   * When a blocked job may expect to start, in words for jobs of a tenant, worked out when it is asked for; undefined when too many were
+   * asked for.
+   */
+  estimate(blocked: Blocked): ((tenant: string) => string | undefined) | undefined {
+    if (this.#estimates >= mostEstimates || !blocked.canWait) return undefined;
     this.#estimates += 1;
-    return () => {
-      for (const { request, capacity } of blocked.possible()) {
-        const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
-        if (fit !== undefined) return this.#expectation(fit);
-      }
-      return undefined;
+    let fit: EarliestFit | null | undefined;
+    return (tenant) => {
+      fit ??= this.#earliest(blocked) ?? null;
+      if (fit !== null) return this.#expectation(fit, tenant);
+      const kept = blocked.reason === 'behind_others' ? this.holds.firstAt() : undefined;
+      if (kept !== undefined) return `The first of those is expected to start in about ${this.#in(kept)}.`;
+      if (this.#holders().length === 0) return undefined;
+      return 'When is not foreseen: what runs there has no time limit, and no history that would tell.';
     };
   }
 
-  #expectation({ at, after }: EarliestFit): string {
-    return `Expected in about ${durationOf((at - this.#now) / 1000)}, when ${after.holder.job.id} ends.`;
+  #earliest(blocked: Blocked): EarliestFit | undefined {
+    for (const { request, capacity } of blocked.possible()) {
+      const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
+      if (fit !== undefined) return fit;
+    }
+    return undefined;
+  }
+
+  /** When enough of an account has ended for what its quota refuses now, in words; undefined when nothing of that helps. */
+  whenFreed({ account, isEnough }: Pick<QuotaRefusal, 'account' | 'isEnough'>, tenant: string): string | undefined {
+    if (isEnough === undefined) return undefined;
+    const freed = { amounts: noAmounts(), models: new Map<string, number>() };
+    let jobs = 0;
+    for (const end of this.#ends) {
+      if (!isWithin(end.holder.account, account)) continue;
+      addAmounts(freed.amounts, end.holder.use.amounts, 1);
+      for (const [model, milli] of end.holder.use.models)
+        freed.models.set(model, (freed.models.get(model) ?? 0) + milli);
+      jobs += 1;
+      if (isEnough(freed, jobs)) return `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`;
+    }
+    return undefined;
+  }
+
+  /** Where and when; jobs of other tenants are nobody's business. */
+  #expectation({ at, after, rows }: EarliestFit, tenant: string): string {
+    return `Expected in about ${this.#in(at)} on ${this.namesOf(rows)}, when ${nameOf(after, tenant)} ends.`;
+  }
+
+  #in(at: number): string {
+    return durationOf((at - this.#now) / 1000);
   }
 
   /** Names of nodes; of many the first. */
@@ -99,4 +137,14 @@ export class Reservations {
     const names = rows.slice(0, 3).map((row) => this.#fleet.snapshot.nodes.ids[row]);
     return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
   }
+}
+
+const nameOf = ({ holder }: End, tenant: string): string =>
+  holder.job.tenant === tenant ? holder.job.id : 'other work there';
+
+function isWithin(leaf: Account, above: Account): boolean {
+  for (let account: Account | null = leaf; account !== null; account = account.parent) {
+    if (account === above) return true;
+  }
+  return false;
 }

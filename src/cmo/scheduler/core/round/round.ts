@@ -30,6 +30,7 @@ import { type Account, Ledger } from '../shares/ledger.ts';
 import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
+import { countOf } from '../words.ts';
 import { Cursor, ShapeView } from './cursor.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
 import { Reservations } from './reservations.ts';
@@ -147,8 +148,13 @@ export class Round {
       this.#block(cursor);
       return;
     }
-    const { reason, message } = refusals[0]!;
-    this.#say(cursor.finish(), reason, () => ({ message }));
+    const refusal = refusals[0]!;
+    const { tenant } = cursor.head;
+    let detail: Verdict['detail'] | undefined;
+    this.#say(cursor.finish(), refusal.reason, () => {
+      detail ??= withSentence({ message: refusal.message }, this.#reservations.whenFreed(refusal, tenant));
+      return detail;
+    });
   }
 
   /** Nodes and devices for all ranks that the account may take, why it may not, or undefined when there is no room. */
@@ -193,9 +199,14 @@ export class Round {
     const jobs = kept === undefined ? cursor.finish() : [job];
     if (kept !== undefined) cursor.advance();
     let detail: Verdict['detail'] | undefined;
-    this.#say(jobs, blocked.reason, () => {
-      detail ??= withSentence(withSentence(blocked.detail(), estimate?.()), this.#shareOf(cursor));
-      return detail;
+    // Sentences are worked out once a tenant: they may name jobs of its own.
+    const details = new Map<string, Verdict['detail']>();
+    this.#say(jobs, blocked.reason, ({ tenant }) => {
+      detail ??= blocked.detail();
+      const known =
+        details.get(tenant) ?? withSentence(withSentence(detail, estimate?.(tenant)), this.#shareOf(cursor));
+      details.set(tenant, known);
+      return known;
     });
   }
 
@@ -216,11 +227,10 @@ export class Round {
     const rows = leaving ?? eviction?.rows;
     if (rows === undefined) return false;
     const names = this.#reservations.namesOf(rows);
-    const victims = eviction?.victims.map(({ job }) => job.id).join(', ');
     const message =
-      victims === undefined
+      eviction === undefined
         ? `It starts on ${names} when work that is being ended there has ended.`
-        : `Ended to make room for it on ${names}: ${victims}.`;
+        : `Ended to make room for it on ${names}: ${endedOf(eviction.victims, tenant)}.`;
     this.#say([cursor.head], 'waits_for_preempted', () => ({ message }));
     cursor.advance();
     return true;
@@ -283,6 +293,13 @@ export class Round {
     };
     this.#verdicts.push({ jobs, reason, detail });
   }
+}
+
+/** Jobs of that tenant by id, others by number. */
+function endedOf(victims: readonly Holder[], tenant: string): string {
+  const own = victims.filter(({ job }) => job.tenant === tenant).map(({ job }) => job.id);
+  const others = victims.length - own.length;
+  return [...own, ...(others === 0 ? [] : [`${countOf(others, 'job')} of other tenants`])].join(', ');
 }
 
 const amountsOf = ({ cpuMilli, memoryBytes, diskBytes }: NodeRequest) => ({ cpuMilli, memoryBytes, diskBytes });

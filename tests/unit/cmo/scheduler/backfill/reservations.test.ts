@@ -33,10 +33,21 @@ describe('a blocked job that has waited', () => {
     const where = cluster.running.get('job_x1')!.ranks[0]!.nodeId;
     const { detail } = planFor(cluster, big).pending[0]!;
     expect(detail.message).toContain('Needs 3 more GPUs on one node');
-    expect(detail.message).toContain(`Expected in about 60 min, when job_x1 ends. Kept for it from then on: ${where}.`);
+    expect(detail.message).toContain(
+      `Expected in about 60 min on ${where}, when job_x1 ends. Kept for it from then on.`,
+    );
     const young = planFor(cluster, { ...big, submittedAt: now }).pending[0]!.detail.message;
-    expect(young).toContain('Expected in about 60 min, when job_x1 ends.');
-    expect(young).not.toContain('Kept for it');
+    expect(young).toContain(`Expected in about 60 min on ${where}, when job_x1 ends.`);
+  });
+
+  it('is never told of jobs of other tenants, even where both share one account and one sentence', () => {
+    const young = { ...big, submittedAt: now };
+    const other = { ...young, id: 'job_other', tenant: 't2' };
+    const { pending } = planFor(busy(), young, other);
+    const messages = new Map(pending.map(({ jobId, detail }) => [jobId as string, detail.message]));
+    expect(messages.get('job_other')).toContain(', when other work there ends.');
+    expect(messages.get('job_other')).not.toContain('job_x');
+    expect(messages.get('job_big')).toContain(', when job_x1 ends.');
   });
 
   it('is passed on its nodes only by what ends before, or leaves it enough', () => {
@@ -91,7 +102,7 @@ describe('a gang', () => {
   it('is reserved all its nodes and starts whole, also past others', () => {
     const cluster = busy();
     const gang = job('job_gang', gpus(3, 2), old);
-    expect(planFor(cluster, gang).pending[0]!.detail.message).toContain('Expected in about 2 h, when job_x2 ends.');
+    expect(planFor(cluster, gang).pending[0]!.detail.message).toContain(', when job_x2 ends.');
     cluster.submit({ job: gang, seconds: 60 });
     for (let i = 0; i < 130 && !cluster.startedAt.has('job_gang'); i += 1) {
       const small = job(`job_s${i}`, gpus(2), { submittedAt: cluster.now, runTime: runTime(600) });

@@ -41,6 +41,38 @@ describe('a quota', () => {
     ).toContain('it never fits');
   });
 
+  it('says when enough of the account is expected to have ended, and after which of its jobs', () => {
+    const runs = (id: string, tenant: string, minutes: number) => ({
+      id,
+      tenant,
+      project: 'p1',
+      user: '',
+      priority: 0,
+      ranks: [
+        {
+          nodeId: 'n1',
+          cpuMilli: 0,
+          memoryBytes: 0,
+          diskBytes: 0,
+          devices: [{ deviceId: `n1-d${minutes % 10}`, milli: 1000 }],
+        },
+      ],
+      startedAt: now - 60_000,
+      checkpointAt: null,
+      endsAt: now + minutes * 60_000,
+      preemptible: true,
+      stopping: null,
+    });
+    const running = [runs('job_other', 't2', 10), runs('job_a', 't1', 41), runs('job_b', 't1', 72)];
+    const accounts = [row('t1', { quotas: [quota('gpu', 2, 0)], limits: { runningJobs: 2 } })];
+    const two = schedule({ ...fleetOf(mixed()), accounts, running }, [job('job_1', gpus(2))], policy(), now);
+    expect(two.pending[0]).toMatchObject({ reason: 'quota_exhausted' });
+    expect(two.pending[0]!.detail.message).toContain('Expected in about 72 min, when job_b ends.');
+    const none = schedule({ ...fleetOf(mixed()), accounts, running }, [job('job_1')], policy(), now);
+    expect(none.pending[0]).toMatchObject({ reason: 'limit_reached' });
+    expect(none.pending[0]!.detail.message).toContain('Expected in about 41 min, when job_a ends.');
+  });
+
   it('binds all accounts on the way up, for cores as for devices', () => {
     const accounts = [row('t1', { quotas: [quota('gpu', 0, 3)] }), row('t1/p1', { quotas: [quota('gpu', 2, 0)] })];
     const made = plan([...many(4, { project: 'p1' }), ...many(4, { project: 'p2' })], ...accounts);
