@@ -5,25 +5,70 @@ import { defaultPolicy } from '../../src/cmo/scheduler/core/policy.ts';
 import { shapeOf } from '../../src/cmo/scheduler/core/shape.ts';
 import type { PendingJob } from '../../src/cmo/scheduler/core/snapshot.ts';
 import { RoundEngine } from '../../src/cmo/scheduler/worker/round-engine.ts';
+import { WorkloadScheduler } from '../../src/cmo/scheduler/workload-scheduler.ts';
+import { systemClock } from '../../src/common/clock.ts';
 import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
 import { type Database, withSystem } from '../../src/common/database/index.ts';
+import { LocalWake } from '../../src/common/events/index.ts';
 import { newId } from '../../src/common/ids.ts';
+import { silentLogger } from '../../src/common/logger.ts';
 import { commitPlan } from '../../src/drm/allocator/index.ts';
 import { readFleet, readFleetSites } from '../../src/drm/tracker/index.ts';
 import { addFleet, addTenants, type Tenant } from '../api/fill.ts';
 import type { BenchmarkCase } from '../harness.ts';
 import { costCases, costSince, type DatabaseCost, readCost } from '../product/cost.ts';
-import { startBenchDatabase } from '../product/database.ts';
+import { type BenchDatabase, startBenchDatabase } from '../product/database.ts';
 
 const nodes = 2000;
 const rounds = 12;
 const warmUp = 2;
+/** For the running scheduler. */
+const queued = 4000;
 const perRound = 1000;
 const spec = jobSpecSchema.parse({
   name: 'job',
   command: 'true',
   resources: { cpu: 1, memory: '4GiB', devices: [{}] },
 });
+
+/** The loop itself, as the product runs it: reads what changed, plans in its thread, commits, says why the rest waits. */
+async function runningScheduler(database: BenchDatabase, jobs: readonly unknown[]): Promise<BenchmarkCase[]> {
+  const db = await database.open(2);
+  let began = 0;
+  let committed = 0;
+  let done = () => {};
+  const all = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const scheduler = new WorkloadScheduler({
+    db,
+    wake: new LocalWake(),
+    clock: systemClock,
+    logger: silentLogger,
+    ledger: attemptLedger,
+    record: (metric) => {
+      if (metric.kind === 'round') began ||= performance.now() - metric.summary.seconds * 1000;
+      if (metric.kind === 'committed') committed += metric.placements;
+      if (committed === jobs.length) done();
+    },
+  });
+  try {
+    await scheduler.start();
+    await all;
+    return [
+      {
+        case: `${nodes} nodes, the running scheduler`,
+        metric: 'decided and committed',
+        unit: '/s',
+        ours: (1000 * committed) / (performance.now() - began),
+        peers: {},
+      },
+    ];
+  } finally {
+    await scheduler.stop();
+    await db.close();
+  }
+}
 
 export async function commitCases(): Promise<BenchmarkCase[]> {
   const database = await startBenchDatabase();
@@ -77,6 +122,7 @@ export async function commitCases(): Promise<BenchmarkCase[]> {
       },
       of('of it, committing', '%', (100 * commitMs) / (decideMs + commitMs)),
       ...costCases(name, spent, committed),
+      ...(await runningScheduler(database, await insertJobs(db, tenant!, queued))),
     ];
   } finally {
     await db.close();

@@ -41,13 +41,19 @@ export type DeviceId = Id<'device'>;
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
+/** 128 bits as 26 digits, of which the first holds three; by the byte, since ids are made by the thousand. */
 function base32(bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   let text = '';
-  for (let i = 0; i < 26; i += 1) {
-    text = alphabet.charAt(Number(value & 31n)) + text;
-    value >>= 5n;
+  let held = 0;
+  let bits = 2;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += alphabet[(held >> bits) & 31];
+    }
+    held &= (1 << bits) - 1;
   }
   return text;
 }

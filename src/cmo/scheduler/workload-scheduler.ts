@@ -53,6 +53,13 @@ const fruitlessPauseMs = 1_000;
 /** A job's time is looked at no later than so long after it was set, because long timers overflow. */
 const longestTimerMs = 3_600_000;
 
+interface Concluded {
+  readonly committed: number;
+  readonly refused: number;
+  /** Planned meanwhile, and assumed by the worker. */
+  readonly next: RoundResult | undefined;
+}
+
 export class WorkloadScheduler {
   readonly #options: SchedulerOptions;
   readonly #policy: Policy;
@@ -112,15 +119,23 @@ export class WorkloadScheduler {
     clearTimeout(this.#timer);
     try {
       let fruitless = 0;
+      let planned: RoundResult | undefined;
+      let planner: RoundWorker | undefined;
       for (;;) {
         const worker = this.#liveWorker();
+        // What a thread planned that has died is assumed by nobody; its jobs are still queued.
+        if (worker !== planner) planned = undefined;
+        planner = worker;
         await this.#feed.pull(worker);
-        const { summary, committed, refused } = await this.#round(worker);
+        planned ??= await this.#plan(worker);
+        const { summary } = planned;
+        const { committed, refused, next }: Concluded = await this.#conclude(worker, planned);
+        planned = next;
         this.#setReady(true);
         fruitless = committed > 0 ? 0 : fruitless + 1;
-        const goOn = committed > 0 || refused > 0;
+        const goOn = committed > 0 || refused > 0 || next !== undefined;
         if (signal.aborted) return;
-        if (goOn && fruitless < mostFruitlessRounds) continue;
+        if (goOn && (fruitless < mostFruitlessRounds || next !== undefined)) continue;
         this.#sleepUntil(goOn ? this.#now() + fruitlessPauseMs : summary.nextAt);
         return;
       }
@@ -142,35 +157,55 @@ export class WorkloadScheduler {
     return this.#worker;
   }
 
-  async #round(worker: RoundWorker) {
+  async #plan(worker: RoundWorker): Promise<RoundResult> {
     const { recordRounds } = this.#options;
     const place = (this.#rounds % recordedRounds) + 1;
     this.#rounds += 1;
     const recordTo = recordRounds === undefined ? null : join(recordRounds, `round-${place}.json`);
     const result = await worker.round(this.#policy, this.#now(), recordTo);
-    const { summary } = result;
-    this.#options.record({ kind: 'round', summary });
-    const commit = await this.#commit(worker, result);
-    await this.#preempt(summary.preemptions);
-    await this.#record([...result.verdicts, ...takenVerdicts(commit)]);
-    return { summary, committed: commit.committed.length, refused: commit.refused.length };
+    this.#options.record({ kind: 'round', summary: result.summary });
+    return result;
+  }
+
+  /**
+   * Makes a plan true. While the database commits a full one, the worker plans the next on what it assumes to be placed; nothing is
+   * read meanwhile.
+   */
+  async #conclude(worker: RoundWorker, result: RoundResult): Promise<Concluded> {
+    const { summary, verdicts } = result;
+    const ahead = summary.full ? this.#plan(worker).catch((error: Error) => error) : undefined;
+    try {
+      const commit = await this.#commit(worker, result);
+      await this.#preempt(summary.preemptions);
+      await this.#record([...verdicts, ...takenVerdicts(commit)]);
+      const next = await ahead;
+      if (next instanceof Error) throw next;
+      return { committed: commit.committed.length, refused: commit.refused.length, next };
+    } catch (error) {
+      const next = await ahead;
+      if (next !== undefined && !(next instanceof Error)) this.#giveUp(worker, next.placements);
+      throw error;
+    }
+  }
+
+  /** Of these placements nobody knows what became: their rows are read again. */
+  #giveUp(worker: RoundWorker, placements: RoundResult['placements']): void {
+    const ids = placements.map(({ jobId }) => jobId);
+    if (worker.lost === undefined) worker.settle({ committed: [], refused: [], unknown: ids });
+    this.#feed.doubt('job', ids);
+    this.#feed.doubt('node', nodesOf(placements));
   }
 
   async #commit(worker: RoundWorker, { placements, summary }: RoundResult): Promise<CommitResult> {
     if (placements.length === 0) return { committed: [], refused: [] };
     const { db, ledger, wake, logger } = this.#options;
-    const nodesOf = (jobIds: ReadonlySet<string>) =>
-      placements.filter(({ jobId }) => jobIds.has(jobId)).flatMap(({ ranks }) => ranks.map(({ nodeId }) => nodeId));
-    const all = new Set<string>(placements.map(({ jobId }) => jobId));
     let result: CommitResult;
     failpoint('scheduler.before-commit');
     try {
       result = await commitPlan(db, { placements }, ledger);
     } catch (error) {
       // Chunks before the failed one are committed, and of that one nobody knows: the rows tell.
-      worker.settle({ committed: [], refused: [], unknown: [...all] });
-      this.#feed.doubt('job', all);
-      this.#feed.doubt('node', nodesOf(all));
+      this.#giveUp(worker, placements);
       wake.wake('orchestrator');
       throw error;
     }
@@ -179,7 +214,7 @@ export class WorkloadScheduler {
     worker.settle({ committed: result.committed.map(({ jobId }) => jobId), refused: result.refused, unknown: [] });
     this.#feed.placed(result.committed.map(({ jobId }) => jobId));
     this.#feed.doubt('job', refused);
-    this.#feed.doubt('node', nodesOf(refused));
+    this.#feed.doubt('node', nodesOf(placements.filter(({ jobId }) => refused.has(jobId))));
     const refusals = result.refused.map(({ code }) => code);
     this.#options.record({ kind: 'committed', placements: result.committed.length, refusals });
     for (const { code, jobId, detail } of result.refused) {
@@ -225,6 +260,9 @@ export class WorkloadScheduler {
     this.#timer = setTimeout(() => this.#loop?.wake(), ms);
   }
 }
+
+const nodesOf = (placements: RoundResult['placements']): string[] =>
+  placements.flatMap(({ ranks }) => ranks.map(({ nodeId }) => nodeId));
 
 /** What jobs are told whose capacity another plan took; the next round judges them anew. */
 function takenVerdicts(commit: CommitResult): PendingVerdict[] {
