@@ -1,8 +1,8 @@
 /** `solyx sites`: where the fleet stands, and at which prices. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { decimal } from '../arguments.ts';
 import { collect, connect } from '../connect.ts';
-import { print, printJson, printTable } from '../output.ts';
+import { print, printable, printJson, printTable } from '../output.ts';
 
 interface SiteOptions {
   latitude?: number;
@@ -12,6 +12,7 @@ interface SiteOptions {
   devicePrice?: string;
   cpuPrice?: string;
   memoryPrice?: string;
+  label?: Record<string, string>;
   json?: boolean;
 }
 
@@ -24,6 +25,7 @@ const withSettings = (command: Command): Command =>
     .option('--device-price <usd>', 'dollars an hour of a whole device')
     .option('--cpu-price <usd>', 'dollars an hour of a CPU core')
     .option('--memory-price <usd>', 'dollars an hour of a GiB')
+    .option('--label <name=value>', 'label that jobs ask for as site/NAME; those given replace all', label)
     .option('--json', 'print JSON');
 
 const bodyOf = (options: SiteOptions) => ({
@@ -34,7 +36,15 @@ const bodyOf = (options: SiteOptions) => ({
   deviceUsdPerHour: options.devicePrice,
   cpuUsdPerHour: options.cpuPrice,
   memoryUsdPerHour: options.memoryPrice,
+  labels: options.label,
 });
+
+/** Gathers `name=value`; what is no such text is told by the server. */
+function label(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('expected name=value');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
 
 export function sitesCommand(program: Command): void {
   const sites = program.command('sites').description('list, create or change sites');
@@ -66,6 +76,13 @@ async function list(options: { json?: boolean }): Promise<void> {
       { title: 'NAME', value: (site) => site.name },
       { title: 'BACKEND', value: (site) => site.backend },
       { title: 'ZONE', value: (site) => site.gridZone ?? '–' },
+      {
+        title: 'LABELS',
+        value: ({ labels }) =>
+          Object.entries(labels)
+            .map(([name, value]) => `${name}=${printable(value)}`)
+            .join(',') || '–',
+      },
       { title: 'PUE', value: (site) => String(site.pue), align: 'right' },
       { title: '$/DEVICE H', value: (site) => site.deviceUsdPerHour, align: 'right' },
       { title: '$/CORE H', value: (site) => site.cpuUsdPerHour, align: 'right' },

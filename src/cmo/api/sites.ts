@@ -54,7 +54,7 @@ export function siteHandlers(deps: ApiDeps): Handlers<'createSite' | 'listSites'
 
 /** Only the fields that were given. */
 function toSettings(change: SiteChange): Partial<SiteSettings> {
-  const { latitude, longitude, gridZone, pue } = change;
+  const { latitude, longitude, gridZone, pue, labels } = change;
   const prices = (['deviceUsdPerHour', 'cpuUsdPerHour', 'memoryUsdPerHour'] as const).flatMap((name) => {
     const text = change[name];
     return text === undefined ? [] : [[name, parseUsd(text)!] as const];
@@ -64,6 +64,7 @@ function toSettings(change: SiteChange): Partial<SiteSettings> {
     ...(longitude !== undefined && { longitude }),
     ...(gridZone !== undefined && { gridZone }),
     ...(pue !== undefined && { pue }),
+    ...(labels !== undefined && { labels }),
     ...Object.fromEntries(prices),
   };
 }
@@ -76,6 +77,7 @@ export function toWireSite(site: Site): WireSite {
     longitude: site.longitude,
     gridZone: site.gridZone,
     pue: site.pue,
+    labels: site.labels,
     deviceUsdPerHour: formatUsd(site.deviceUsdPerHour),
     cpuUsdPerHour: formatUsd(site.cpuUsdPerHour),
     memoryUsdPerHour: formatUsd(site.memoryUsdPerHour),

@@ -75,7 +75,9 @@ const sound = (labels: Readonly<Record<string, readonly string[]>> = {}) =>
 
 export const placementSchema = z
   .strictObject({
-    require: wanted('Labels that a node must have, each with its value or a list of values of which any will do.'),
+    require: wanted(
+      'Labels that a node must have, each with its value or a list of values of which any will do. `site/…` are those of its site, of which `site/name` and `site/zone` are always there.',
+    ),
     avoid: wanted('Labels that a node must not have with one of these values.'),
     prefer: wanted('Labels that a node should have; others are taken when these are full or would waste more.'),
     together: z

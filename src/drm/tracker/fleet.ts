@@ -10,6 +10,8 @@ export interface FleetSite {
   readonly cpuUsdPerHour: number;
   readonly memoryUsdPerHour: number;
   readonly pue: number;
+  /** What the operator says of it, its `name`, and its `zone` if it has one. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly revision: number;
 }
 
@@ -84,11 +86,12 @@ export async function readFleet(
   return (await tx.query<FleetNode>(statement, [nodeIds])).rows;
 }
 
-/** Prices and PUE of sites, by id. */
+/** Prices, PUE and labels of sites, by id. */
 export async function readFleetSites(tx: Queryable, siteIds: readonly string[] | 'all'): Promise<FleetSite[]> {
   const { rows } = await tx.query<FleetSite>(
     `select id, device_usd_per_hour::float8 as "deviceUsdPerHour", cpu_usd_per_hour::float8 as "cpuUsdPerHour",
-       memory_usd_per_hour::float8 as "memoryUsdPerHour", pue, revision::float8 as revision
+       memory_usd_per_hour::float8 as "memoryUsdPerHour", pue,
+       labels || jsonb_strip_nulls(jsonb_build_object('name', name, 'zone', grid_zone)) as labels, revision::float8 as revision
      from drm_sites where $1::text[] is null or id = any($1) order by id`,
     [siteIds === 'all' ? null : siteIds],
   );

@@ -22,6 +22,8 @@ export interface SiteSettings {
   readonly deviceUsdPerHour: bigint;
   readonly cpuUsdPerHour: bigint;
   readonly memoryUsdPerHour: bigint;
+  /** What jobs ask for as `site/…`: at most 32 short texts, beside `name` and `zone`, which every site has by itself. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface Site extends SiteSettings {
@@ -34,7 +36,7 @@ export interface Site extends SiteSettings {
 
 const columns = `id, name, latitude, longitude, grid_zone as "gridZone", pue,
   device_usd_per_hour as "deviceUsdPerHour", cpu_usd_per_hour as "cpuUsdPerHour", memory_usd_per_hour as "memoryUsdPerHour",
-  backend, revision, created_at as "createdAt", updated_at as "updatedAt"`;
+  labels, backend, revision, created_at as "createdAt", updated_at as "updatedAt"`;
 
 const defaults: Omit<SiteSettings, 'name'> = {
   latitude: null,
@@ -44,6 +46,7 @@ const defaults: Omit<SiteSettings, 'name'> = {
   deviceUsdPerHour: 0n,
   cpuUsdPerHour: 0n,
   memoryUsdPerHour: 0n,
+  labels: {},
 };
 
 /** Largest list price, micro-dollars an hour: a million dollars. */
@@ -64,8 +67,8 @@ export async function createSite(
   checkSite(settings);
   const { rows } = await tx.query<Site>(
     `insert into drm_sites (id, name, latitude, longitude, grid_zone, pue, device_usd_per_hour, cpu_usd_per_hour,
-                            memory_usd_per_hour, backend)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (name) do nothing returning ${columns}`,
+                            memory_usd_per_hour, labels, backend)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (name) do nothing returning ${columns}`,
     [newId('site'), ...values(settings), site.backend ?? 'agent'],
   );
   const made = rows[0];
@@ -97,7 +100,7 @@ export async function updateSite(
   const updated = await tx
     .query<Site>(
       `update drm_sites set name = $2, latitude = $3, longitude = $4, grid_zone = $5, pue = $6, device_usd_per_hour = $7,
-         cpu_usd_per_hour = $8, memory_usd_per_hour = $9, revision = revision + 1, updated_at = now()
+         cpu_usd_per_hour = $8, memory_usd_per_hour = $9, labels = $10, revision = revision + 1, updated_at = now()
        where id = $1 returning ${columns}`,
       [id, ...after],
     )
@@ -159,6 +162,7 @@ function values(site: SiteSettings): unknown[] {
     site.deviceUsdPerHour,
     site.cpuUsdPerHour,
     site.memoryUsdPerHour,
+    JSON.stringify(Object.fromEntries(Object.entries(site.labels).sort(([a], [b]) => (a < b ? -1 : 1)))),
   ];
 }
 
@@ -182,6 +186,14 @@ function checkSite(site: SiteSettings): void {
   check('/longitude', (site.latitude === null) === (site.longitude === null), 'latitude and longitude go together');
   check('/gridZone', site.gridZone === null || /^[A-Za-z0-9_.:-]{1,64}$/.test(site.gridZone), 'a zone as DE-LU');
   check('/pue', site.pue >= 1 && site.pue <= 10, 'a ratio from 1 to 10');
+  const labels = Object.entries(site.labels);
+  check('/labels', labels.length <= 32, 'at most 32 labels');
+  for (const [name, value] of labels) {
+    const isOwn = name === 'name' || name === 'zone';
+    check(`/labels/${name}`, !isOwn, 'every site has this label by itself');
+    check(`/labels/${name}`, /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,57}$/.test(name), '1–58 letters, digits, ".", "_" or "-"');
+    check(`/labels/${name}`, value.length <= 256 && !/\p{Cc}/u.test(value), 'a text of at most 256 characters');
+  }
   for (const key of ['deviceUsdPerHour', 'cpuUsdPerHour', 'memoryUsdPerHour'] as const) {
     check(`/${key}`, site[key] >= 0n && site[key] <= mostUsdPerHour, 'from 0 to 1,000,000 dollars an hour');
   }

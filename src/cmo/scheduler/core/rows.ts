@@ -13,6 +13,8 @@ export interface SiteRow {
   readonly cpuUsdPerHour: number;
   readonly memoryUsdPerHour: number;
   readonly pue: number;
+  /** Left out: none. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly revision: number;
 }
 

@@ -36,6 +36,8 @@ export interface SiteColumns {
   readonly cpuUsdPerHour: Float64Array;
   readonly memoryUsdPerHour: Float64Array;
   readonly pue: Float64Array;
+  /** Left out: none has any. */
+  readonly labels?: readonly Readonly<Record<string, string>>[];
 }
 
 /** One row a node. `free` = capacity − used, never negative; bytes are doubles (exact below 2^53). */

@@ -154,6 +154,7 @@ const textOf = ({ sites, models, drivers }: Snapshot) =>
       sites.deviceUsdPerHour[row],
       sites.cpuUsdPerHour[row],
       sites.memoryUsdPerHour[row],
+      sites.labels?.[row],
     ]),
     models,
     drivers,

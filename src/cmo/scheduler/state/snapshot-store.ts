@@ -27,6 +27,7 @@ export class SnapshotStore {
   readonly #labels = new LabelSets();
   readonly #sites = siteColumns();
   readonly #siteIds: string[] = [];
+  readonly #siteLabels: Readonly<Record<string, string>>[] = [];
   readonly #siteRow = new Map<string, number>();
   readonly #nodes = nodeColumns();
   readonly #nodeIds: string[] = [];
@@ -46,7 +47,7 @@ export class SnapshotStore {
   get snapshot(): Snapshot {
     return {
       revision: this.#revision,
-      sites: { ids: this.#siteIds, ...this.#sites },
+      sites: { ids: this.#siteIds, labels: this.#siteLabels, ...this.#sites },
       nodes: { ids: this.#nodeIds, length: this.#nodeIds.length, ...this.#nodes },
       devices: { ids: this.#deviceIds, length: this.#deviceIds.length, ...this.#devices },
       models: this.#models.names,
@@ -98,6 +99,7 @@ export class SnapshotStore {
     this.#sites.cpuUsdPerHour[at] = row?.cpuUsdPerHour ?? Number.NaN;
     this.#sites.memoryUsdPerHour[at] = row?.memoryUsdPerHour ?? Number.NaN;
     this.#sites.pue[at] = row?.pue ?? Number.NaN;
+    this.#siteLabels[at] = row?.labels ?? {};
     if (row === null) this.siteRevisions.delete(id);
     else this.siteRevisions.set(id, row.revision);
   }
@@ -109,6 +111,7 @@ export class SnapshotStore {
     const at = this.#siteIds.length;
     growColumns(this.#sites, at + 1);
     this.#siteIds.push(id);
+    this.#siteLabels.push({});
     this.#siteRow.set(id, at);
     for (const column of Object.values(this.#sites)) column[at] = Number.NaN;
     return at;

@@ -14,6 +14,16 @@ const siteFields = {
     .nullable()
     .describe('Grid zone, like `DE` or `US-CAL-CISO`.'),
   pue: z.number().min(1).max(10).describe('Power usage effectiveness: facility power over IT power.'),
+  labels: z
+    .record(
+      z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,57}$/, 'expected 1–58 letters, digits, ".", "_" or "-"'),
+      z
+        .string()
+        .max(256)
+        .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must not contain control characters'),
+    )
+    .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels')
+    .describe('Labels that jobs ask for as `site/…` in `placement`, beside `site/name` and `site/zone`; all of them.'),
 };
 
 const site = z
@@ -22,6 +32,7 @@ const site = z
     name: z.string(),
     ...siteFields,
     gridZone: z.string().nullable(),
+    labels: z.record(z.string(), z.string()).describe('Labels that jobs ask for as `site/…` in `placement`.'),
     deviceUsdPerHour: usd.describe('List price of a whole device.'),
     cpuUsdPerHour: usd.describe('List price of a CPU core.'),
     memoryUsdPerHour: usd.describe('List price of a GiB of memory.'),
@@ -43,6 +54,7 @@ const siteChange = z.strictObject({
   longitude: siteFields.longitude.optional(),
   gridZone: siteFields.gridZone.optional(),
   pue: siteFields.pue.optional(),
+  labels: siteFields.labels.optional(),
   ...prices,
 });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeRow } from '../../../../src/cmo/scheduler/core/rows.ts';
 import { schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
+import { RoundEngine } from '../../../../src/cmo/scheduler/worker/round-engine.ts';
 import { type JobSpecInput, jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { devices, fleetOf, job, node, now, policy, type SpecInput, site } from './support/builders.ts';
 
@@ -49,6 +50,33 @@ describe('labels of nodes', () => {
 
   it('called like something every object has are no labels', () => {
     expect(chosen(nodes, { placement: { require: { constructor: 'x' } } })).toBeUndefined();
+  });
+});
+
+describe('labels of sites', () => {
+  const sites = [site('s1', { labels: { name: 'berlin', tier: 'a' } }), site('s2', { labels: { name: 'oslo' } })];
+  // A node that says it is of a site is not believed.
+  const nodes = [labelled('n1', { 'site/name': 'oslo' }), labelled('n2', {}, { siteId: 's2' })];
+  const chosenAt = (placement: Placement) =>
+    schedule(fleetOf(nodes, sites), [job('job_1', { placement })], policy(), now).placements[0]?.ranks[0]?.nodeId;
+
+  it('are asked for with their prefix, like those of nodes', () => {
+    expect(chosenAt({ require: { 'site/name': 'oslo' } })).toBe('n2');
+    expect(chosenAt({ require: { 'site/tier': ['a', 'b'] } })).toBe('n1');
+    expect(chosenAt({ avoid: { 'site/name': 'berlin' } })).toBe('n2');
+    expect(chosenAt({ prefer: { 'site/name': 'oslo' } })).toBe('n2');
+    expect(chosenAt({ require: { 'site/name': 'paris' } })).toBeUndefined();
+    expect(chosenAt({ require: { name: 'oslo' } })).toBeUndefined();
+  });
+
+  it('that change are seen in the next round', () => {
+    const engine = new RoundEngine();
+    engine.apply({ sites: [['s1', site()]], nodes: [['n1', nodes[0]!]] });
+    const one = job('job_1', { placement: { require: { 'site/tier': 'b' } } });
+    engine.apply({ jobs: [[one.id, { job: one, reason: 'new' }]] });
+    expect(engine.run(policy(), now).placementCount).toBe(0);
+    engine.apply({ sites: [['s1', site('s1', { labels: { tier: 'b' } })]] });
+    expect(engine.run(policy(), now).placementCount).toBe(1);
   });
 });
 
