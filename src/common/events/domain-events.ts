@@ -93,7 +93,8 @@ export async function pruneEvents(db: Database, keptDays: number, limit = 10_000
     const { rows } = await tx.query<{ n: number }>(
       `with gone as (
          delete from feed_events where id in (
-           select id from feed_events where at < now() - make_interval(days => $1) order by at limit $2 for update skip locked
+           select id from feed_events where id in (select id from feed_events order by id limit $2)
+             and at < now() - make_interval(days => $1) for update skip locked
          ) returning xid
        ), horizon as (
          update feed_horizons set xid = greatest(xid, (select max(xid) from gone)), snapshot = pg_current_snapshot()
