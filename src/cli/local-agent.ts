@@ -5,7 +5,7 @@
  * The agent holds a lock on its data directory, so starting one too many does no harm: it says so and ends.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +32,18 @@ interface AgentProcess {
 export function runningAgent(home: string): AgentProcess | undefined {
   const pid = holderOfHome(agentDirectory(home));
   return pid === undefined ? undefined : { pid, startTicks: startTicks(pid) };
+}
+
+const startedFile = (home: string): string => join(home, 'agent-started.json');
+
+/** The agent that a control plane started last, while that lives: it holds no lock until it has booted. */
+export function startedAgent(home: string): AgentProcess | undefined {
+  try {
+    const started = JSON.parse(readFileSync(startedFile(home), 'utf8')) as AgentProcess;
+    return isAlive(started) ? started : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the local agent has an identity. */
@@ -108,6 +120,8 @@ export class LocalAgent {
 
   #spawn(token: string | undefined): void {
     const { config, home } = this.#options;
+    // `solyx down` may have begun while it was looked how jobs can be isolated.
+    if (isEnding(home)) return;
     const logs = join(home, 'logs');
     mkdirSync(logs, { recursive: true, mode: 0o700 });
     const log = openSync(join(logs, 'agent.log'), 'a', 0o600);
@@ -141,7 +155,10 @@ export class LocalAgent {
     closeSync(log);
     child.on('error', (error) => this.#options.logger.error({ err: error }, 'the local agent could not be started'));
     child.unref();
-    if (child.pid !== undefined) this.#child = { pid: child.pid, startTicks: startTicks(child.pid) };
+    if (child.pid !== undefined) {
+      this.#child = { pid: child.pid, startTicks: startTicks(child.pid) };
+      writeFileSync(startedFile(home), JSON.stringify(this.#child), { mode: 0o600 });
+    }
     this.#notBefore = performance.now() + this.#pauseMs;
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
   }

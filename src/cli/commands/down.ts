@@ -51,14 +51,28 @@ async function down(home: string): Promise<Ended> {
   }
 }
 
+/** Also one that was started a moment ago and has not taken its lock yet: it is awaited, and ended when it has. */
 async function endAgent(home: string): Promise<boolean> {
-  const [{ endEverything }, { agentDirectory, runningAgent }] = await Promise.all([
+  const [{ endEverything }, { agentDirectory, runningAgent, startedAgent }] = await Promise.all([
     import('../../metapod/agent/index.ts'),
     import('../local-agent.ts'),
   ]);
-  if (!existsSync(agentDirectory(home))) return false;
-  const isRunning = runningAgent(home) !== undefined;
-  await telling('ending jobs and the agent', isRunning, () => endEverything(agentDirectory(home)));
+  if (!existsSync(agentDirectory(home)) && startedAgent(home) === undefined) return false;
+  const isRunning = runningAgent(home) !== undefined || startedAgent(home) !== undefined;
+  await telling('ending jobs and the agent', isRunning, async () => {
+    const until = performance.now() + patienceSeconds * 1000;
+    await endEverything(agentDirectory(home));
+    for (let starting = startedAgent(home); starting !== undefined; starting = startedAgent(home)) {
+      if (performance.now() > until) {
+        throw new SolyxError(
+          'conflict',
+          `The agent (process ${starting.pid}) did not end within ${patienceSeconds} s.`,
+        );
+      }
+      await pause(100);
+      await endEverything(agentDirectory(home));
+    }
+  });
   return isRunning;
 }
 
