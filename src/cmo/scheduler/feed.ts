@@ -20,6 +20,8 @@ import type { RoundWorker } from './worker/round-worker.ts';
 
 /** Sites before nodes, which name them. */
 const kinds: readonly ComparedKind[] = ['site', 'node', 'job'];
+/** Somebody set or removed an account: it is in force with the next round. */
+const accountKind = 'account';
 /** Rows of a page: a few milliseconds to read and post. */
 const pageSize = 500;
 
@@ -50,12 +52,12 @@ export class Feed {
     this.#resync = new Resync(options.db);
     this.#running = new RunningFeed(options.db);
     this.#accounts = new AccountFeed(options.db, options.logger, options.halfLifeSeconds);
-    this.#reader = new DirtyReader(options.db, kinds);
+    this.#reader = new DirtyReader(options.db, [...kinds, accountKind]);
   }
 
   /** Everything is read again at the next pull: for a new worker. */
   restart(): void {
-    this.#reader = new DirtyReader(this.#options.db, kinds);
+    this.#reader = new DirtyReader(this.#options.db, [...kinds, accountKind]);
   }
 
   /** Reads these again at the next pull, whether their keys come or not. */
@@ -84,13 +86,15 @@ export class Feed {
       for (const kind of kinds) await this.#readAll(worker, kind);
     } else {
       this.#missed(batch.keys);
+      // Before jobs, whose groups they decide.
+      if (batch.keys.has(accountKind)) this.#accounts.expire();
+      await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
       for (const kind of kinds) {
         const doubtful = this.#doubtful.get(kind) ?? new Set<string>();
         await this.#readKeys(worker, kind, [...new Set([...(batch.keys.get(kind) ?? []), ...doubtful])]);
         this.#doubtful.delete(kind);
       }
     }
-    await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
     await this.#running.refresh(worker, this.#epochMs(), this.#options.clock.monotonicMs());
     this.#reader.advance(batch.cursor);
     const now = this.#options.clock.monotonicMs();

@@ -1,7 +1,7 @@
 /**
  * Brings accounts to the worker, and keeps their past use up.
  *
- * They change rarely and are few, so all are read every ten seconds and posted when they differ. Accounts that make no sense (a row edited by
+ * They change rarely and are few, so all are read every ten seconds, and when somebody set one, and posted when they differ. Accounts that make no sense (a row edited by
  * hand) are not posted: rounds go on with the last that did.
  */
 import { type Database, withSystem } from '../../../common/database/index.ts';
@@ -31,6 +31,11 @@ export class AccountFeed {
   reset(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
     this.#posted = '';
+  }
+
+  /** They are read at the next refresh, whenever that is. */
+  expire(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Reads and posts, when it is time. @param monotonicMs of the clock that never goes back */

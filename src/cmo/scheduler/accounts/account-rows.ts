@@ -1,5 +1,6 @@
 /** Accounts, quotas and past use as rows. Amounts in thousandths of cores and devices, bytes, and seconds of these. */
 import type { Queryable, Transaction } from '../../../common/database/queryable.ts';
+import { writeDirty } from '../../../common/events/index.ts';
 import type { QuotaRow } from '../core/quota/quota.ts';
 import { type AccountRow, accountId, type PastUse } from '../core/shares/account.ts';
 
@@ -130,6 +131,7 @@ export async function setAccount(tx: Transaction, settings: AccountSettings): Pr
       quotas.map(({ borrowLimit }) => borrowLimit),
     ],
   );
+  await writeDirty(tx, 'account', [id]);
 }
 
 /** Forgets what was set for an account. @returns whether there was anything */
@@ -139,6 +141,8 @@ export async function removeAccount(
   project?: string,
   user?: string,
 ): Promise<boolean> {
-  const { rowCount } = await tx.query('delete from cmo_accounts where id = $1', [accountId(tenant, project, user)]);
+  const id = accountId(tenant, project, user);
+  const { rowCount } = await tx.query('delete from cmo_accounts where id = $1', [id]);
+  await writeDirty(tx, 'account', [id]);
   return rowCount === 1;
 }
