@@ -4,6 +4,8 @@
  * Nothing is served without the checks made here: a route without a contract has no way past `bindRoute`. Limits come
  * before authentication, authentication before the body is read, so that strangers cannot make us work.
  */
+import { constants } from 'node:zlib';
+import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -59,6 +61,9 @@ export interface HttpOptions {
   /** Failed authentications per address; default 20 a second, 200 at once. */
   readonly strangerLimit?: RateLimit;
 }
+
+/** Smaller answers take longer to compress than to send, bytes. */
+const compressFromBytes = 16_384;
 
 /** Makes a server without routes; `listen` and `closeServer` are the caller's. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
@@ -135,6 +140,13 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
 
   await app.register(cookie, { hook: false });
+  // Whole answers only: compressing would hold back the lines of a stream. Files of the console are compressed when they are built.
+  await app.register(compress, {
+    encodings: ['gzip'],
+    customTypes: /^application\/(problem\+)?json\b/,
+    threshold: compressFromBytes,
+    zlibOptions: { level: constants.Z_BEST_SPEED },
+  });
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
     strictTransportSecurity: options.tls ? { maxAge: 31_536_000, includeSubDomains: false } : false,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthenticator } from '../../../../src/cmo/api/index.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
@@ -171,6 +172,21 @@ describe('a request that is wrong', () => {
 });
 
 describe('every answer', () => {
+  it('that takes gzip gets large answers compressed, small ones and those who do not as they are', async () => {
+    const get = (url: string, encoding: string) =>
+      api.app.inject({ method: 'GET', url, headers: { 'accept-encoding': encoding } });
+    const whole = await get('/openapi.json', 'identity');
+    const packed = await get('/openapi.json', 'br, gzip');
+    expect(whole.headers['content-encoding']).toBeUndefined();
+    expect(packed.headers).toMatchObject({
+      'content-encoding': 'gzip',
+      vary: expect.stringMatching(/accept-encoding/i),
+    });
+    expect(gunzipSync(packed.rawPayload).equals(whole.rawPayload)).toBe(true);
+    expect(packed.rawPayload.length).toBeLessThan(whole.rawPayload.length / 4);
+    expect((await get('/healthz', 'gzip')).headers['content-encoding']).toBeUndefined();
+  });
+
   it('has a request id and no header that invites trouble', async () => {
     const answer = await api.ask(api.adminKey, 'GET', '/v1/whoami');
     expect(answer.headers['x-request-id']).toMatch(/^req_/);
