@@ -13,9 +13,9 @@ services_dir="${SOLYX_SERVICES_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/soly
 # Names of the test services, in the order in which they are brought.
 services=(schemathesis)
 
-# Debian packages that tests use: a browser, container engines and what builds images without a registry, wrong clocks.
+# Debian packages that tests use: a browser, container engines and what builds images without a registry, wrong clocks, another shell.
 # They go where the system wants them, so they are looked for each time and not kept in a folder of ours.
-debian_packages=(chromium podman runc conmon skopeo busybox-static uidmap fuse-overlayfs faketime openssl)
+debian_packages=(chromium podman runc conmon skopeo busybox-static uidmap fuse-overlayfs faketime openssl zsh)
 
 bring_debian_packages() {
   local missing=() package
