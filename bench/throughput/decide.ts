@@ -23,22 +23,19 @@ interface Run {
   readonly rounds: number[];
 }
 
-/** Rounds in which `each` jobs arrive and as many end. */
-function run(world: World, shapes: readonly Shape[], each: number, rounds: number, random: Random): Run {
+/** Rounds in which `each` jobs arrive and `ending` end. */
+function run(world: World, shapes: readonly Shape[], each: number, rounds: number, random: Random, ending = each): Run {
   const took: number[] = [];
   let placed = 0;
-  let engineMs = 0;
-  world.takeEngineMs();
-  const before = process.cpuUsage();
+  let cpuMs = 0;
+  world.take();
   for (let i = 0; i < rounds; i += 1) {
-    world.end(each, random);
-    world.submit(some(shapes, each, random));
-    placed += world.round();
-    took.push(world.takeEngineMs());
-    engineMs += took.at(-1)!;
+    placed += world.step(some(shapes, each, random), ending, random);
+    const one = world.take();
+    took.push(one.ms);
+    cpuMs += one.cpuMs;
   }
-  const { user, system } = process.cpuUsage(before);
-  return { placed, engineMs, cpuMs: (user + system) / 1000, rounds: took };
+  return { placed, engineMs: took.reduce((sum, ms) => sum + ms, 0), cpuMs, rounds: took };
 }
 
 /** A cluster in use, warm: every shape was seen and what is expected was learned. */
@@ -101,9 +98,7 @@ export function equalityCase(): BenchmarkCase {
   const decisions = 250;
   let different = 0;
   for (let i = 0; i < decisions; i += 1) {
-    world.end(1, random);
-    world.submit(some(shapes, 1, random));
-    world.round(({ snapshot, jobs, outcome }) => {
+    world.step(some(shapes, 1, random), 1, random, ({ snapshot, jobs, outcome }) => {
       for (const job of jobs) {
         const placed = outcome.placements.find(({ jobId }) => jobId === job.id);
         const ours = placed?.ranks.map(({ nodeId }): string => nodeId);

@@ -10,17 +10,30 @@ import type { JobId, NodeId } from '../../src/common/ids.ts';
 import type { Random } from '../packing/random.ts';
 import { nodeRows, site } from './cluster.ts';
 
-/** Of a placement what its end gives back. */
-type Held = Pick<Placement, 'ranks'>;
+/** Of a placement what its end gives back; without an id: it stood there before the engine began. */
+interface Held {
+  readonly id?: string;
+  readonly ranks: Placement['ranks'];
+}
+
+/** What the engine has taken, milliseconds: by the clock, and of the process's processor time. */
+export interface Took {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
 
 export class World {
   readonly engine = new RoundEngine();
   readonly #policy: Policy;
-  readonly #nodes: Map<string, NodeRow>;
+  readonly #nodes: Map<string, Row>;
   readonly #running: Held[] = [];
   #jobs = 0;
   #now = Date.parse('2026-11-22T00:00:00Z');
+  /** Nodes whose rows the engine has not seen yet, and jobs that have ended since. */
+  readonly #changed = new Set<string>();
+  #ended: string[] = [];
   #engineMs = 0;
+  #cpuMs = 0;
 
   /** @param filled jobs of these shapes stand on the nodes already, three a node where they fit */
   constructor(nodes: number, policy: Policy, filled: readonly Shape[] = [], random?: Random) {
@@ -47,29 +60,52 @@ export class World {
     const { cpuMilli, memoryBytes, diskBytes } = resources;
     if (devices.length < count || row.cpuMilli - row.usedCpuMilli < cpuMilli) return;
     if (row.memoryBytes - row.usedMemoryBytes < memoryBytes || row.diskBytes - row.usedDiskBytes < diskBytes) return;
-    const held = { ranks: [{ nodeId: id as NodeId, cpuMilli, memoryBytes, diskBytes, devices }] };
-    this.#running.push(held);
-    this.#nodes.set(id, used(row, held.ranks, 1));
+    const rank = { nodeId: id as NodeId, cpuMilli, memoryBytes, diskBytes, devices };
+    this.#running.push({ ranks: [rank] });
+    use(row, rank, 1);
   }
 
-  /** Milliseconds that the engine has taken since this was asked last. */
-  takeEngineMs(): number {
-    const ms = this.#engineMs;
+  /** What the engine has taken since this was asked last. */
+  take(): Took {
+    const took = { ms: this.#engineMs, cpuMs: this.#cpuMs };
     this.#engineMs = 0;
-    return ms;
+    this.#cpuMs = 0;
+    return took;
   }
 
+  /** Only what the engine does is measured, not the making of rows, which the database and the feed do. */
   #inEngine<T>(fn: () => T): T {
+    const before = process.cpuUsage();
     const start = performance.now();
     const result = fn();
     this.#engineMs += performance.now() - start;
+    const { user, system } = process.cpuUsage(before);
+    this.#cpuMs += (user + system) / 1000;
     return result;
   }
 
-  /** Jobs arrive. */
-  submit(shapes: readonly Shape[]): void {
-    const jobs = shapes.map((shape) => this.#job(shape));
-    this.#inEngine(() => this.engine.apply({ jobs: jobs.map((job) => [job.id, { job, reason: 'new' }]) }));
+  /**
+   * Jobs arrive and any of those that run end; then one round, whose plan is committed. What it changed comes back as rows with the next step.
+   * @returns how many jobs it placed
+   */
+  step(arriving: readonly Shape[], ending: number, random: Random, record?: (round: RoundRecord) => void): number {
+    this.#end(ending, random);
+    const jobs = arriving.map((shape) => this.#job(shape));
+    const nodes = [...this.#changed].map((id) => [id, this.#nodes.get(id)!] as const);
+    const running = this.#ended.map((id) => [id, null, true] as const);
+    this.#changed.clear();
+    this.#ended = [];
+    this.#now += 1;
+    const placements = this.#inEngine(() => {
+      this.engine.apply({ nodes, running, jobs: jobs.map((job) => [job.id, { job, reason: 'new' }]), now: this.#now });
+      const { placementCount } = this.engine.run(this.#policy, this.#now, record);
+      const planned = this.engine.placements(0, placementCount);
+      this.engine.settle({ committed: planned.map(({ jobId }): JobId => jobId), refused: [], unknown: [] });
+      return planned;
+    });
+    for (const { jobId, ranks } of placements) this.#running.push({ id: jobId, ranks });
+    this.#write(placements, 1);
+    return placements.length;
   }
 
   #job(shape: Shape): PendingJob {
@@ -87,22 +123,7 @@ export class World {
     };
   }
 
-  /** One round, whose plan is committed and comes back as rows. Returns how many jobs it placed. */
-  round(record?: (round: RoundRecord) => void): number {
-    this.#now += 1;
-    const placements = this.#inEngine(() => {
-      const { placementCount } = this.engine.run(this.#policy, this.#now, record);
-      const planned = this.engine.placements(0, placementCount);
-      this.engine.settle({ committed: planned.map(({ jobId }): JobId => jobId), refused: [], unknown: [] });
-      return planned;
-    });
-    for (const { ranks } of placements) this.#running.push({ ranks });
-    this.#write(placements, 1);
-    return placements.length;
-  }
-
-  /** Jobs end, any of those that run. */
-  end(count: number, random: Random): void {
+  #end(count: number, random: Random): void {
     const ended: Held[] = [];
     while (ended.length < count && this.#running.length > 0) {
       const at = random.below(this.#running.length);
@@ -110,37 +131,33 @@ export class World {
       this.#running[at] = this.#running.at(-1)!;
       this.#running.pop();
     }
+    for (const { id } of ended) if (id !== undefined) this.#ended.push(id);
     this.#write(ended, -1);
   }
 
-  #write(held: readonly Held[], sign: number): void {
-    const ranksOf = new Map<string, Placement['ranks'][number][]>();
-    for (const rank of held.flatMap(({ ranks }) => ranks)) {
-      const ranks = ranksOf.get(rank.nodeId);
-      if (ranks === undefined) ranksOf.set(rank.nodeId, [rank]);
-      else ranks.push(rank);
+  #write(held: readonly Pick<Held, 'ranks'>[], sign: 1 | -1): void {
+    for (const { ranks } of held) {
+      for (const rank of ranks) {
+        use(this.#nodes.get(rank.nodeId)!, rank, sign);
+        this.#changed.add(rank.nodeId);
+      }
     }
-    const changed = [...ranksOf].map(([id, ranks]) => [id, used(this.#nodes.get(id)!, ranks, sign)] as const);
-    for (const [id, row] of changed) this.#nodes.set(id, row);
-    this.#inEngine(() => this.engine.apply({ nodes: changed }));
   }
 }
 
-function used(row: NodeRow, ranks: Placement['ranks'], sign: number): NodeRow {
-  const shares = new Map<string, number>();
-  const sums = { cpu: 0, memory: 0, disk: 0 };
-  for (const rank of ranks) {
-    sums.cpu += rank.cpuMilli;
-    sums.memory += rank.memoryBytes;
-    sums.disk += rank.diskBytes;
-    for (const { deviceId, milli } of rank.devices) shares.set(deviceId, (shares.get(deviceId) ?? 0) + milli);
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A row as the database keeps it, written in place: the engine copies what it reads. */
+interface Row extends Mutable<Omit<NodeRow, 'devices'>> {
+  readonly devices: readonly Mutable<NodeRow['devices'][number]>[];
+}
+
+function use(row: Row, rank: Placement['ranks'][number], sign: 1 | -1): void {
+  row.usedCpuMilli += sign * rank.cpuMilli;
+  row.usedMemoryBytes += sign * rank.memoryBytes;
+  row.usedDiskBytes += sign * rank.diskBytes;
+  for (const { deviceId, milli } of rank.devices) {
+    for (const device of row.devices) if (device.id === deviceId) device.usedMilli += sign * milli;
   }
-  return {
-    ...row,
-    usedCpuMilli: row.usedCpuMilli + sign * sums.cpu,
-    usedMemoryBytes: row.usedMemoryBytes + sign * sums.memory,
-    usedDiskBytes: row.usedDiskBytes + sign * sums.disk,
-    devices: row.devices.map((one) => ({ ...one, usedMilli: one.usedMilli + sign * (shares.get(one.id) ?? 0) })),
-    revision: row.revision + 1,
-  };
+  row.revision += 1;
 }

@@ -14,9 +14,8 @@ import { isolationUsed } from './shape.ts';
 import { isolationBit } from './snapshot.ts';
 
 const mostCandidates = 20;
-/** Classes of a board whose terms are remembered, and rows that were listed. */
+/** Classes of a board whose terms are remembered. */
 const mostTerms = 128;
-const mostListed = 256;
 const gibibyte = 2 ** 30;
 
 export interface Decision {
@@ -35,18 +34,23 @@ export function explain(
   vicinity?: Vicinity,
 ): Explanation {
   if (vicinity !== undefined) return explainBeside(fleet, board, rows, decision, vicinity);
-  // Ties and gangs: the chosen rows come first even where others are as good or better but at another site.
-  const candidates: Candidate[] = [];
-  for (const row of rows) if (candidates.length < mostCandidates) candidates.push(candidate(fleet, board, row));
-  for (const row of board.top(mostCandidates)) {
-    if (candidates.length < mostCandidates && !rows.includes(row)) candidates.push(candidate(fleet, board, row));
-  }
+  const best = board.candidates(mostCandidates, (row) => candidate(fleet, board, row));
   return {
     ...decision,
-    candidates,
+    candidates: chosenFirst(fleet, board, rows, best),
     feasibleCount: board.feasibleCount,
     rejections: board.rejections(),
   };
+}
+
+/** Ties and gangs: the chosen rows come first even where others are as good or better but at another site. */
+function chosenFirst(fleet: Fleet, board: Scoreboard, rows: readonly number[], best: Candidate[]): Candidate[] {
+  const { ids } = fleet.snapshot.nodes;
+  if (rows.length === 1 && best[0]?.nodeId === ids[rows[0]!]) return best;
+  const listed = new Map(best.map((one) => [one.nodeId as string, one]));
+  const chosen = rows.slice(0, mostCandidates).map((row) => listed.get(ids[row]!) ?? candidate(fleet, board, row));
+  for (const { nodeId } of chosen) listed.delete(nodeId);
+  return [...chosen, ...listed.values()].slice(0, mostCandidates);
 }
 
 /** As `explain`, of a job with rules about other jobs: nodes that these refuse are no candidates. */
@@ -78,20 +82,14 @@ function scoreFor(board: Scoreboard, row: number): number {
   return Number.isFinite(score) ? rounded(score) : 0;
 }
 
-/** The best of a board are often those of the last time; a row may have been given to another node meanwhile. */
 function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
-  const { classes, snapshot } = fleet;
-  const { nodes, sites } = snapshot;
-  const number = classes.of[row]!;
-  const birth = classes.birth[number]!;
-  const nodeId = nodes.ids[row] as NodeId;
-  const known = board.listed.get(row);
-  if (known?.number === number && known.birth === birth && known.as.nodeId === nodeId) return known.as;
-  const siteId = sites.ids[nodes.site[row]!] as SiteId;
-  const made = { nodeId, siteId, score: scoreFor(board, row), terms: termsOf(fleet, board, row) };
-  if (board.listed.size >= mostListed) board.listed.clear();
-  board.listed.set(row, { number, birth, as: made });
-  return made;
+  const { nodes, sites } = fleet.snapshot;
+  return {
+    nodeId: nodes.ids[row] as NodeId,
+    siteId: sites.ids[nodes.site[row]!] as SiteId,
+    score: scoreFor(board, row),
+    terms: termsOf(fleet, board, row),
+  };
 }
 
 /** Nodes of one class have the same terms. */

@@ -41,7 +41,7 @@ export class Fleet {
   readonly nodeMilliFree: Float64Array;
   readonly nodeMilli: Float64Array;
   readonly classes: NodeClasses;
-  /** Rows by id, and ids by row as they stand there; made when somebody asks. */
+  /** Rows by id, made when somebody asks; and ids by row as they stand there. */
   #rowOf: Map<string, number> | undefined;
   readonly #idOf: string[] = [];
   #book: RunningBook | undefined;
@@ -92,7 +92,7 @@ export class Fleet {
   rowOf(nodeId: string): number {
     if (this.#rowOf === undefined) {
       this.#rowOf = new Map();
-      for (let row = 0; row < this.#snapshot.nodes.length; row += 1) this.#name(row);
+      for (const [row, id] of this.#idOf.entries()) this.#rowOf.set(id, row);
     }
     return this.#rowOf.get(nodeId) ?? -1;
   }
@@ -100,9 +100,11 @@ export class Fleet {
   #name(row: number): void {
     const id = this.#snapshot.nodes.ids[row]!;
     const before = this.#idOf[row];
-    if (this.#rowOf === undefined || before === id) return;
-    if (before !== undefined && this.#rowOf.get(before) === row) this.#rowOf.delete(before);
+    if (before === id) return;
     this.#idOf[row] = id;
+    if (before !== undefined) this.classes.renamed(row);
+    if (this.#rowOf === undefined) return;
+    if (before !== undefined && this.#rowOf.get(before) === row) this.#rowOf.delete(before);
     this.#rowOf.set(id, row);
   }
 

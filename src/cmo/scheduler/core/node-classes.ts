@@ -28,7 +28,7 @@ export class NodeClasses {
   site = new Int32Array(256);
   /** By class: which of those that had its number it is. */
   birth = new Int32Array(256);
-  /** Grows when a node's group changes. */
+  /** Grows when a node's group changes, or another node gets its row. */
   groupRevision = 0;
   readonly #free: FreeAmounts;
   readonly #states = new SequenceTable();
@@ -103,6 +103,13 @@ export class NodeClasses {
     this.of[row] = to;
     this.log.append(row, before, before >= 0 ? this.site[before]! : -1, to, isFresh);
     if (before >= 0) this.#leave(before);
+  }
+
+  /** Another node has the row now: what is known of it by name is void even where it is like the one before. */
+  renamed(row: number): void {
+    const number = this.of[row]!;
+    this.groupRevision += 1;
+    if (number >= 0) this.log.append(row, number, this.site[number]!, number, false);
   }
 
   #stateOf(row: number, start: number, count: number): number {

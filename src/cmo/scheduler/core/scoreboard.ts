@@ -12,6 +12,7 @@ import type { TopologyLevel } from '../../../common/contract/placement.ts';
 import type { Candidate, RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
 import { type Capacity, capacityFor } from './capacity.ts';
+import { ClassVerdicts, fits, refused, unseen } from './class-verdicts.ts';
 import { domainOf } from './domains.ts';
 import { fitNode, rejectionCodes } from './fit.ts';
 import type { Fleet } from './fleet.ts';
@@ -21,14 +22,14 @@ import { mostTop, TopRows } from './top-rows.ts';
 const blockBits = 6;
 const blockSize = 1 << blockBits;
 const infeasible = Number.POSITIVE_INFINITY;
-const reserved = rejectionCodes.indexOf('reserved');
+/** Code of a class whose nodes are kept for others. */
+const reserved = refused + rejectionCodes.indexOf('reserved');
 const cpu = rejectionCodes.indexOf('cpu');
 
 export class Scoreboard {
   readonly request: NodeRequest;
   readonly #fleet: Fleet;
-  /** By class: score ≥ 0 where it fits, −1 − code where not, NaN where nobody has looked. */
-  #verdicts: Float64Array;
+  readonly #verdicts: ClassVerdicts;
   /** By block: least score, or where `#isBound` something below it. */
   readonly #blockMin: Float64Array;
   readonly #isBound: Uint8Array;
@@ -43,9 +44,7 @@ export class Scoreboard {
   readonly #rejected = new Int32Array(rejectionCodes.length + 1);
   /** By class: the terms of its score, for explanations, and of which birth they are; what is missing was not asked for. */
   readonly terms = new Map<number, { readonly birth: number; readonly terms: readonly ScoreTerm[] }>();
-  /** By row: as what it was listed in an explanation, and of which class it was then. */
-  readonly listed = new Map<number, { readonly number: number; readonly birth: number; readonly as: Candidate }>();
-  readonly #top = new TopRows();
+  readonly #top = new TopRows<Candidate>();
   #capacity: Capacity | undefined;
   #capacityAt = -1;
 
@@ -56,21 +55,16 @@ export class Scoreboard {
     this.request = request;
     this.#known = fleet.classes.log.end;
     this.#groupsKnown = fleet.classes.groupRevision;
-    this.#verdicts = new Float64Array(fleet.classes.end + 64).fill(Number.NaN);
+    this.#verdicts = new ClassVerdicts(fleet.classes.end + 64);
     this.#blockMin = new Float64Array((nodes.site.length + blockSize - 1) >> blockBits);
     this.#isBound = new Uint8Array(this.#blockMin.length);
     this.#siteFeasible = new Int32Array(sites.ids.length);
     this.#siteReserved = new Int32Array(sites.ids.length);
-    if (source !== undefined) this.#copyRefusals(source);
-    this.#judgeAll();
-  }
-
-  #copyRefusals(source: Scoreboard): void {
-    source.sync();
-    for (let number = 0; number < source.#verdicts.length; number += 1) {
-      const verdict = source.#verdicts[number]!;
-      if (verdict < 0) this.#verdicts[number] = verdict;
+    if (source !== undefined) {
+      source.sync();
+      this.#verdicts.copyRefusals(source.#verdicts);
     }
+    this.#judgeAll();
   }
 
   /** Brings the board up to date with what changed; to be called before anything is asked. */
@@ -78,45 +72,37 @@ export class Scoreboard {
     const { log, end: classes } = this.#fleet.classes;
     const known = this.#known;
     if (known === log.end) return;
-    if (classes > this.#verdicts.length) this.#makeRoom(classes);
+    this.#verdicts.grow(classes);
     this.#known = log.end;
+    // What never fits a node whatever is free of it needs no look at its changes, unless the node itself became another.
+    const { group, groupRevision } = this.#fleet.classes;
+    const maySkip = groupRevision === this.#groupsKnown;
+    this.#groupsKnown = groupRevision;
     if (known < log.base) {
-      this.#groupsKnown = this.#fleet.classes.groupRevision;
-      this.#verdicts.fill(Number.NaN);
+      this.#verdicts.forget();
       this.#judgeAll();
       return;
     }
     const { rows, from, fromSite, to, fresh, before, base } = log;
-    const { group, groupRevision } = this.#fleet.classes;
     const { idle } = this.request;
-    const verdicts = this.#verdicts;
-    // What never fits a node whatever is free of it needs no look at its changes, unless the node itself became another.
-    const maySkip = groupRevision === this.#groupsKnown;
-    this.#groupsKnown = groupRevision;
+    const { codes } = this.#verdicts;
     const end = log.end - base;
     for (let at = known - base; at < end; at += 1) {
       const row = rows[at]!;
       const refusal = maySkip ? idle.refusal(group[row]!) : undefined;
       if (refusal !== undefined && refusal >= 0) {
-        verdicts[to[at]!] = -1 - refusal;
+        codes[to[at]!] = refused + refusal;
         continue;
       }
-      if (fresh[at] === 1) verdicts[to[at]!] = Number.NaN;
+      if (fresh[at] === 1) codes[to[at]!] = unseen;
       // A node that changed several times goes from its first class to its last.
-      if (before[at]! < known && from[at]! >= 0) this.#leave(row, from[at]!, fromSite[at]!);
+      if (before[at]! < known && from[at]! >= 0) this.#leave(row, codes[from[at]!]!, fromSite[at]!);
       if (log.lastOf(row) === base + at) this.#enter(row, to[at]!);
     }
   }
 
-  #makeRoom(classes: number): void {
-    const verdicts = new Float64Array(classes + (classes >> 1)).fill(Number.NaN);
-    verdicts.set(this.#verdicts);
-    this.#verdicts = verdicts;
-  }
-
   #judgeAll(): void {
     this.terms.clear();
-    this.listed.clear();
     this.#top.clear();
     this.feasibleCount = 0;
     this.#siteFeasible.fill(0);
@@ -130,36 +116,34 @@ export class Scoreboard {
   }
 
   #enter(row: number, number: number): void {
-    let verdict = this.#verdicts[number]!;
-    if (Number.isNaN(verdict)) {
-      verdict = this.#judge(row);
-      this.#verdicts[number] = verdict;
-    }
-    if (verdict < 0) {
-      this.#rejected[-1 - verdict]! += 1;
-      if (verdict === -1 - reserved) this.#siteReserved[this.#fleet.classes.site[number]!]! += 1;
+    let code = this.#verdicts.codes[number]!;
+    if (code === unseen) code = this.#verdicts.set(number, this.#judge(row));
+    if (code !== fits) {
+      this.#rejected[code - refused]! += 1;
+      if (code === reserved) this.#siteReserved[this.#fleet.classes.site[number]!]! += 1;
       return;
     }
+    const score = this.#verdicts.scores[number]!;
     this.feasibleCount += 1;
     this.#siteFeasible[this.#fleet.classes.site[number]!]! += 1;
-    this.#top.enter(verdict, row);
+    this.#top.enter(score, row);
     const block = row >> blockBits;
-    if (verdict >= this.#blockMin[block]!) return;
-    this.#blockMin[block] = verdict;
+    if (score >= this.#blockMin[block]!) return;
+    this.#blockMin[block] = score;
     this.#isBound[block] = 0;
   }
 
-  #leave(row: number, number: number, site: number): void {
-    const verdict = this.#verdicts[number]!;
-    if (verdict < 0) {
-      this.#rejected[-1 - verdict]! -= 1;
-      if (verdict === -1 - reserved) this.#siteReserved[site]! -= 1;
+  /** @param code of the class that it was of */
+  #leave(row: number, code: number, site: number): void {
+    if (code !== fits) {
+      this.#rejected[code - refused]! -= 1;
+      if (code === reserved) this.#siteReserved[site]! -= 1;
       return;
     }
     this.feasibleCount -= 1;
     this.#siteFeasible[site]! -= 1;
-    this.#top.leave(verdict, row);
-    if (verdict === this.#blockMin[row >> blockBits]) this.#isBound[row >> blockBits] = 1;
+    this.#top.leave(row);
+    this.#isBound[row >> blockBits] = 1;
   }
 
   #judge(row: number): number {
@@ -170,8 +154,7 @@ export class Scoreboard {
 
   /** Score of a node, Infinity where the request does not fit. */
   scoreOf(row: number): number {
-    const verdict = this.#verdicts[this.#fleet.classes.of[row]!]!;
-    return verdict >= 0 ? verdict : infeasible;
+    return this.#verdicts.scoreOf(this.#fleet.classes.of[row]!);
   }
 
   /** Makes the minimum of a block exact. */
@@ -181,8 +164,8 @@ export class Scoreboard {
     const end = Math.min(this.#fleet.snapshot.nodes.length, (block + 1) << blockBits);
     let least = infeasible;
     for (let row = block << blockBits; row < end; row += 1) {
-      const verdict = this.#verdicts[of[row]!]!;
-      if (verdict >= 0 && verdict < least) least = verdict;
+      const score = this.#verdicts.scoreOf(of[row]!);
+      if (score < least) least = score;
     }
     this.#blockMin[block] = least;
     this.#isBound[block] = 0;
@@ -201,7 +184,7 @@ export class Scoreboard {
   }
 
   /** The list of the best rows, with at least so many or all that there are; at most `mostTop`. */
-  #topOf(count: number): TopRows {
+  #topOf(count: number): TopRows<Candidate> {
     const top = this.#top;
     if (top.length < Math.min(count, this.feasibleCount)) {
       top.fill(this.#bestRows(mostTop, -1), (row) => this.scoreOf(row));
@@ -226,12 +209,12 @@ export class Scoreboard {
     const { snapshot, classes } = this.#fleet;
     const parts = new Map<number, BestRows>();
     for (let row = 0; row < snapshot.nodes.length; row += 1) {
-      const verdict = this.#verdicts[classes.of[row]!]!;
-      const part = verdict >= 0 ? domainOf(snapshot, level, row) : -1;
+      const score = this.#verdicts.scoreOf(classes.of[row]!);
+      const part = score < infeasible ? domainOf(snapshot, level, row) : -1;
       if (part < 0) continue;
       const best = parts.get(part) ?? new BestRows(ranks);
       parts.set(part, best);
-      if (verdict < best.threshold) best.offer(verdict, row);
+      if (score < best.threshold) best.offer(score, row);
     }
     let chosen: readonly [part: number, best: BestRows] | undefined;
     for (const [part, best] of parts) {
@@ -255,8 +238,8 @@ export class Scoreboard {
       const end = Math.min(length, (block + 1) << blockBits);
       for (let row = block << blockBits; row < end; row += 1) {
         const number = of[row]!;
-        const verdict = this.#verdicts[number]!;
-        if (verdict >= 0 && verdict < best.threshold && (site < 0 || siteOf[number] === site)) best.offer(verdict, row);
+        const score = this.#verdicts.scoreOf(number);
+        if (score < best.threshold && (site < 0 || siteOf[number] === site)) best.offer(score, row);
       }
     }
     return best;
@@ -269,6 +252,18 @@ export class Scoreboard {
     return Array.from(this.#topOf(found).rows.subarray(0, found));
   }
 
+  /** As `top`, as explanations list them; what was made of a row is kept while its score stands. @param count at most `mostTop` */
+  candidates(count: number, make: (row: number) => Candidate): Candidate[] {
+    const found = Math.min(count, this.feasibleCount);
+    const { rows, kept } = this.#topOf(found);
+    const result: Candidate[] = [];
+    for (let i = 0; i < found; i += 1) {
+      kept[i] ??= make(rows[i]!);
+      result.push(kept[i]!);
+    }
+    return result;
+  }
+
   /** The best `count` feasible rows that are accepted. @param extra added to a score, ≥ 0 */
   bestAmong(count: number, accept: (row: number) => boolean, extra: ((row: number) => number) | undefined): BestRows {
     const best = new BestRows(count);
@@ -278,9 +273,9 @@ export class Scoreboard {
       if (!(this.#blockMin[block]! < best.threshold)) continue;
       const end = Math.min(length, (block + 1) << blockBits);
       for (let row = block << blockBits; row < end; row += 1) {
-        const verdict = this.#verdicts[of[row]!]!;
-        if (!(verdict >= 0 && verdict < best.threshold) || !accept(row)) continue;
-        const score = extra === undefined ? verdict : verdict + extra(row);
+        const plain = this.#verdicts.scoreOf(of[row]!);
+        if (!(plain < best.threshold) || !accept(row)) continue;
+        const score = extra === undefined ? plain : plain + extra(row);
         if (score < best.threshold) best.offer(score, row);
       }
     }
@@ -314,8 +309,8 @@ export class Scoreboard {
     const { snapshot, classes } = this.#fleet;
     const counts = new Map<number, number>();
     for (let row = 0; row < snapshot.nodes.length; row += 1) {
-      const verdict = this.#verdicts[classes.of[row]!]!;
-      if (!(verdict >= 0 || (reservedToo && verdict === -1 - reserved))) continue;
+      const code = this.#verdicts.codes[classes.of[row]!]!;
+      if (code !== fits && !(reservedToo && code === reserved)) continue;
       const part = domainOf(snapshot, level, row);
       if (part >= 0) counts.set(part, (counts.get(part) ?? 0) + 1);
     }

@@ -103,10 +103,20 @@ function fresh({ snapshot, jobs, policy: used, now: at, round }: RoundRecord) {
   return sorted(schedule(snapshot, jobs, used, at, round));
 }
 
-function play(engine: RoundEngine, steps: readonly Step[]): number {
+/** @param crowd nodes that are there from the start and change by placements only: more than a board keeps sorted */
+function play(engine: RoundEngine, steps: readonly Step[], crowd = 0): number {
   let rounds = 0;
   let jobs = 0;
   engine.apply({ sites: ['s1', 's2'].map((id) => [id, site(id)]) });
+  for (let i = 0; i < crowd; i += 1) {
+    const models = [['A100', 'A100'], ['L4'], []][i % 3]!;
+    const row = {
+      siteId: i % 7 === 0 ? 's2' : 's1',
+      usedCpuMilli: 500 * (i % 5),
+      devices: models.map((model) => ({ model })),
+    };
+    engine.apply({ nodes: [[`n${100 + i}`, nodeRow(100 + i, row, 0)]] });
+  }
   for (const [i, step] of steps.entries()) {
     if (step.type === 'site') engine.apply({ sites: [['s2', site('s2', { deviceUsdPerHour: step.price })]] });
     if (step.type === 'node') engine.apply({ nodes: [[`n${step.which}`, nodeRow(step.which, step.row, i)]] });
@@ -141,9 +151,14 @@ function play(engine: RoundEngine, steps: readonly Step[]): number {
 describe('a round on a standing fleet', () => {
   it('plans what a fresh one plans, whatever happened before', () => {
     fc.assert(
-      fc.property(fc.array(stepArb, { minLength: 10, maxLength: 60 }), fc.constantFrom(1, 8, 1e9), (steps, ahead) => {
-        play(new RoundEngine(new StandingFleet(ahead)), steps);
-      }),
+      fc.property(
+        fc.array(stepArb, { minLength: 10, maxLength: 60 }),
+        fc.constantFrom(1, 8, 1e9),
+        fc.constantFrom(0, 0, 0, 150),
+        (steps, ahead, crowd) => {
+          play(new RoundEngine(new StandingFleet(ahead)), steps, crowd);
+        },
+      ),
       { numRuns: 200 },
     );
   });

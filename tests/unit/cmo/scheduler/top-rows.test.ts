@@ -29,10 +29,10 @@ describe('the best rows of a board', () => {
         (start, changes, asked) => {
           const scores = new Map<number, number>();
           for (const [row, score] of start.entries()) if (score !== null) scores.set(row, score);
-          const top = new TopRows();
+          const top = new TopRows<string>();
           for (const [row, score] of changes) {
             const before = scores.get(row);
-            if (before !== undefined) top.leave(before, row);
+            if (before !== undefined) top.leave(row);
             scores.delete(row);
             if (score !== null) {
               scores.set(row, score);
@@ -51,9 +51,9 @@ describe('the best rows of a board', () => {
 
   it('are filled again only when fewer are left than are asked for', () => {
     const scores = new Map(Array.from({ length: rowCount }, (_, row) => [row, row % 7] as const));
-    const top = new TopRows();
+    const top = new TopRows<string>();
     top.fill(bestOf(scores), (row) => scores.get(row)!);
-    for (const row of [...top.rows.subarray(0, 40)]) top.leave(scores.get(row)!, row);
+    for (const row of [...top.rows.subarray(0, 40)]) top.leave(row);
     expect(top.length).toBe(mostTop - 40);
     top.clear();
     expect(top.length).toBe(0);

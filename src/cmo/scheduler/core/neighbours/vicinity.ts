@@ -116,6 +116,8 @@ export class Vicinity {
   rejections(board: Scoreboard): Partial<Record<RuleCode, number>> {
     const result: Partial<Record<RuleCode, number>> = {};
     const { snapshot } = this.#fleet;
+    // Sentences are made when the round is over: other jobs were placed since.
+    board.sync();
     const even = this.#mustSpread(board);
     for (let row = 0; row < snapshot.nodes.length; row += 1) {
       if (!(board.scoreOf(row) < Number.POSITIVE_INFINITY)) continue;
