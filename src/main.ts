@@ -19,7 +19,7 @@ import {
 } from './cmo/api/index.ts';
 import { Notifier, notificationSettings } from './cmo/monitoring/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
-import { createPreview, SchedulerThread, schedulerSettings } from './cmo/scheduler/index.ts';
+import { createPreview, SchedulerThread, schedulerPolicy, schedulerSettings } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
 import { type Clock, systemClock } from './common/clock.ts';
 import type { Config } from './common/config/index.ts';
@@ -77,7 +77,7 @@ export const components = {
     async start(services, app) {
       const { db, wake, clock, logger, registry, blobs } = services;
       const { bundleBytes } = services.config.limits;
-      const preview = createPreview(db, clock);
+      const preview = createPreview(db, clock, schedulerPolicy(services.config.scheduler));
       const identity = identitySettings(services.config, clock);
       const deps: ApiDeps = {
         secrets: services.secrets,

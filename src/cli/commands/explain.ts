@@ -27,9 +27,11 @@ export function explainCommand(program: Command): void {
     });
 }
 
-function printPending({ reason, message, rejections, deferredUntil }: NonNullable<Job['pending']>): void {
+function printPending(pending: NonNullable<Job['pending']>): void {
+  const { reason, message, rejections, expectedAt, deferredUntil } = pending;
   print(`waits: ${reason}`);
   if (message !== null) print(printable(message));
+  if (expectedAt !== null) print(`Expected to start about ${expectedAt}.`);
   if (deferredUntil !== null) print(`Not before ${deferredUntil}.`);
   printRejections(rejections ?? {});
 }

@@ -65,7 +65,12 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
 /** What a dry run says: whether it would start now, and if not, why. */
 function dryRunText({ verdict }: CallAnswer<'submitJob'>): string {
   if (!verdict) return 'The spec is valid.';
-  return `${verdict.startsNow ? 'would start now' : `would wait (${verdict.reason})`}: ${printable(verdict.message)}`;
+  const { startsNow, reason, message, expectedAt, ahead } = verdict;
+  return [
+    `${startsNow ? 'would start now' : `would wait (${reason})`}: ${printable(message)}`,
+    ...(expectedAt === null ? [] : [`expected to start about ${expectedAt}`]),
+    ...(startsNow || ahead === 0 ? [] : [`jobs of your tenant that wait before it: ${ahead}`]),
+  ].join('\n');
 }
 
 async function watch(client: Client, submitted: Submitted, { follow, json }: SubmitOptions): Promise<void> {

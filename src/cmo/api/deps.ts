@@ -12,13 +12,24 @@ import type { ChannelHub } from '../../metapod/gateway/index.ts';
 import type { ChannelTimings } from './channels/held.ts';
 import type { IdentitySettings } from './identity/settings.ts';
 
-/** What the scheduler would do with a job if it were submitted now, alone in the queue. */
+/** What the scheduler would do with a job if it were submitted now. */
 export interface Preview {
   readonly startsNow: boolean;
   /** Why it would wait; null exactly when it starts now. */
   readonly reason: PendingReason | null;
   readonly message: string;
   readonly rejections: Readonly<Record<string, number>>;
+  /** ISO 8601; null when it would start now or nobody knows. */
+  readonly expectedAt: string | null;
+  /** Jobs of the tenant that wait before it. */
+  readonly ahead: number;
+}
+
+/** Whose job it would be: ids of tenant, project and key. */
+export interface PreviewOwner {
+  readonly tenant: string;
+  readonly project: string;
+  readonly submittedBy: string;
 }
 
 export interface ApiDeps {
@@ -37,5 +48,5 @@ export interface ApiDeps {
   /** Limits of channels into jobs, when they are not the usual ones. */
   readonly channelTimings?: Partial<ChannelTimings>;
   /** The scheduler's answer to a dry run. */
-  readonly preview: (spec: JobSpec) => Promise<Preview>;
+  readonly preview: (spec: JobSpec, owner: PreviewOwner) => Promise<Preview>;
 }

@@ -11,7 +11,7 @@ export interface JobRow {
   name: string;
   state: JobState;
   pending_reason: PendingReason | null;
-  pending_detail: { message: string; rejections?: Record<string, number> } | null;
+  pending_detail: { message: string; rejections?: Record<string, number>; expectedAt?: string } | null;
   deferred_until: Date | null;
   queue_deadline: Date | null;
   stop_reason: StopReason | null;

@@ -19,7 +19,7 @@ export type { PendingJob, Policy, Shape, Snapshot } from './core/snapshot.ts';
 export { createPreview, type PreviewAnswer } from './preview.ts';
 export { type Replay, replayRound } from './record/replay.ts';
 export { SchedulerThread, type SchedulerThreadOptions } from './scheduler-thread.ts';
-export { schedulerSettings } from './settings.ts';
+export { schedulerPolicy, schedulerSettings } from './settings.ts';
 export { SnapshotStore } from './state/snapshot-store.ts';
 export { type SchedulerOptions, WorkloadScheduler } from './workload-scheduler.ts';
 /** The simulator (`simulation/`), loaded when it is asked for: servers do without it. */

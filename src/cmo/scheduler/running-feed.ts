@@ -36,7 +36,12 @@ export class RunningFeed {
   }
 
   /** Keys of these jobs came. @param queued those of them that are queued  @param now epoch milliseconds */
-  async changed(worker: RoundWorker, ids: readonly string[], queued: ReadonlySet<string>, now: number): Promise<void> {
+  async changed(
+    worker: Pick<RoundWorker, 'apply'>,
+    ids: readonly string[],
+    queued: ReadonlySet<string>,
+    now: number,
+  ): Promise<void> {
     const others = ids.filter((id) => !queued.has(id));
     const states = await readStates(this.#db.system, others);
     const ended = ids.filter((id) => this.#marks.has(id) && states.get(id) !== 'active');
@@ -50,7 +55,7 @@ export class RunningFeed {
   }
 
   /** Compares everything that is active, when it is time. @param monotonicMs of the clock that never goes back */
-  async refresh(worker: RoundWorker, now: number, monotonicMs: number): Promise<void> {
+  async refresh(worker: Pick<RoundWorker, 'apply'>, now: number, monotonicMs: number): Promise<void> {
     if (monotonicMs - this.#refreshedAt < refreshEveryMs) return;
     this.#refreshedAt = monotonicMs;
     const active = await readActive(this.#db.system);
@@ -67,7 +72,7 @@ export class RunningFeed {
   }
 
   async #read(
-    worker: RoundWorker,
+    worker: Pick<RoundWorker, 'apply'>,
     ids: readonly string[],
     now: number,
     marks: ReadonlyMap<string, string> = new Map(),

@@ -13,10 +13,15 @@ export interface SchedulerSettings {
   readonly recordRounds?: string | undefined;
 }
 
+/** What of the policy is not as by default. */
+export function schedulerPolicy(config: Config['scheduler']): Partial<Policy> {
+  const { preemptByPriority: byPriority, leastRunSeconds: minRunSeconds, reserveAfterSeconds } = config;
+  return { reserveAfterSeconds, preemption: { ...defaultPolicy.preemption, byPriority, minRunSeconds } };
+}
+
 /** @throws when the folder for records cannot be made */
 export function schedulerSettings(config: Config['scheduler']): SchedulerSettings {
-  const { preemptByPriority: byPriority, leastRunSeconds: minRunSeconds, reserveAfterSeconds } = config;
-  const policy = { reserveAfterSeconds, preemption: { ...defaultPolicy.preemption, byPriority, minRunSeconds } };
+  const policy = schedulerPolicy(config);
   if (config.recordRounds === undefined) return { policy };
   const recordRounds = resolve(config.recordRounds);
   mkdirSync(recordRounds, { recursive: true, mode: 0o700 });

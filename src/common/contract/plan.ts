@@ -99,6 +99,8 @@ export interface PendingVerdict {
     /** One sentence for people. */
     readonly message: string;
     readonly rejections?: Readonly<Partial<Record<RejectionCode, number>>>;
+    /** When it is expected to start, ISO 8601; left out: nobody knows. */
+    readonly expectedAt?: string;
   };
 }
 

@@ -32,7 +32,8 @@ export function submitJob(deps: ApiDeps) {
     const tenant = principal.tenant.id;
     if (query.dryRun) {
       const project = await settled(deps, principal, spec);
-      return { ...answer(spec, project), dryRun: true, verdict: toVerdict(await deps.preview(spec)) };
+      const verdict = await deps.preview(spec, { tenant, project: project.id, submittedBy: principal.keyId });
+      return { ...answer(spec, project), dryRun: true, verdict: toVerdict(verdict) };
     }
     const project = await settled(deps, principal, spec);
     const job = newJobRequest({ tenant, project: project.id, spec, submittedBy: principal.keyId });
@@ -152,10 +153,8 @@ function answer(spec: JobSpec, project: Principal['project']): Submitted {
   } satisfies Submitted;
 }
 
-const toVerdict = ({ startsNow, reason, message, rejections }: Preview): Submitted['verdict'] => ({
-  startsNow,
-  reason,
-  message,
+const toVerdict = ({ rejections, ...verdict }: Preview): Submitted['verdict'] => ({
+  ...verdict,
   rejections: { ...rejections },
 });
 

@@ -23,6 +23,7 @@ export function toJobSummary(row: JobRow, projects: ReadonlyMap<string, string>)
             reason: row.pending_reason,
             message: row.pending_detail?.message ?? null,
             rejections: row.pending_detail?.rejections ?? null,
+            expectedAt: row.pending_detail?.expectedAt ?? null,
             deferredUntil: iso(row.deferred_until),
           },
     stopReason: row.stop_reason,

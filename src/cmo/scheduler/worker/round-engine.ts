@@ -3,7 +3,8 @@
  *
  * A planned job leaves the queue at once and comes back when its placement is refused, unless a newer row of it arrived meanwhile.
  */
-import type { PendingVerdict, Placement } from '../../../common/contract/plan.ts';
+import type { PendingVerdict, Placement, Plan } from '../../../common/contract/plan.ts';
+import type { JobId } from '../../../common/ids.ts';
 import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
 import { baseOf } from '../core/neighbours/rules.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
@@ -119,17 +120,7 @@ export class RoundEngine {
   run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
     this.#round += 1;
     this.#now = now;
-    const snapshot = this.#standing.prepare(
-      {
-        ...this.#store.snapshot,
-        accounts: this.#accounts,
-        running: this.#running.jobs(),
-        preemptedLastHour: this.#running.preemptedLastHour(now),
-      },
-      { nodes: this.#store.takeChanged(), running: this.#running.takeChanged() },
-      { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },
-      policy.placement,
-    );
+    const snapshot = this.#prepare(policy, now);
     const outcome = planRound(snapshot, this.#queue, policy, now, this.#round, this.#standing);
     if (record !== undefined) {
       const jobs = [...this.#queue.ids()].map((id) => this.#queue.get(id)!);
@@ -155,6 +146,39 @@ export class RoundEngine {
       nextAt: waiting.length === 0 ? null : waiting.reduce((least, job) => Math.min(least, job.notBefore), Infinity),
       pending: this.#memory.counts(),
     };
+  }
+
+  /**
+   * What a round would decide about jobs that are not queued, beside all that is: each alone is placed, or has a verdict. Nothing of
+   * it is kept.
+   */
+  tryOut(jobs: readonly QueuedJob[], policy: Policy, now: number): Pick<Plan, 'placements' | 'pending'> {
+    for (const row of jobs) this.#setJob(row.job.id, row, now);
+    const snapshot = this.#prepare(policy, now);
+    const outcome = planRound(snapshot, this.#queue, policy, now, 0, this.#standing);
+    for (const { job } of jobs) this.#setJob(job.id, null, now);
+    const ids = new Set<string>(jobs.map(({ job }) => job.id));
+    return {
+      placements: outcome.placements.filter(({ jobId }) => ids.has(jobId)),
+      pending: outcome.verdicts.flatMap(({ jobs: some, reason, detail }) =>
+        some.flatMap((job) => (ids.has(job.id) ? [{ jobId: job.id as JobId, reason, detail: detail(job) }] : [])),
+      ),
+    };
+  }
+
+  /** The snapshot to plan on, with all that changed since the last one. */
+  #prepare(policy: Policy, now: number): Snapshot {
+    return this.#standing.prepare(
+      {
+        ...this.#store.snapshot,
+        accounts: this.#accounts,
+        running: this.#running.jobs(),
+        preemptedLastHour: this.#running.preemptedLastHour(now),
+      },
+      { nodes: this.#store.takeChanged(), running: this.#running.takeChanged() },
+      { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },
+      policy.placement,
+    );
   }
 
   placements(from: number, count: number): readonly Placement[] {

@@ -13,6 +13,7 @@ const pending = z.object({
   /** One sentence for people. */
   message: z.string().nullable(),
   rejections: z.record(z.string(), z.int()).nullable(),
+  expectedAt: instant.nullable().describe('When it is expected to start; null when nobody can say.'),
   deferredUntil: instant.nullable(),
 });
 
@@ -133,10 +134,14 @@ const submitted = z.object({
   dryRun: z.boolean(),
   verdict: z
     .object({
-      startsNow: z.boolean().describe('Whether nodes with enough room are free at this moment.'),
+      startsNow: z.boolean().describe('Whether it, or every task of an array, would start at this moment.'),
       reason: z.enum(pendingReasons).nullable().describe('Why it would wait; null when it would start now.'),
       message: z.string(),
       rejections: z.record(z.string(), z.int()).describe('How many nodes could not take it, by what they lack.'),
+      expectedAt: instant
+        .nullable()
+        .describe('When it is expected to start; null when it would start now, or nobody can say.'),
+      ahead: z.int().min(0).describe('Jobs of the tenant that wait and go before it; counted up to 10,000.'),
     })
     .nullable()
     .describe('Dry run only: what would happen if it were submitted now.'),

@@ -49,7 +49,14 @@ export interface Answer {
   readonly json: any;
 }
 
-const preview: Preview = { startsNow: true, reason: null, message: 'It would start now.', rejections: {} };
+const preview: Preview = {
+  startsNow: true,
+  reason: null,
+  message: 'It would start now.',
+  rejections: {},
+  expectedAt: null,
+  ahead: 0,
+};
 
 export async function startApi(
   options: {

@@ -13,7 +13,7 @@ import {
 import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
 import { RoundWorker } from '../../../../src/cmo/scheduler/worker/round-worker.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
-import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
+import { type JobSpec, jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
@@ -222,7 +222,8 @@ describe('WorkloadScheduler', () => {
 describe('createPreview', () => {
   it('says what would happen, without a trace', async () => {
     await addNode(1);
-    const preview = createPreview(database.db, systemClock);
+    const asked = createPreview(database.db, systemClock);
+    const preview = (spec: JobSpec) => asked(spec, { ...owner, submittedBy: 'key_test' });
     const spec = (resources: SpecInput['resources']) =>
       jobSpecSchema.parse({ name: 'job', command: 'true', resources });
     expect(await preview(spec({ devices: [{ count: 1 }] }))).toMatchObject({ startsNow: true, reason: null });

@@ -59,6 +59,11 @@ function Waiting({ job }: { readonly job: JobDetail }) {
       <p className={classes.lead}>
         <strong>{pendingTitle(pending.reason)}.</strong> {pending.message}
       </p>
+      {pending.expectedAt !== null && (
+        <p className={classes.lead}>
+          Expected to start <Time at={pending.expectedAt} />.
+        </p>
+      )}
       {pending.deferredUntil !== null && (
         <p className={classes.lead}>
           Looked at again <Time at={pending.deferredUntil} />.

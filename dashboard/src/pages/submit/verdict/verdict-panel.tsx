@@ -1,7 +1,10 @@
 /** The verdict of the dry run in words, and whatever is wrong that no field of the form stands for. */
+
+import { formatNumber } from '../../../ui/format.ts';
 import { roleNeeded } from '../../../ui/panel-state.ts';
 import { ProblemText } from '../../../ui/problem-text.tsx';
 import { StateMark } from '../../../ui/state-mark.tsx';
+import { Time } from '../../../ui/time.tsx';
 import { pendingTitle, readRejections } from '../../job/why/why.ts';
 import type { Draft } from '../spec/draft.ts';
 import classes from '../submit.module.css';
@@ -59,7 +62,7 @@ function Words({ draft, verdict, elsewhere }: VerdictPanelProps) {
       );
     }
     case 'told': {
-      const { startsNow, reason, message, rejections } = verdict.verdict;
+      const { startsNow, reason, message, rejections, expectedAt, ahead } = verdict.verdict;
       return (
         <div data-old={verdict.old} className={classes.told}>
           <p className={classes.verdict}>
@@ -73,6 +76,16 @@ function Words({ draft, verdict, elsewhere }: VerdictPanelProps) {
             {!startsNow && reason !== null && <>{pendingTitle(reason)}. </>}
             {message}
           </p>
+          {!startsNow && (expectedAt !== null || ahead > 0) && (
+            <p className={classes.message}>
+              {expectedAt !== null && (
+                <>
+                  Expected to start <Time at={expectedAt} />.{' '}
+                </>
+              )}
+              {ahead > 0 && `${formatNumber(ahead)} ${ahead === 1 ? 'job' : 'jobs'} of your tenant wait before it.`}
+            </p>
+          )}
           {!startsNow && (
             <ul className={classes.rejections}>
               {readRejections(rejections).map(({ code, count, words }) => (

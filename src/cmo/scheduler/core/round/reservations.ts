@@ -22,6 +22,12 @@ import type { PendingJob, Policy } from '../snapshot.ts';
 import type { Blocked } from '../verdict.ts';
 import { durationOf } from '../words.ts';
 
+/** When a job may start: in words, and the instant, epoch milliseconds, when it is known. */
+export interface Outlook {
+  readonly message: string;
+  readonly at?: number;
+}
+
 /** Blocked groups of a round that are told when they may expect to start; each costs a look at what runs. */
 const mostEstimates = 32;
 
@@ -50,7 +56,7 @@ export class Reservations {
   }
 
   /** Keeps nodes for a job that has waited long enough; says which, or undefined when none are kept. */
-  keep(job: PendingJob, blocked: Blocked): string | undefined {
+  keep(job: PendingJob, blocked: Blocked): Outlook | undefined {
     const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
     if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
     if (this.#kept >= this.#policy.maxReservations || !blocked.canWait) return undefined;
@@ -61,22 +67,22 @@ export class Reservations {
     return kept;
   }
 
-  #keepForeseen(blocked: Blocked, tenant: string): string | undefined {
+  #keepForeseen(blocked: Blocked, tenant: string): Outlook | undefined {
     for (const { request, capacity } of blocked.possible()) {
       const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
       if (fit === undefined) continue;
       this.holds.keep(request, fit, this.#ends);
-      return `${this.#expectation(fit, tenant)} Kept for it from then on.`;
+      return { message: `${this.#expectation(fit, tenant)} Kept for it from then on.`, at: fit.at };
     }
     return undefined;
   }
 
-  #keepFirmly(blocked: Blocked): string | undefined {
+  #keepFirmly(blocked: Blocked): Outlook | undefined {
     for (const { request, capacity } of blocked.possible()) {
       const rows = nodesToKeep(this.#fleet, request, capacity);
       if (rows === undefined) continue;
       for (const row of rows) this.#fleet.keep(row, request);
-      return `Kept for it: ${this.namesOf(rows)}.`;
+      return { message: `Kept for it: ${this.namesOf(rows)}.` };
     }
     return undefined;
   }
@@ -85,17 +91,22 @@ export class Reservations {
    * When a blocked job may expect to start, in words for jobs of a tenant, worked out when it is asked for; undefined when too many were
    * asked for.
    */
-  estimate(blocked: Blocked): ((tenant: string) => string | undefined) | undefined {
+  estimate(blocked: Blocked): ((tenant: string) => Outlook | undefined) | undefined {
     if (this.#estimates >= mostEstimates || !blocked.canWait) return undefined;
     this.#estimates += 1;
     let fit: EarliestFit | null | undefined;
     return (tenant) => {
       fit ??= this.#earliest(blocked) ?? null;
-      if (fit !== null) return this.#expectation(fit, tenant);
-      const kept = blocked.reason === 'behind_others' ? this.holds.firstAt() : undefined;
-      if (kept !== undefined) return `The first of those is expected to start in about ${this.#in(kept)}.`;
+      if (fit !== null) return { message: this.#expectation(fit, tenant), at: fit.at };
+      const kept = this.holds.firstAt();
+      if (kept !== undefined) {
+        const when = `in about ${this.#in(kept)}`;
+        return {
+          message: `Nodes that come free are kept for jobs before it, the first of which is expected to start ${when}.`,
+        };
+      }
       if (this.#holders().length === 0) return undefined;
-      return 'When is not foreseen: what runs there has no time limit, and no history that would tell.';
+      return { message: 'When is not foreseen: what runs there has no time limit, and no history that would tell.' };
     };
   }
 
@@ -108,7 +119,7 @@ export class Reservations {
   }
 
   /** When enough of an account has ended for what its quota refuses now, in words; undefined when nothing of that helps. */
-  whenFreed({ account, isEnough }: Pick<QuotaRefusal, 'account' | 'isEnough'>, tenant: string): string | undefined {
+  whenFreed({ account, isEnough }: Pick<QuotaRefusal, 'account' | 'isEnough'>, tenant: string): Outlook | undefined {
     if (isEnough === undefined) return undefined;
     const freed = { amounts: noAmounts(), models: new Map<string, number>() };
     let jobs = 0;
@@ -118,7 +129,8 @@ export class Reservations {
       for (const [model, milli] of end.holder.use.models)
         freed.models.set(model, (freed.models.get(model) ?? 0) + milli);
       jobs += 1;
-      if (isEnough(freed, jobs)) return `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`;
+      if (!isEnough(freed, jobs)) continue;
+      return { message: `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`, at: end.at };
     }
     return undefined;
   }

@@ -33,7 +33,7 @@ import { Blocked, type Verdict } from '../verdict.ts';
 import { countOf } from '../words.ts';
 import { Cursor, ShapeView } from './cursor.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
-import { Reservations } from './reservations.ts';
+import { type Outlook, Reservations } from './reservations.ts';
 
 /** Where a job would stand and what it would take there. */
 interface Choice {
@@ -152,7 +152,7 @@ export class Round {
     const { tenant } = cursor.head;
     let detail: Verdict['detail'] | undefined;
     this.#say(cursor.finish(), refusal.reason, () => {
-      detail ??= withSentence({ message: refusal.message }, this.#reservations.whenFreed(refusal, tenant));
+      detail ??= withOutlook({ message: refusal.message }, this.#reservations.whenFreed(refusal, tenant));
       return detail;
     });
   }
@@ -204,7 +204,7 @@ export class Round {
     this.#say(jobs, blocked.reason, ({ tenant }) => {
       detail ??= blocked.detail();
       const known =
-        details.get(tenant) ?? withSentence(withSentence(detail, estimate?.(tenant)), this.#shareOf(cursor));
+        details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), this.#shareOf(cursor));
       details.set(tenant, known);
       return known;
     });
@@ -306,6 +306,11 @@ const amountsOf = ({ cpuMilli, memoryBytes, diskBytes }: NodeRequest) => ({ cpuM
 
 function withSentence(detail: Verdict['detail'], sentence: string | undefined): Verdict['detail'] {
   return sentence === undefined ? detail : { ...detail, message: `${detail.message} ${sentence}` };
+}
+
+function withOutlook(detail: Verdict['detail'], outlook: Outlook | undefined): Verdict['detail'] {
+  const more = withSentence(detail, outlook?.message);
+  return outlook?.at === undefined ? more : { ...more, expectedAt: new Date(outlook.at).toISOString() };
 }
 
 /** An instant for people; beyond what a date can hold it is never. */
