@@ -79,6 +79,9 @@ describe('why here', () => {
       device_count: true,
       price: true,
       reserved: true,
+      affinity: true,
+      anti_affinity: true,
+      spread: true,
     };
     for (const code of Object.keys(codes)) expect(readRejections({ [code]: 2 })[0]!.words).not.toContain('refused by');
     for (const reason of pendingReasons) expect(pendingTitle(reason)).not.toMatch(/^Waits: /);
