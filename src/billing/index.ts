@@ -1,10 +1,11 @@
 export {
-  closeInterval,
+  closeIntervals,
   type HeldResources,
   type IntervalEnd,
+  type IntervalStart,
   intervalCost,
   jobIntervals,
-  openInterval,
+  openIntervals,
   sumUsage,
   type UsageInterval,
   type UsageSum,

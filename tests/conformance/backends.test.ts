@@ -1,7 +1,7 @@
 import { attemptLedger, insertJob } from '../../src/cmo/jobs/index.ts';
 import type { AttemptToRun } from '../../src/cmo/orchestrator/backends/backend.ts';
 import { createAgentBackend, endNamed, Simulator } from '../../src/cmo/orchestrator/index.ts';
-import { readAttemptToRun } from '../../src/cmo/orchestrator/queries.ts';
+import { readAttemptsToRun } from '../../src/cmo/orchestrator/queries.ts';
 import { ManualClock } from '../../src/common/clock.ts';
 import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
 import { withSystem } from '../../src/common/database/index.ts';
@@ -99,7 +99,7 @@ async function agentHarness(): Promise<BackendHarness> {
       const planned = placement(jobId, site.id, ...nodes.slice(0, ranks).map((node) => rank(node)));
       const plan = { placements: [{ ...planned, jobRevision: rows[0]!.revision }] };
       const { committed } = await commitPlan(db, plan, attemptLedger);
-      return (await readAttemptToRun(db, committed[0]!.attemptId))!;
+      return (await readAttemptsToRun(db, [committed[0]!.attemptId])).get(committed[0]!.attemptId)!;
     },
     proceed: () => standIn.proceed(),
     begun: async (attemptId, number) => standIn.begun(attemptId, number),

@@ -33,26 +33,30 @@ export function intervalCost(held: HeldResources, durationMs: bigint): MicroUsd 
   );
 }
 
+export interface IntervalStart {
+  readonly attemptId: string;
+  readonly rank: number;
+  /** By the server's clock. */
+  readonly startedAt: Date;
+}
+
 /**
- * Opens the interval of a rank that began to run, with the allocation's resources and the site's prices of now.
- * Opening it again changes nothing.
- * @param startedAt by the server's clock
+ * Opens the intervals of ranks that began to run, with the allocation's resources and the site's prices of now.
+ * Opening one again changes nothing.
  */
-export async function openInterval(
-  tx: Transaction,
-  rank: { readonly attemptId: string; readonly rank: number },
-  startedAt: Date,
-): Promise<void> {
+export async function openIntervals(tx: Transaction, starts: readonly IntervalStart[]): Promise<void> {
+  if (starts.length === 0) return;
   await tx.query(
     `insert into billing_usage_intervals (id, tenant, project, job_id, attempt_id, rank, node_id, site_id, cpu_milli,
             memory_bytes, device_milli, devices, device_usd_per_hour, cpu_usd_per_hour, memory_usd_per_hour, started_at)
-     select $1, job.tenant, job.project, job.id, attempt.id, held.rank, held.node_id, site.id, held.cpu_milli,
+     select began.id, job.tenant, job.project, job.id, attempt.id, held.rank, held.node_id, site.id, held.cpu_milli,
             held.memory_bytes, coalesce(device.milli, 0), coalesce(device.list, '[]'), site.device_usd_per_hour,
-            site.cpu_usd_per_hour, site.memory_usd_per_hour, $4
-     from cmo_attempts attempt
+            site.cpu_usd_per_hour, site.memory_usd_per_hour, began.at
+     from unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[]) as began (id, attempt_id, rank, at)
+     join cmo_attempts attempt on attempt.id = began.attempt_id
      join cmo_jobs job on job.id = attempt.job_id
      join drm_allocations allocation on allocation.attempt_id = attempt.id
-     join drm_allocation_nodes held on held.allocation_id = allocation.id and held.rank = $3
+     join drm_allocation_nodes held on held.allocation_id = allocation.id and held.rank = began.rank
      join drm_sites site on site.id = attempt.site_id
      left join lateral (
        select sum(share.milli) as milli,
@@ -60,9 +64,13 @@ export async function openInterval(
        from drm_allocation_devices share join drm_devices d on d.id = share.device_id
        where share.allocation_id = allocation.id and share.rank = held.rank
      ) device on true
-     where attempt.id = $2
      on conflict (attempt_id, rank) do nothing`,
-    [newId('usage'), rank.attemptId, rank.rank, startedAt],
+    [
+      starts.map(() => newId('usage')),
+      starts.map(({ attemptId }) => attemptId),
+      starts.map(({ rank }) => rank),
+      starts.map(({ startedAt }) => startedAt),
+    ],
   );
 }
 
@@ -76,26 +84,58 @@ export interface IntervalEnd {
   readonly peakMemoryBytes: number | null;
 }
 
-/** Closes the interval of a rank. A rank that never ran has none, and a closed one stays as it is. */
-export async function closeInterval(tx: Transaction, end: IntervalEnd): Promise<void> {
-  const { rows } = await tx.query<{
-    id: string;
-    started_at: Date;
-    cpu_milli: bigint;
-    memory_bytes: bigint;
-    device_milli: bigint;
-    device_usd_per_hour: bigint;
-    cpu_usd_per_hour: bigint;
-    memory_usd_per_hour: bigint;
-  }>(
-    `select id, started_at, cpu_milli, memory_bytes, device_milli, device_usd_per_hour, cpu_usd_per_hour, memory_usd_per_hour
-     from billing_usage_intervals where attempt_id = $1 and rank = $2 and ended_at is null for no key update`,
-    [end.attemptId, end.rank],
+/** An open interval, as far as its cost goes. */
+interface OpenRow {
+  id: string;
+  attempt_id: string;
+  rank: number;
+  started_at: Date;
+  cpu_milli: bigint;
+  memory_bytes: bigint;
+  device_milli: bigint;
+  device_usd_per_hour: bigint;
+  cpu_usd_per_hour: bigint;
+  memory_usd_per_hour: bigint;
+}
+
+/** Closes the intervals of ranks. A rank that never ran has none, and a closed one stays as it is. @param ends each of another rank */
+export async function closeIntervals(tx: Transaction, ends: readonly IntervalEnd[]): Promise<void> {
+  if (ends.length === 0) return;
+  const { rows } = await tx.query<OpenRow>(
+    `select id, attempt_id, rank, started_at, cpu_milli, memory_bytes, device_milli, device_usd_per_hour, cpu_usd_per_hour,
+            memory_usd_per_hour
+     from billing_usage_intervals where attempt_id = any($1::text[]) and ended_at is null order by id for no key update`,
+    [[...new Set(ends.map(({ attemptId }) => attemptId))]],
   );
-  const open = rows[0];
-  if (!open) return;
-  const endedAt = new Date(Math.max(end.endedAt.getTime(), open.started_at.getTime()));
-  const cost = intervalCost(
+  const endOf = new Map(ends.map((end) => [`${end.attemptId}/${end.rank}`, end]));
+  const closed = rows.flatMap((open) => {
+    const end = endOf.get(`${open.attempt_id}/${open.rank}`);
+    if (end === undefined) return [];
+    const endedAt = new Date(Math.max(end.endedAt.getTime(), open.started_at.getTime()));
+    return [{ ...end, id: open.id, endedAt, cost: costUntil(open, endedAt) }];
+  });
+  if (closed.length === 0) return;
+  await tx.query(
+    `update billing_usage_intervals u
+     set ended_at = v.ended_at, cost_micro_usd = v.cost, energy_joules = v.joules, energy_source = v.source,
+         cpu_seconds = v.cpu_seconds, peak_memory_bytes = v.peak
+     from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::float8[], $5::text[], $6::float8[], $7::bigint[])
+       as v (id, ended_at, cost, joules, source, cpu_seconds, peak)
+     where u.id = v.id`,
+    [
+      closed.map(({ id }) => id),
+      closed.map(({ endedAt }) => endedAt),
+      closed.map(({ cost }) => cost),
+      closed.map(({ energyJoules }) => energyJoules),
+      closed.map(({ energySource }) => energySource),
+      closed.map(({ cpuSeconds }) => cpuSeconds),
+      closed.map(({ peakMemoryBytes }) => peakMemoryBytes),
+    ],
+  );
+}
+
+function costUntil(open: OpenRow, endedAt: Date): MicroUsd {
+  return intervalCost(
     {
       cpuMilli: open.cpu_milli,
       memoryBytes: open.memory_bytes,
@@ -105,12 +145,6 @@ export async function closeInterval(tx: Transaction, end: IntervalEnd): Promise<
       deviceUsdPerHour: open.device_usd_per_hour,
     },
     BigInt(endedAt.getTime() - open.started_at.getTime()),
-  );
-  await tx.query(
-    `update billing_usage_intervals
-     set ended_at = $2, cost_micro_usd = $3, energy_joules = $4, energy_source = $5, cpu_seconds = $6, peak_memory_bytes = $7
-     where id = $1`,
-    [open.id, endedAt, cost, end.energyJoules, end.energySource, end.cpuSeconds, end.peakMemoryBytes],
   );
 }
 

@@ -12,8 +12,8 @@ import { isFinalJob, type JobState } from '../../common/contract/states/job.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { appendEvents, writeDirty } from '../../common/events/index.ts';
 import { tellDependents } from './dependencies.ts';
-import type { JobRow } from './rows.ts';
-import { type LoadedAttempt, move } from './transitions.ts';
+import type { JobRow, RankRow } from './rows.ts';
+import { type AttemptDraft, move } from './transitions.ts';
 
 export interface AttemptEnd {
   readonly outcome: AttemptOutcome;
@@ -26,12 +26,6 @@ export interface AttemptEnd {
   readonly startedAt: Date | null;
   /** Ranks whose end nobody reported, with the last sign of life of each. */
   readonly unproved: readonly { readonly rank: number; readonly at: Date }[];
-}
-
-export interface EndedJob {
-  readonly state: JobState;
-  /** Seconds until the next attempt may start; null when it need not wait, or there is none. */
-  readonly retryInSeconds: number | null;
 }
 
 /** First and longest pause before a retry, seconds. */
@@ -71,85 +65,66 @@ export function jobAfter(
 }
 
 /**
- * Records the end. The caller releases the allocation and closes the usage intervals in the same transaction.
+ * The end, as a draft. The caller releases the allocation and closes the usage intervals in the transaction that writes it.
+ * @param now by the database's clock
  * @param random 0..1, for the jitter of a retry
  */
-export async function endAttempt(
-  tx: Transaction,
-  loaded: LoadedAttempt,
-  end: AttemptEnd,
-  random: number,
-): Promise<EndedJob> {
-  const { attempt, job } = loaded;
-  await tx.query(
-    `update cmo_attempt_ranks r
-     set state = 'ended', reason = coalesce(r.reason, $2),
-         ended_at = coalesce((select at from unnest($4::int[], $5::timestamptz[]) as lost (rank, at) where lost.rank = r.rank), $3)
-     where r.attempt_id = $1 and r.state <> 'ended'`,
-    [attempt.id, end.outcome, end.at, end.unproved.map(({ rank }) => rank), end.unproved.map(({ at }) => at)],
-  );
+export function endAttempt(draft: AttemptDraft, end: AttemptEnd, now: Date, random: number): AttemptDraft {
+  const { attempt, job } = draft;
   const { to, retry } = jobAfter(job, end.outcome);
   const used = retry === null ? 0 : (job.retries_used[retry] ?? 0);
   const retryInSeconds = retry === null ? null : retryPause(used, random);
   const data = { outcome: end.outcome, exitCode: end.exitCode, signal: end.signal, message: end.message };
-  const common = ['contact_lost_since = null', 'started_at = coalesce(started_at, $4)'];
+  const common = { contact_lost_since: null, started_at: job.started_at ?? end.startedAt };
   const jobMove =
     to === 'queued'
       ? {
-          set: [
+          set: {
             ...common,
-            'stop_reason = null',
-            'pending_reason = $5',
-            `pending_detail = jsonb_build_object('message', $6::text)`,
-            'deferred_until = now() + make_interval(secs => $7)',
-            'retries_used = retries_used || $8::jsonb',
-          ],
-          values: [
-            end.startedAt,
-            retry === null ? 'new' : 'retry_backoff',
-            queuedAgain(attempt.number, end.outcome, retryInSeconds),
-            retryInSeconds,
-            JSON.stringify(retry === null ? {} : { [retry]: used + 1 }),
-          ],
+            stop_reason: null,
+            pending_reason: retry === null ? ('new' as const) : ('retry_backoff' as const),
+            pending_detail: { message: queuedAgain(attempt.number, end.outcome, retryInSeconds) },
+            deferred_until: retryInSeconds === null ? null : new Date(now.getTime() + retryInSeconds * 1000),
+            retries_used: retry === null ? job.retries_used : { ...job.retries_used, [retry]: used + 1 },
+          },
           data: { ...data, ...(retry !== null && { retry: used + 1, retryInSeconds }) },
         }
       : {
-          set: [...common, 'exit_code = $5', 'reason = $6', 'ended_at = $7'],
-          values: [
-            end.startedAt,
-            end.exitCode,
-            to === 'succeeded' ? null : (end.message ?? end.outcome),
-            isFinalJob(to) ? end.at : null,
-          ],
+          set: {
+            ...common,
+            exit_code: end.exitCode,
+            reason: to === 'succeeded' ? null : (end.message ?? end.outcome),
+            ended_at: isFinalJob(to) ? end.at : null,
+          },
           data,
         };
-  await move(
-    tx,
-    loaded,
+  const moved = move(
+    draft,
     {
       to: 'ended',
-      set: [
-        'outcome = $3',
-        'exit_code = $4',
-        'signal = $5',
-        'message = $6',
-        'ended_at = $7',
-        'running_at = coalesce(running_at, $8)',
-        'unknown_since = null',
-        'state_before_unknown = null',
-        'owner = null',
-        // A backend that was never told of it has nothing to forget.
-        'forgotten_at = case when starting_at is null then now() end',
-      ],
-      values: [end.outcome, end.exitCode, end.signal, end.message, end.at, end.startedAt],
+      set: {
+        outcome: end.outcome,
+        exit_code: end.exitCode,
+        signal: end.signal,
+        message: end.message,
+        ended_at: end.at,
+        running_at: attempt.running_at ?? end.startedAt,
+        unknown_since: null,
+        state_before_unknown: null,
+      },
       data,
     },
     { to, ...jobMove },
   );
-  // Also when it is over: schedulers count what runs.
-  await writeDirty(tx, 'job', [job.id]);
-  if (isFinalJob(to)) await tellDependents(tx, [job]);
-  return { state: to, retryInSeconds };
+  const ranks = moved.ranks.map((rank) => endRank(rank, end));
+  return { ...moved, ranks, tells: moved.tells || isFinalJob(to) };
+}
+
+/** A rank whose end nobody reported has ended with its attempt. */
+function endRank(rank: RankRow, end: AttemptEnd): RankRow {
+  if (rank.state === 'ended') return rank;
+  const at = end.unproved.find((lost) => lost.rank === rank.rank)?.at ?? end.at;
+  return { ...rank, state: 'ended', reason: rank.reason ?? end.outcome, ended_at: at };
 }
 
 function queuedAgain(number: number, outcome: AttemptOutcome, pauseSeconds: number | null): string {

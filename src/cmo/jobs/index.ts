@@ -1,8 +1,9 @@
 export { holdBackAfterRestore } from './after-restore.ts';
+export { type Decision, loadForUpdate, saveDecisions } from './attempt-rows.ts';
 export { requestCancel } from './cancel.ts';
 export { countJobs, type JobCounts, mostCounted } from './counts.ts';
 export { awaitedJobs, decideDependents, missingJobs } from './dependencies.ts';
-export { type AttemptEnd, type EndedJob, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
+export { type AttemptEnd, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
 export { explanationOf } from './explanation.ts';
 export { type InsertedJob, insertJob, type JobRequest, type NewJob, newJobRequest } from './insert.ts';
 export { JobIntake } from './intake.ts';
@@ -14,8 +15,7 @@ export { getJob, type JobQuery, listAttempts, listJobs, listRanks } from './read
 export type { AttemptRow, JobRow, RankRow } from './rows.ts';
 export { requestResume, requestSuspend } from './suspend.ts';
 export {
-  type LoadedAttempt,
-  loadForUpdate,
+  type AttemptDraft,
   markRunning,
   markStarting,
   markStopping,

@@ -1,63 +1,45 @@
-/** Writes what a backend observed of an attempt's ranks into their rows, and opens and closes usage beside it. */
-import { closeInterval, openInterval } from '../../billing/index.ts';
-import type { Transaction } from '../../common/database/queryable.ts';
+/** Merges what a backend observed of an attempt's ranks into them, and says which usage begins and ends with that. Pure. */
+import type { IntervalEnd, IntervalStart } from '../../billing/index.ts';
 import type { AttemptRow, RankRow } from '../jobs/index.ts';
 import type { RankObservation } from './backends/backend.ts';
 import { mergeRank } from './merge-rank.ts';
 
+export interface Absorbed {
+  readonly ranks: readonly RankRow[];
+  readonly began: readonly IntervalStart[];
+  readonly ended: readonly IntervalEnd[];
+}
+
 /**
- * @param attempt locked in this transaction
- * @param observations of any attempt; those under another token are dropped
+ * @param observations of this attempt; those under another token are dropped
  * @param now the database's clock; bounds what nodes say about time
- * @returns the rank rows as they are now
  */
-export async function absorb(
-  tx: Transaction,
+export function absorb(
   attempt: AttemptRow,
   ranks: readonly RankRow[],
   observations: readonly RankObservation[],
   now: Date,
-): Promise<RankRow[]> {
+): Absorbed {
   const since = attempt.starting_at ?? attempt.placed_at;
-  const result: RankRow[] = [];
-  for (const rank of ranks) {
-    const seen = observations.find(
-      ({ attemptId, rank: number, token }) =>
-        attemptId === attempt.id && number === rank.rank && token === attempt.token,
-    );
-    const merged = seen ? mergeRank(rank, seen, { since, now }) : rank;
-    if (seen && merged !== rank) await write(tx, rank, merged, seen);
-    result.push(merged);
-  }
-  return result;
+  const began: IntervalStart[] = [];
+  const ended: IntervalEnd[] = [];
+  const merged = ranks.map((rank) => {
+    const seen = observations.find(({ rank: number, token }) => number === rank.rank && token === attempt.token);
+    const after = seen ? mergeRank(rank, seen, { since, now }) : rank;
+    if (seen === undefined || after === rank) return rank;
+    const key = { attemptId: after.attempt_id, rank: after.rank };
+    if (after.started_at && !rank.started_at) began.push({ ...key, startedAt: after.started_at });
+    if (after.started_at && after.ended_at) ended.push({ ...key, endedAt: after.ended_at, ...measured(seen) });
+    return after;
+  });
+  return { ranks: merged, began, ended };
 }
 
-async function write(tx: Transaction, before: RankRow, after: RankRow, seen: RankObservation): Promise<void> {
-  await tx.query(
-    `update cmo_attempt_ranks set state = $3, started_at = $4, ended_at = $5, reason = $6, exit_code = $7, signal = $8,
-            message = $9 where attempt_id = $1 and rank = $2`,
-    [
-      after.attempt_id,
-      after.rank,
-      after.state,
-      after.started_at,
-      after.ended_at,
-      after.reason,
-      after.exit_code,
-      after.signal,
-      after.message,
-    ],
-  );
-  const key = { attemptId: after.attempt_id, rank: after.rank };
-  if (after.started_at && !before.started_at) await openInterval(tx, key, after.started_at);
-  if (after.started_at && after.ended_at) {
-    await closeInterval(tx, {
-      ...key,
-      endedAt: after.ended_at,
-      energyJoules: seen.usage?.energyJoules ?? null,
-      energySource: seen.usage?.energySource ?? null,
-      cpuSeconds: seen.usage?.cpuSeconds ?? null,
-      peakMemoryBytes: seen.usage?.peakMemoryBytes ?? null,
-    });
-  }
+function measured({ usage }: RankObservation): Omit<IntervalEnd, 'attemptId' | 'rank' | 'endedAt'> {
+  return {
+    energyJoules: usage?.energyJoules ?? null,
+    energySource: usage?.energySource ?? null,
+    cpuSeconds: usage?.cpuSeconds ?? null,
+    peakMemoryBytes: usage?.peakMemoryBytes ?? null,
+  };
 }

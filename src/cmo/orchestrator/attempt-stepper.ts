@@ -1,35 +1,26 @@
 /**
- * Takes one attempt as far as it goes: what was observed is written, and `nextStep` asked and obeyed until it says wait.
+ * Takes attempts as far as they go, many at once: what was observed is written, with all that follows from it.
  *
- * All of that is one transaction under the locks of job and attempt, which also gives the claim back. What lies outside the
- * database (a backend call) happens after its intent was committed, is repeatable, and is said again until its effect is
- * seen. The transaction may run several times, so metrics, logs and wake-ups wait for its commit.
+ * All of that is one transaction under the locks of jobs and attempts, which also gives the claims back, in as many statements for a
+ * hundred attempts as for one. What lies outside the database (a backend call) happens after its intent was committed, is repeatable, and
+ * is said again until its effect is seen. The transaction may run several times, so metrics, logs and wake-ups wait for its commit.
  */
-import { closeInterval } from '../../billing/index.ts';
+import { closeIntervals, openIntervals } from '../../billing/index.ts';
 import { type Database, type Tx, withSystem } from '../../common/database/index.ts';
 import type { Wake } from '../../common/events/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { releaseAllocations } from '../../drm/allocator/index.ts';
-import {
-  type AttemptEnd,
-  endAttempt,
-  type LoadedAttempt,
-  loadForUpdate,
-  markRunning,
-  markStarting,
-  markStopping,
-  markUnknown,
-  recoverFromUnknown,
-} from '../jobs/index.ts';
-import { absorb } from './absorb.ts';
-import type { Backend, RankObservation } from './backends/backend.ts';
+import { loadForUpdate, saveDecisions } from '../jobs/index.ts';
+import { type Course, courseOf, refusedCourse } from './attempt-course.ts';
+import type { AttemptToRun, Backend, RankObservation } from './backends/backend.ts';
+import { inParallel } from './in-parallel.ts';
 import type { OrchestratorMetrics } from './metrics.ts';
-import { readAttemptToRun, readContact, releaseClaim } from './queries.ts';
-import { type AttemptView, nextStep, type Step } from './reconcile.ts';
+import { readAttemptsToRun, readContact } from './queries.ts';
+import { nextStep } from './reconcile.ts';
 
-/** Steps that one attempt may take in a row; more means that a rule goes in circles. */
-const mostSteps = 8;
+/** Calls of a backend at the same time. */
+const concurrency = 8;
 
 export interface StepperOptions {
   readonly db: Database;
@@ -40,13 +31,8 @@ export interface StepperOptions {
   readonly metrics: OrchestratorMetrics;
 }
 
-/** A node was heard again while its attempt was being declared lost; nothing was changed. */
+/** A node was heard again while an attempt was being declared lost; nothing was changed. */
 export class ContactReturned extends Error {}
-
-/** What follows the commit outside of the database. */
-type FollowUp = () => Promise<void>;
-/** Rows as they are now, or what ends the transaction. */
-type Taken = { readonly loaded: LoadedAttempt } | { readonly done: FollowUp | null };
 
 export class AttemptStepper {
   readonly #options: StepperOptions;
@@ -56,121 +42,129 @@ export class AttemptStepper {
   }
 
   /**
-   * @param observed what the backend says of the attempt's ranks
-   * @throws ContactReturned, and whatever database or backend throw; then the claim is still held
+   * @param observed what the backend says of the attempts' ranks
+   * @returns what the backend threw, by attempt; their intent is written and they are due again
+   * @throws ContactReturned, and whatever the database throws; then nothing was changed and the claims are still held
    */
-  async step(attemptId: string, backend: Backend, observed: readonly RankObservation[]): Promise<void> {
+  async step(
+    attemptIds: readonly string[],
+    backend: Backend,
+    observed: readonly RankObservation[],
+  ): Promise<Map<string, unknown>> {
     failpoint('orchestrator.before-step');
-    const followUp = await withSystem(this.#options.db, async (tx) => {
-      const next = await this.#advance(tx, attemptId, backend, observed);
-      failpoint('orchestrator.before-commit');
-      return next;
-    });
+    const courses = await withSystem(
+      this.#options.db,
+      async (tx) => {
+        const next = await this.#advance(tx, attemptIds, backend, observed);
+        failpoint('orchestrator.before-commit');
+        return next;
+      },
+      { byIndex: true },
+    );
     failpoint('orchestrator.after-step');
-    await followUp?.();
+    return this.#tell(backend, courses);
   }
 
   async #advance(
     tx: Tx,
-    attemptId: string,
+    attemptIds: readonly string[],
     backend: Backend,
     observed: readonly RankObservation[],
-  ): Promise<FollowUp | null> {
-    const found = await loadForUpdate(tx, attemptId);
-    if (!found || found.attempt.state === 'ended') return null;
+  ): Promise<Course[]> {
+    const found = [...(await loadForUpdate(tx, attemptIds)).values()].filter(
+      ({ attempt }) => attempt.state !== 'ended',
+    );
+    if (found.length === 0) return [];
     const { now, contact } = await readContact(
       tx,
-      found.ranks.map(({ node_id }) => node_id),
+      found.flatMap(({ ranks }) => ranks.map(({ node_id }) => node_id)),
     );
-    const ranks = await absorb(tx, found.attempt, found.ranks, observed, now);
+    const observedOf = Map.groupBy(observed, ({ attemptId }) => attemptId);
     const { selfFencing } = backend.capabilities;
-    let loaded: LoadedAttempt = { ...found, ranks };
-    for (let steps = 0; steps < mostSteps; steps += 1) {
-      const view: AttemptView = { ...loaded, contact, selfFencing };
-      const step = nextStep(view, now);
-      tx.afterCommit(() => this.#options.metrics.steps.inc({ step: step.kind }));
-      const taken = await this.#take(tx, loaded, view, backend, step);
-      if ('done' in taken) return taken.done;
-      loaded = taken.loaded;
-    }
-    throw new Error(`attempt ${attemptId} did not settle within ${mostSteps} steps`);
+    const { random } = this.#options;
+    const courses = found.map((before) =>
+      courseOf(before, { observed: observedOf.get(before.attempt.id) ?? [], contact, selfFencing, now, random }),
+    );
+    await this.#write(tx, backend, courses);
+    return courses;
   }
 
-  async #take(tx: Tx, loaded: LoadedAttempt, view: AttemptView, backend: Backend, step: Step): Promise<Taken> {
-    const { attempt } = loaded;
-    const { owner } = this.#options;
-    if (step.kind !== 'wait') tx.afterCommit(() => this.#options.wake.wake('events'));
-    switch (step.kind) {
-      case 'wait':
-        await releaseClaim(tx, attempt.id, owner, step.until);
-        return { done: null };
-      case 'submit':
-        await markStarting(tx, loaded);
-        await releaseClaim(tx, attempt.id, owner, step.until);
-        return { done: () => this.#submit(backend, attempt.id) };
-      case 'stop':
-        await markStopping(tx, loaded, step.why);
-        await releaseClaim(tx, attempt.id, owner, step.until);
-        return { done: () => cancel(backend, loaded, step.why) };
-      case 'running':
-        return { loaded: await markRunning(tx, loaded, step.at) };
-      case 'unknown':
-        return { loaded: await markUnknown(tx, loaded) };
-      case 'recover':
-        return { loaded: await recoverFromUnknown(tx, loaded) };
-      case 'end':
-        await this.#end(tx, loaded, backend, step.end);
-        if (step.presumed) await confirmSilence(tx, view);
-        return { done: null };
+  /** Writes what attempts come to. With their ends goes what they held: nothing is held or billed without an attempt. */
+  async #write(tx: Tx, backend: Backend, courses: readonly Course[]): Promise<void> {
+    const { owner, wake, metrics, logger } = this.#options;
+    await saveDecisions(tx, owner, courses);
+    await openIntervals(
+      tx,
+      courses.flatMap(({ began }) => began),
+    );
+    await closeIntervals(
+      tx,
+      courses.flatMap(({ ended }) => ended),
+    );
+    const ended = courses.filter(({ after }) => after.attempt.state === 'ended');
+    if (ended.length > 0) {
+      const ids = ended.map(({ after }) => after.attempt.id);
+      await backend.withdraw?.(tx, ids);
+      await releaseAllocations(tx, ids);
+      await confirmSilence(tx, ended);
     }
-  }
-
-  /** Ends the attempt and gives back what it held: one transaction, so that nothing is held or billed without it. */
-  async #end(tx: Tx, loaded: LoadedAttempt, backend: Backend, end: AttemptEnd): Promise<void> {
-    const { attempt, job, ranks } = loaded;
-    const { wake, metrics, logger, random } = this.#options;
-    const ended = await endAttempt(tx, loaded, end, random());
-    for (const { rank } of ranks) {
-      const endedAt = end.unproved.find((lost) => lost.rank === rank)?.at ?? end.at;
-      await closeInterval(tx, { attemptId: attempt.id, rank, endedAt, ...nothingMeasured });
-    }
-    await backend.withdraw?.(tx, attempt.id);
-    await releaseAllocations(tx, [attempt.id]);
     tx.afterCommit(() => {
-      metrics.ended.inc({ outcome: end.outcome });
-      logger.info({ job: job.id, attempt: attempt.id, outcome: end.outcome, jobState: ended.state }, 'attempt ended');
+      for (const { steps } of courses) for (const step of steps) metrics.steps.inc({ step });
+      for (const { after } of ended) {
+        const { attempt, job } = after;
+        metrics.ended.inc({ outcome: attempt.outcome! });
+        logger.info(
+          { job: job.id, attempt: attempt.id, outcome: attempt.outcome, jobState: job.state },
+          'attempt ended',
+        );
+      }
       // `orchestrator`: what has ended is to be forgotten.
-      for (const topic of ['scheduler', 'events', 'orchestrator']) wake.wake(topic);
+      const topics = ended.length > 0 ? ['scheduler', 'events', 'orchestrator'] : ['events'];
+      if (courses.some(({ after }) => after.events.length > 0)) for (const topic of topics) wake.wake(topic);
     });
   }
 
-  async #submit(backend: Backend, attemptId: string): Promise<void> {
-    failpoint('orchestrator.before-submit');
-    const attempt = await readAttemptToRun(this.#options.db, attemptId);
-    if (!attempt) return;
+  /** Says to the backend what was decided. */
+  async #tell(backend: Backend, courses: readonly Course[]): Promise<Map<string, unknown>> {
+    const failed = new Map<string, unknown>();
+    const words = courses.filter(({ word }) => word.kind !== 'none');
+    const starting = words.filter(({ word }) => word.kind === 'submit');
+    if (starting.length > 0) failpoint('orchestrator.before-submit');
+    const toRun = await readAttemptsToRun(
+      this.#options.db,
+      starting.map(({ after }) => after.attempt.id),
+    );
+    await inParallel(words, concurrency, async (course) => {
+      const { id } = course.after.attempt;
+      try {
+        if (course.word.kind === 'cancel') await cancel(backend, course, course.word.why);
+        else await this.#submit(backend, toRun.get(id));
+      } catch (error) {
+        failed.set(id, error);
+      }
+    });
+    return failed;
+  }
+
+  /** @param attempt undefined when it holds nothing any more */
+  async #submit(backend: Backend, attempt: AttemptToRun | undefined): Promise<void> {
+    if (attempt === undefined) return;
     const result = await backend.submit(attempt);
     failpoint('orchestrator.after-submit');
     if (result.kind === 'accepted') return;
     await withSystem(this.#options.db, async (tx) => {
-      const loaded = await loadForUpdate(tx, attemptId);
+      const loaded = (await loadForUpdate(tx, [attempt.attemptId])).get(attempt.attemptId);
       // A rank that is known to run was accepted before; its end will be reported.
       if (!loaded || loaded.attempt.state === 'ended' || loaded.ranks.some(({ state }) => state !== 'placed')) return;
       const { now } = await readContact(tx, []);
-      await this.#end(tx, loaded, backend, {
-        outcome: 'start-failed',
-        exitCode: null,
-        signal: null,
-        message: result.reason,
-        at: now,
-        startedAt: null,
-        unproved: [],
-      });
+      await this.#write(tx, backend, [refusedCourse(loaded, result.reason, now, this.#options.random())]);
     });
   }
 }
 
-async function cancel(backend: Backend, { attempt, job, ranks }: LoadedAttempt, why: string | null): Promise<void> {
+async function cancel(backend: Backend, { after }: Course, why: string | null): Promise<void> {
   failpoint('orchestrator.before-cancel');
+  const { attempt, job, ranks } = after;
   const nodeIds = ranks.map(({ node_id }) => node_id);
   const toStop = { attemptId: attempt.id, token: attempt.token, jobId: job.id, nodeIds };
   await backend.cancel(toStop, why ?? 'gang', job.spec.timeouts.stopGrace);
@@ -181,14 +175,15 @@ async function cancel(backend: Backend, { attempt, job, ranks }: LoadedAttempt, 
  * between the first look and the locks must not find its attempt replaced.
  * @throws ContactReturned, which undoes the end
  */
-async function confirmSilence(tx: Tx, view: AttemptView): Promise<void> {
+async function confirmSilence(tx: Tx, courses: readonly Course[]): Promise<void> {
+  const presumed = courses.flatMap(({ presumed }) => (presumed === null ? [] : [presumed]));
+  if (presumed.length === 0) return;
   const again = await readContact(
     tx,
-    view.ranks.map(({ node_id }) => node_id),
+    presumed.flatMap(({ ranks }) => ranks.map(({ node_id }) => node_id)),
   );
-  const step = nextStep({ ...view, contact: again.contact }, again.now);
-  if (step.kind !== 'end') throw new ContactReturned('a node of the attempt came back');
+  for (const view of presumed) {
+    const step = nextStep({ ...view, contact: again.contact }, again.now);
+    if (step.kind !== 'end') throw new ContactReturned('a node of the attempt came back');
+  }
 }
-
-/** Usage of a rank whose end nobody reported: nothing is known but when it was last seen. */
-const nothingMeasured = { energyJoules: null, energySource: null, cpuSeconds: null, peakMemoryBytes: null };

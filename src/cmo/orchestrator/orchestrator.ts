@@ -33,8 +33,10 @@ import {
 
 /** Attempts taken up in one round; more make another round. */
 const batch = 200;
-/** Attempts worked on at the same time. */
-const concurrency = 8;
+/** Attempts of one transaction: more would hold their locks for longer. */
+const together = 100;
+/** Transactions at the same time. */
+const concurrency = 2;
 /** Pause before an attempt whose step failed is looked at again, seconds. */
 const failurePauseSeconds = 5;
 const resyncSeconds = 30;
@@ -173,8 +175,15 @@ export class ClusterOrchestrator {
         const backend = this.#backends.get(id)!;
         // A backend that is away must not keep the attempts of the others waiting.
         const observed = await backend.observe(mine.map((claim) => claim.id)).catch((error: Error) => error);
-        await inParallel(mine, concurrency, async (claim) => {
-          if (!(await this.#handle(claim, backend, observed))) failures += 1;
+        const chunks = Array.from({ length: Math.ceil(mine.length / together) }, (_, i) =>
+          mine.slice(i * together, (i + 1) * together),
+        );
+        await inParallel(chunks, concurrency, async (chunk) => {
+          failures += await this.#handle(
+            chunk.map((claim) => claim.id),
+            backend,
+            observed,
+          );
         });
       }
     } finally {
@@ -183,23 +192,43 @@ export class ClusterOrchestrator {
     if (failures === claims.length) throw new Error(`all ${failures} attempts of the round failed`);
   }
 
-  /** One that fails is logged and looked at again after a pause. Without an answer of its backend nothing is done. */
-  async #handle({ id }: Claim, backend: Backend, observed: readonly RankObservation[] | Error): Promise<boolean> {
-    const { db, owner, logger } = this.#options;
+  /**
+   * Those that fail are logged and looked at again after a pause; without an answer of their backend nothing is done. One that fails takes
+   * the others of its transaction with it, so then each is tried alone.
+   * @returns how many failed
+   */
+  async #handle(
+    ids: readonly string[],
+    backend: Backend,
+    observed: readonly RankObservation[] | Error,
+  ): Promise<number> {
     try {
       if (observed instanceof Error) throw observed;
-      await this.#stepper.step(id, backend, observed);
-      return true;
+      const failed = await this.#stepper.step(ids, backend, observed);
+      for (const [id, error] of failed) await this.#failed(id, error);
+      return failed.size;
     } catch (error) {
-      const isExpected = error instanceof ContactReturned;
-      if (!isExpected) {
-        this.#metrics.stepFailures.inc();
-        logger.error({ err: error, attempt: id }, 'a step of an attempt failed; it will be repeated');
+      let failures = 0;
+      if (ids.length === 1 || observed instanceof Error) {
+        for (const id of ids) if (!(await this.#failed(id, error))) failures += 1;
+      } else {
+        for (const id of ids) failures += await this.#handle([id], backend, observed);
       }
-      // If this fails too, the claim is found by the next round.
-      await releaseFailed(db, id, owner, isExpected ? 0 : failurePauseSeconds).catch(() => {});
-      return isExpected;
+      return failures;
     }
+  }
+
+  /** @returns whether that is nothing unusual */
+  async #failed(id: string, error: unknown): Promise<boolean> {
+    const { db, owner, logger } = this.#options;
+    const isExpected = error instanceof ContactReturned;
+    if (!isExpected) {
+      this.#metrics.stepFailures.inc();
+      logger.error({ err: error, attempt: id }, 'a step of an attempt failed; it will be repeated');
+    }
+    // If this fails too, the claim is found by the next round.
+    await releaseFailed(db, id, owner, isExpected ? 0 : failurePauseSeconds).catch(() => {});
+    return isExpected;
   }
 
   async #setTimer(): Promise<void> {

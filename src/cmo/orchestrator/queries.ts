@@ -72,15 +72,6 @@ export async function claimDue(
   return rows;
 }
 
-/** Gives a claim back. @param until when to look again unless something happens before; null: only then */
-export async function releaseClaim(tx: Queryable, attemptId: string, owner: string, until: Date | null): Promise<void> {
-  await tx.query(
-    `update cmo_attempts set owner = null, due_at = least(due_at, coalesce($3, 'infinity'::timestamptz))
-     where id = $1 and owner = $2`,
-    [attemptId, owner, until],
-  );
-}
-
 /** Gives a claim back after a failure; the attempt is due again after a pause in seconds. */
 export async function releaseFailed(db: Database, attemptId: string, owner: string, pause: number): Promise<void> {
   await db.system.query(
@@ -160,9 +151,9 @@ export async function readContact(
   }>(
     `select clock.now, n.id, n.presence, h.last_acked_at
      from (select clock_timestamp() as now) clock
-     left join drm_nodes n on n.id = any($1::text[])
+     left join (unnest($1::text[]) as wanted (id) join drm_nodes n on n.id = wanted.id) on true
      left join drm_heartbeats h on h.node_id = n.id`,
-    [[...nodeIds]],
+    [[...new Set(nodeIds)]],
   );
   const contact = new Map<string, NodeContact>();
   for (const { id, presence, last_acked_at } of rows) {
@@ -171,8 +162,12 @@ export async function readContact(
   return { now: rows[0]!.now, contact };
 }
 
-/** Reads an attempt with its allocation as a backend needs it; undefined when it holds nothing any more. */
-export async function readAttemptToRun(db: Database, attemptId: string): Promise<AttemptToRun | undefined> {
+/** Reads attempts with their allocations as a backend needs them, by id; without those that hold nothing any more. */
+export async function readAttemptsToRun(
+  db: Database,
+  attemptIds: readonly string[],
+): Promise<Map<string, AttemptToRun>> {
+  if (attemptIds.length === 0) return new Map();
   // One statement, because a person waits for it.
   const { rows } = await db.system.query<AttemptToRun>(
     `select a.id as "attemptId", j.id as "jobId", j.tenant, a.number, a.token, j.spec, j.array_index as "arrayIndex",
@@ -191,10 +186,10 @@ export async function readAttemptToRun(db: Database, attemptId: string): Promise
        from drm_allocations allocation join drm_allocation_nodes held on held.allocation_id = allocation.id
        where allocation.attempt_id = a.id and allocation.state <> 'released'
      ) placed on placed.ranks is not null
-     where a.id = $1 and a.state <> 'ended'`,
-    [attemptId],
+     where a.id = any($1::text[]) and a.state <> 'ended'`,
+    [[...attemptIds]],
   );
-  return rows[0];
+  return new Map(rows.map((attempt) => [attempt.attemptId, attempt]));
 }
 
 export interface EndedAttempt extends Claim {

@@ -114,10 +114,10 @@ export interface Backend {
   /** Attempts that run under our tag, whatever we remember; for the sweeper that ends orphans. */
   recover(): Promise<readonly AttemptRef[]>;
   /**
-   * For backends whose commands are rows: takes back, in the transaction that ends the attempt, what was not delivered yet. A
+   * For backends whose commands are rows: takes back, in the transaction that ends attempts, what was not delivered yet. A
    * start that is delivered afterwards would run beside the attempt's successor.
    */
-  withdraw?(tx: Transaction, attemptId: string): Promise<void>;
+  withdraw?(tx: Transaction, attemptIds: readonly string[]): Promise<void>;
   /**
    * Throws away what is kept of forgotten attempts.
    * @param limit most ranks, > 0

@@ -74,8 +74,8 @@ describe('a start that was not delivered', () => {
     const attempt = await world.place(job);
     await orchestrator.round();
     expect((await rowsOf(attempt)).commands).toEqual(['start']);
-    const { readAttemptToRun } = await import('../../../../src/cmo/orchestrator/queries.ts');
-    const late = (await readAttemptToRun(world.db, attempt))!;
+    const { readAttemptsToRun } = await import('../../../../src/cmo/orchestrator/queries.ts');
+    const late = (await readAttemptsToRun(world.db, [attempt])).get(attempt)!;
     await world.setPresence(world.nodes[0]!, 'lost');
     await world.age(100);
     await world.makeDue();

@@ -122,10 +122,10 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
       return rows.map(({ attempt_id, token }) => ({ attemptId: attempt_id, token }));
     },
 
-    async withdraw(tx, attemptId) {
+    async withdraw(tx, attemptIds) {
       await tx.query(
-        `delete from metapod_commands where attempt_id = $1 and kind in ('start', 'stop') and acked_at is null`,
-        [attemptId],
+        `delete from metapod_commands where attempt_id = any($1::text[]) and kind in ('start', 'stop') and acked_at is null`,
+        [[...attemptIds]],
       );
     },
 
