@@ -108,12 +108,22 @@ export const configSchema = z.strictObject({
         .min(0)
         .max(31_536_000)
         .default(300)
-        .describe('A job that fits the fleet, but not what is free of it, has nodes kept for it after so long, seconds.'),
+        .describe(
+          'A job that fits the fleet, but not what is free of it, has nodes kept for it after so long, seconds.',
+        ),
+      powerAware: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether placement weighs what devices draw: on a fleet with much room it wakes those that draw least, on a full one it does not count.',
+        ),
       recordRounds: z
         .string()
         .min(1)
         .optional()
-        .describe('Folder that the inputs and plans of the last 1000 rounds are written to, for replay. Default: none.'),
+        .describe(
+          'Folder that the inputs and plans of the last 1000 rounds are written to, for replay. Default: none.',
+        ),
     })
     .prefault({})
     .describe('Who goes before whom.'),

@@ -25,6 +25,8 @@ export interface FleetDevice {
   readonly usedMilli: number;
   /** Reported by the node, and in good health. */
   readonly healthy: boolean;
+  /** What it draws at most, watts > 0; null when its agent does not know. */
+  readonly watts: number | null;
 }
 
 export interface FleetNode {
@@ -61,7 +63,8 @@ const nodesStatement = `
   left join lateral (
     select sum(revision) as revision,
       jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'model', model, 'driver', driver, 'memoryBytes', memory_bytes,
-        'milli', milli, 'usedMilli', used_milli, 'healthy', health = 'ok' and observed_milli > 0)
+        'milli', milli, 'usedMilli', used_milli, 'healthy', health = 'ok' and observed_milli > 0,
+        'watts', case when jsonb_typeof(facts -> 'tdpWatts') = 'number' then facts -> 'tdpWatts' end)
         order by local_index, id) filter (where milli > 0) as devices
     from drm_devices where node_id = n.id
   ) d on true`;

@@ -25,9 +25,11 @@ export interface Scoring {
   readonly fragmentation: Fragmentation | undefined;
   /** What placements cost in power at the load that the round starts with; undefined when the snapshot has no figures. */
   readonly power: PowerCost | undefined;
+  /** Share of the devices that counts as held, 0..1; undefined when power is not looked at. */
+  readonly load: number | undefined;
 }
 
-const unscored: Scoring = { workload: undefined, fragmentation: undefined, power: undefined };
+const unscored: Scoring = { workload: undefined, fragmentation: undefined, power: undefined, load: undefined };
 
 export class Fleet {
   #snapshot: Snapshot;
@@ -150,10 +152,11 @@ export class Fleet {
   }
 
   /** A scoring for the fleet as it is loaded now, to be given to `use` or `prepare`. */
-  scoringFor(workload: readonly ExpectedShape[] | undefined): Scoring {
+  scoringFor(workload: readonly ExpectedShape[] | undefined, load = this.#snapshot.power?.load ?? this.load): Scoring {
     const { power: figures } = this.#snapshot;
-    const power = figures === undefined ? undefined : new PowerCost(figures, this.#load());
-    return { workload, power, fragmentation: workload && fragmentationOf(this, workload, power) };
+    const power = figures === undefined ? undefined : new PowerCost(figures, load);
+    const fragmentation = workload && fragmentationOf(this, workload, power);
+    return { workload, power, fragmentation, load: power === undefined ? undefined : load };
   }
 
   use(scoring: Scoring): void {
@@ -201,7 +204,7 @@ export class Fleet {
   }
 
   /** Share of the devices that is held, 0..1; 1 without devices. */
-  #load(): number {
+  get load(): number {
     let free = 0;
     let all = 0;
     for (let row = 0; row < this.nodeMilli.length; row += 1) {

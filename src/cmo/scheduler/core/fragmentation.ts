@@ -82,7 +82,7 @@ const shares: number[] = [];
 /** Score of a node on which the request fits, ≥ 0. */
 export function fragmentationScore(fleet: Fleet, request: NodeRequest, row: number): number {
   const { nodes } = fleet.snapshot;
-  const premium = premiumMilli * request.sitePremium[nodes.site[row]!]!;
+  const premium = premiumOf(fleet, request, row);
   if (request.devices.length === 0 && nodes.deviceCount[row] === 0) {
     const left = share(fleet.cpuMilli[row]! - request.cpuMilli, nodes.cpuMilli[row]!);
     const memoryLeft = share(fleet.memoryBytes[row]! - request.memoryBytes, nodes.memoryBytes[row]!);
@@ -91,6 +91,14 @@ export function fragmentationScore(fleet: Fleet, request: NodeRequest, row: numb
   }
   const noDevices = request.devices.length === 0 ? stepMilli / 2 : 0;
   return Math.max(0, premium + offset(request) + placementCost(fleet, request, row) + noDevices);
+}
+
+/** What a dearer site costs, and as much as can be saved in power by going there: nobody pays more so that less is drawn. */
+function premiumOf({ power, snapshot }: Fleet, request: NodeRequest, row: number): number {
+  const premium = request.sitePremium[snapshot.nodes.site[row]!]!;
+  if (premium === 0 || power === undefined) return premiumMilli * premium;
+  const devices = request.devices.reduce((sum, { count }) => sum + count, 0);
+  return premiumMilli * premium + power.milliPerWatt * power.mostAdded(devices, request.cpuMilli);
 }
 
 /** What is added to fragmentation, in steps, and to power, in thousandths of a device. */

@@ -17,6 +17,7 @@ export const defaultPolicy: Policy = {
   historyHalfLifeSeconds: 7 * 86_400,
   historyWeight: 1,
   preemption: defaultPreemption,
+  powerAware: true,
 };
 
 export class InvalidPolicyError extends RangeError {
@@ -47,6 +48,9 @@ export function checkPolicy(policy: Policy): void {
   }
   if (!(policy.historyWeight >= 0 && policy.historyWeight <= 100)) {
     throw new InvalidPolicyError(`historyWeight must be 0–100, not ${policy.historyWeight}`);
+  }
+  if (policy.powerAware !== undefined && typeof policy.powerAware !== 'boolean') {
+    throw new InvalidPolicyError(`powerAware must be true or false, not ${policy.powerAware}`);
   }
   const preemption = faultOfPreemption(policy.preemption);
   if (preemption !== undefined) throw new InvalidPolicyError(`preemption: ${preemption}`);

@@ -28,6 +28,8 @@ export interface DeviceRow {
   readonly milli: number;
   readonly usedMilli: number;
   readonly healthy: boolean;
+  /** What it draws at most, watts > 0; null or left out: unknown. */
+  readonly watts?: number | null;
 }
 
 export interface NodeRow {

@@ -134,8 +134,11 @@ export interface Snapshot {
   readonly curves: readonly CostCurve[];
   /** The shapes that are expected to come, by what came; left out: those that are queued. */
   readonly workload?: readonly ExpectedShape[];
-  /** What devices draw, by index of `models` + 1 (0: unknown); left out: power is not looked at. */
-  readonly power?: PowerFigures;
+  /**
+   * What devices draw, by index of `models` + 1 (0: unknown); left out: power is not looked at. `load`: share of the devices that counts as
+   * held when a watt is weighed, 0..1; left out: what is held.
+   */
+  readonly power?: PowerFigures & { readonly load?: number };
   /** Weights, quotas and past use; left out: every tenant has weight 1 and no quota. */
   readonly accounts?: readonly AccountRow[];
   /** What holds capacity now; left out: unknown, so nothing is counted, foreseen or preempted. */
@@ -170,6 +173,8 @@ export interface Policy {
   /** How much its average use of the past counts against what it holds now, 0–100. */
   readonly historyWeight: number;
   readonly preemption: PreemptionPolicy;
+  /** Whether what devices draw is weighed, where their figures are known; left out: no. */
+  readonly powerAware?: boolean;
 }
 
 /** `schedule(snapshot, pending, policy, now) → Plan`: no clock, no randomness, no I/O inside. */

@@ -20,6 +20,14 @@ const fewestBoards = 16;
 /** Verdicts for the next expectation that a round works out for each arrival since the last, so that a small round stays short. */
 const verdictsPerArrival = 4096;
 const mostBoards = 1024;
+/** How much the load must have changed for a watt to be weighed anew, and with it every node: share of the devices. */
+const loadStep = 0.05;
+
+/** By what nodes are to be scored. */
+interface Wanted {
+  readonly workload: readonly ExpectedShape[];
+  readonly load: number | undefined;
+}
 
 /** What differs from the last snapshot. */
 export interface FleetChanges {
@@ -65,7 +73,9 @@ export class StandingFleet {
       this.reset();
       return this.#anew(snapshot, latest);
     }
-    const prepared = { ...snapshot, workload: this.#workloadFor(boards, latest) };
+    const { workload, load } = this.#scoringBy(boards, latest);
+    const { power } = snapshot;
+    const prepared = { ...snapshot, workload, ...(power && load !== undefined && { power: { ...power, load } }) };
     fleet.refresh(prepared, []);
     return prepared;
   }
@@ -75,18 +85,23 @@ export class StandingFleet {
     return { ...snapshot, workload: latest.shapes };
   }
 
-  #workloadFor(boards: Boards, latest: Expectation): readonly ExpectedShape[] {
-    const { scoring, snapshot, classes } = boards.fleet;
+  /** By what to score this round: the last expectation and load, or new ones when it is time and they are ready. */
+  #scoringBy(boards: Boards, latest: Expectation): Wanted {
+    const { scoring, classes } = boards.fleet;
     const { workload } = scoring;
     const verdicts = boards.size * classes.end;
     const since = this.#pace.arrived(latest);
     if (this.#next === undefined) {
-      if (workload === undefined || workload.length === 0 || snapshot.power !== undefined) return latest.shapes;
-      if (workload === latest.shapes || !this.#pace.isDue(latest, verdicts)) return workload;
-      this.#pace.used(latest);
-      if (verdicts <= this.#verdictsAhead) return latest.shapes;
+      const load = loadOf(boards.fleet);
+      if (workload === undefined || workload.length === 0) return { workload: latest.shapes, load };
+      const isDue = workload !== latest.shapes && this.#pace.isDue(latest, verdicts);
+      if (!isDue && load === scoring.load) return { workload, load };
+      if (isDue) this.#pace.used(latest);
+      const wanted = { workload: isDue ? latest.shapes : workload, load };
+      if (verdicts <= this.#verdictsAhead) return wanted;
+      this.#begin(boards, wanted);
     }
-    return this.#makeReady(boards, latest.shapes, Math.min(this.#verdictsAhead, (since + 1) * verdictsPerArrival));
+    return this.#makeReady(boards, Math.min(this.#verdictsAhead, (since + 1) * verdictsPerArrival));
   }
 
   /** Boards to plan a round with: those that stand if the snapshot is the one that was prepared, else of a fleet that is made anew. */
@@ -98,7 +113,11 @@ export class StandingFleet {
       this.#placement = placement;
       this.#sites = textOf(snapshot);
       this.#types = boards.fleet.deviceTypes.key;
-    } else if (boards.fleet.scoring.workload !== workload || snapshot.power !== undefined) {
+    } else if (
+      boards.fleet.scoring.workload !== workload ||
+      boards.fleet.scoring.load !==
+        (snapshot.power === undefined ? undefined : (snapshot.power.load ?? boards.fleet.load))
+    ) {
       this.#next = undefined;
       boards.fleet.prepare(undefined);
       boards.fleet.use(boards.fleet.scoringFor(workload));
@@ -121,15 +140,18 @@ export class StandingFleet {
     return this.#boards;
   }
 
-  /** Goes on making the next scoring ready; returns the workload of the one that is in use then. */
-  #makeReady(boards: Boards, latest: readonly ExpectedShape[], verdicts: number): readonly ExpectedShape[] {
+  /** Begins to make another scoring ready. */
+  #begin(boards: Boards, { workload, load }: Wanted): void {
     const { fleet } = boards;
-    if (this.#next === undefined) {
-      const scoring = fleet.scoringFor(latest);
-      this.#next = { scoring, boards: new Boards(fleet, boards) };
-      fleet.prepare(scoring);
-    }
-    const { scoring, boards: next } = this.#next;
+    const scoring = fleet.scoringFor(workload, load);
+    this.#next = { scoring, boards: new Boards(fleet, boards) };
+    fleet.prepare(scoring);
+  }
+
+  /** Goes on making the next scoring ready; returns what the one is of that is in use then. */
+  #makeReady(boards: Boards, verdicts: number): Wanted {
+    const { fleet } = boards;
+    const { scoring, boards: next } = this.#next!;
     next.takeOver(boards);
     const missing = next.keys().filter((key) => !next.has(key));
     const some = missing.slice(-Math.max(1, Math.floor(verdicts / fleet.classes.end)));
@@ -138,16 +160,22 @@ export class StandingFleet {
     fleet.scoredBy(scoring, () => {
       for (const key of some) next.renew(key);
     });
-    if (missing.length > some.length) return fleet.scoring.workload!;
+    if (missing.length > some.length) return { workload: fleet.scoring.workload!, load: fleet.scoring.load };
     fleet.use(scoring);
     this.#boards = next;
     this.#next = undefined;
-    return scoring.workload!;
+    return { workload: scoring.workload!, load: scoring.load };
   }
 }
 
+/** The load to weigh watts by: that in use until it has changed by a step; undefined when power is not looked at. */
+function loadOf({ scoring, snapshot, load }: Fleet): number | undefined {
+  if (snapshot.power === undefined) return undefined;
+  return scoring.load !== undefined && Math.abs(load - scoring.load) < loadStep ? scoring.load : load;
+}
+
 /** What requests are compiled from besides nodes and devices. */
-const textOf = ({ sites, models, drivers }: Snapshot) =>
+const textOf = ({ sites, models, drivers, power }: Snapshot) =>
   JSON.stringify([
     sites.ids.map((id, row) => [
       id,
@@ -158,4 +186,5 @@ const textOf = ({ sites, models, drivers }: Snapshot) =>
     ]),
     models,
     drivers,
+    power && [[...power.deviceIdleWatts], [...power.deviceBusyWatts], power.processor],
   ]);

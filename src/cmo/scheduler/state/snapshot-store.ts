@@ -5,9 +5,11 @@
  * exists and a removed row is reused. Devices of a node stand together: when their number changes they move to a free run of that
  * length or to the end, and the columns are compacted when more than half of them is holes.
  */
+import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 import type { DeviceRow, FleetDelta, NodeRow, SiteRow } from '../core/rows.ts';
 import { deviceKindCode, isolationBit, nodeFlag, type Snapshot } from '../core/snapshot.ts';
 import { deviceColumns, growColumns, nodeColumns, siteColumns } from './columns.ts';
+import { DeviceWatts } from './device-watts.ts';
 import { Interner } from './interner.ts';
 import { LabelSets } from './label-sets.ts';
 
@@ -38,6 +40,7 @@ export class SnapshotStore {
   /** Starts of free runs, by their length. */
   #holes = new Map<number, number[]>();
   #holeRows = 0;
+  readonly #power = new DeviceWatts();
   #changed = new Set<number>();
   /** Revision by id, for the comparison with the rows. */
   readonly siteRevisions = new Map<string, number>();
@@ -55,6 +58,11 @@ export class SnapshotStore {
       labelSets: this.#labels.sets,
       curves: [],
     };
+  }
+
+  /** What devices of the models draw, as far as their nodes say; undefined when none says anything. */
+  get power(): PowerFigures | undefined {
+    return this.#power.figures(this.#models.names.length);
   }
 
   /** Rows of all nodes whose columns were written since this was asked last. */
@@ -170,7 +178,9 @@ export class SnapshotStore {
   #setDevice(at: number, device: DeviceRow): void {
     this.#deviceIds[at] = device.id;
     this.#devices.kind[at] = deviceKindCode[device.kind] ?? 0;
-    this.#devices.model[at] = this.#models.numberOf(device.model);
+    const model = this.#models.numberOf(device.model);
+    this.#devices.model[at] = model;
+    this.#power.note(model, device.watts);
     this.#devices.driver[at] = this.#drivers.numberOf(device.driver);
     this.#devices.memoryBytes[at] = device.memoryBytes;
     this.#devices.milli[at] = device.milli;

@@ -168,12 +168,14 @@ export class RoundEngine {
 
   /** The snapshot to plan on, with all that changed since the last one. */
   #prepare(policy: Policy, now: number): Snapshot {
+    const power = policy.powerAware === true ? this.#store.power : undefined;
     return this.#standing.prepare(
       {
         ...this.#store.snapshot,
         accounts: this.#accounts,
         running: this.#running.jobs(),
         preemptedLastHour: this.#running.preemptedLastHour(now),
+        ...(power && { power }),
       },
       { nodes: this.#store.takeChanged(), running: this.#running.takeChanged() },
       { shapes: this.#workload.shares(), arrivals: this.#workload.arrivals },

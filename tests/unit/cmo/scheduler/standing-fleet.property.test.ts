@@ -44,6 +44,7 @@ const deviceArb = fc.record({
   usedMilli: fc.constantFrom(0, 0, 0, 0, 300, 500, 1000),
   healthy: fc.constantFrom(true, true, true, true, false),
   memoryBytes: fc.constantFrom(80 * gib, 80 * gib, 40 * gib),
+  watts: fc.constantFrom(undefined, 300, 700),
 });
 const nodeArb = fc.record({
   siteId: fc.constantFrom('s1', 's2'),
@@ -80,6 +81,7 @@ const stepArb = fc.oneof(
         'best-fit',
       ),
       refuse: fc.boolean(),
+      powerAware: fc.constantFrom(true, true, true, false),
     }),
   },
   {
@@ -133,8 +135,8 @@ function play(engine: RoundEngine, steps: readonly Step[], crowd = 0): number {
     }
     if (step.type !== 'round') continue;
     rounds += 1;
-    const { maxPlacements, placement } = step;
-    const { placementCount } = engine.run(policy({ maxPlacements, placement }), now + i, (round) => {
+    const { maxPlacements, placement, powerAware } = step;
+    const { placementCount } = engine.run(policy({ maxPlacements, placement, powerAware }), now + i, (round) => {
       expect(sorted(planOf(round.outcome, round.round))).toEqual(fresh(round));
     });
     const ids = engine.placements(0, placementCount).map(({ jobId }) => jobId as string);

@@ -36,6 +36,7 @@ export function milliPerWatt(load: number): number {
 
 export class PowerCost {
   readonly #figures: PowerFigures;
+  readonly #mostWaking: number;
   /** Thousandths of a device that a watt is worth. */
   readonly milliPerWatt: number;
 
@@ -43,6 +44,9 @@ export class PowerCost {
   constructor(figures: PowerFigures, load: number) {
     this.#figures = figures;
     this.milliPerWatt = milliPerWatt(load);
+    let most = 0;
+    for (let type = 0; type < figures.deviceBusyWatts.length; type += 1) most = Math.max(most, this.wakingWatts(type));
+    this.#mostWaking = most;
   }
 
   /** Watts that waking a device of a type adds, ≥ 0; 0 for types without figures. */
@@ -59,6 +63,13 @@ export class PowerCost {
     const { idleWatts, busyWatts } = this.#figures.processor;
     const woken = this.#awake(capacity, free - taken) - this.#awake(capacity, free);
     return woken > 0 ? woken * (busyWatts - idleWatts) : 0;
+  }
+
+  /** Watts that a placement adds at most. @param devices how many it takes  @param cpuMilli thousandths of a thread */
+  mostAdded(devices: number, cpuMilli: number): number {
+    const { cores, threadsPerCore, idleWatts, busyWatts } = this.#figures.processor;
+    const processors = Math.ceil(cpuMilli / (1000 * threadsPerCore * cores)) + 1;
+    return devices * this.#mostWaking + processors * Math.max(0, busyWatts - idleWatts);
   }
 
   #awake(capacity: number, free: number): number {
