@@ -57,6 +57,9 @@ export class Fleet {
   #nextScoring: Scoring | undefined;
   /** By node row: for whom the node is kept; undefined when for nobody. */
   readonly #kept = new Map<number, NodeRequest>();
+  /** Numbers of those for whom nodes were ever kept, by which nodes that are alike and kept for one job stay alike. */
+  readonly #keptNumbers = new WeakMap<NodeRequest, number>();
+  #keptCount = 0;
   /** Rows that differ from the snapshot by what was taken or kept. */
   readonly #touched = new Set<number>();
 
@@ -255,7 +258,17 @@ export class Fleet {
   #changed(row: number): void {
     this.#scoring.fragmentation?.changed(row);
     this.#nextScoring?.fragmentation?.changed(row);
-    this.classes.update(this.#snapshot, row, this.#kept.has(row));
+    this.classes.update(this.#snapshot, row, this.#keptNumber(row));
+  }
+
+  #keptNumber(row: number): number {
+    const request = this.keptFor(row);
+    if (request === undefined) return 0;
+    const known = this.#keptNumbers.get(request);
+    if (known !== undefined) return known;
+    this.#keptCount += 1;
+    this.#keptNumbers.set(request, this.#keptCount);
+    return this.#keptCount;
   }
 
   keptFor(row: number): NodeRequest | undefined {

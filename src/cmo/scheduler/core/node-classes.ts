@@ -28,15 +28,16 @@ export class NodeClasses {
   site = new Int32Array(256);
   /** By class: which of those that had its number it is. */
   birth = new Int32Array(256);
-  /** Grows when a node's group changes, or another node gets its row. */
+  /** Grows when a node's group changes, or where it stands, or another node gets its row. */
   groupRevision = 0;
   readonly #free: FreeAmounts;
+  /** Three a node row: its pod, rack and island. */
+  readonly #places: Int32Array;
   readonly #states = new SequenceTable();
   readonly #groups = new SequenceTable();
-  /** By class: how many nodes; which entry of `#emptied` counts; whether it is of one node only. */
+  /** By class: how many nodes; which entry of `#emptied` counts. */
   #members = new Int32Array(256);
   #emptiedAt = new Float64Array(256);
-  #own = new Uint8Array(256);
   /** Classes in the order in which they lost their last node; `#emptiedBase` is the position of the first. */
   #emptied: number[] = [];
   #emptiedBase = 0;
@@ -48,6 +49,7 @@ export class NodeClasses {
     this.log = new ChangeLog(rows);
     this.of = new Int32Array(rows).fill(-1);
     this.group = new Int32Array(rows).fill(-1);
+    this.#places = new Int32Array(3 * rows).fill(-1);
     this.#mostEmpty = 1024 + (rows >> 2);
   }
 
@@ -86,19 +88,30 @@ export class NodeClasses {
       length += 6;
     }
     const group = groups.intern(length);
-    if (this.group[row] === group) return;
+    const moved = this.#place(nodes, row);
+    if (this.group[row] === group && !moved) return;
     this.group[row] = group;
     this.groupRevision += 1;
   }
 
-  /** Puts a node into the class that it belongs to now. @param own into one of its own, whatever it is like */
-  update({ nodes }: Snapshot, row: number, own = false): void {
+  /** Notes where a node stands, which is no matter of its group; whether it stands elsewhere than before. */
+  #place({ pod, rack, island }: Snapshot['nodes'], row: number): boolean {
+    const at = 3 * row;
+    const places = this.#places;
+    if (places[at] === pod[row] && places[at + 1] === rack[row] && places[at + 2] === island[row]) return false;
+    places[at] = pod[row]!;
+    places[at + 1] = rack[row]!;
+    places[at + 2] = island[row]!;
+    return true;
+  }
+
+  /** Puts a node into the class that it belongs to now. @param kept for whom it is kept, as a number > 0; 0: for nobody */
+  update({ nodes }: Snapshot, row: number, kept = 0): void {
     const before = this.of[row]!;
-    const states = this.#states;
-    const to = own ? states.take() : this.#stateOf(row, nodes.deviceStart[row]!, nodes.deviceCount[row]!);
+    const to = this.#stateOf(row, nodes.deviceStart[row]!, nodes.deviceCount[row]!, kept);
+    const isFresh = this.#states.created;
     if (to === before) return;
-    const isFresh = own || states.created;
-    if (isFresh) this.#open(to, nodes.site[row]!, own);
+    if (isFresh) this.#open(to, nodes.site[row]!);
     this.#members[to]! += 1;
     this.of[row] = to;
     this.log.append(row, before, before >= 0 ? this.site[before]! : -1, to, isFresh);
@@ -112,33 +125,30 @@ export class NodeClasses {
     if (number >= 0) this.log.append(row, number, this.site[number]!, number, false);
   }
 
-  #stateOf(row: number, start: number, count: number): number {
+  #stateOf(row: number, start: number, count: number, kept: number): number {
     const states = this.#states;
-    states.reserve(4 + count);
+    states.reserve(5 + count);
     const values = states.scratch;
     values[0] = this.group[row]!;
     values[1] = this.#free.cpuMilli[row]!;
     values[2] = this.#free.memoryBytes[row]!;
     values[3] = this.#free.diskBytes[row]!;
     for (let i = 0; i < count; i += 1) values[4 + i] = this.#free.milli[start + i]!;
-    return states.intern(4 + count);
+    // How many devices there are is told by the group, so one number more says only this.
+    values[4 + count] = kept;
+    return states.intern(kept === 0 ? 4 + count : 5 + count);
   }
 
-  #open(number: number, site: number, own: boolean): void {
+  #open(number: number, site: number): void {
     if (number >= this.site.length) this.#grow();
     this.site[number] = site;
     this.birth[number]! += 1;
     this.#members[number] = 0;
-    this.#own[number] = own ? 1 : 0;
   }
 
   #leave(number: number): void {
     this.#members[number]! -= 1;
     if (this.#members[number]! > 0) return;
-    if (this.#own[number] === 1) {
-      this.#states.release(number);
-      return;
-    }
     this.#emptiedAt[number] = this.#emptiedBase + this.#emptied.length;
     this.#emptied.push(number);
     if (this.#emptied.length > 2 * this.#mostEmpty) this.#forgetEmpty();
@@ -164,6 +174,5 @@ export class NodeClasses {
     this.birth = grown(this.birth, new Int32Array(size));
     this.#members = grown(this.#members, new Int32Array(size));
     this.#emptiedAt = grown(this.#emptiedAt, new Float64Array(size));
-    this.#own = grown(this.#own, new Uint8Array(size));
   }
 }

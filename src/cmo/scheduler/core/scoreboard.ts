@@ -11,7 +11,7 @@
 import type { TopologyLevel } from '../../../common/contract/placement.ts';
 import type { Candidate, RejectionCode, ScoreTerm } from '../../../common/contract/plan.ts';
 import { BestRows } from './best-rows.ts';
-import { type Capacity, capacityFor } from './capacity.ts';
+import { type Capacity, capacityFor, fitsIdleFleet } from './capacity.ts';
 import { ClassVerdicts, fits, refused, unseen } from './class-verdicts.ts';
 import { domainOf } from './domains.ts';
 import { fitNode, rejectionCodes } from './fit.ts';
@@ -47,6 +47,8 @@ export class Scoreboard {
   readonly #top = new TopRows<Candidate>();
   #capacity: Capacity | undefined;
   #capacityAt = -1;
+  #fitsIdle = false;
+  #fitsIdleAt = -1;
 
   /** @param source a board of the same request by another scoring: what does not fit needs no second look */
   constructor(fleet: Fleet, request: NodeRequest, source?: Scoreboard) {
@@ -302,6 +304,16 @@ export class Scoreboard {
       this.#capacityAt = groupRevision;
     }
     return this.#capacity;
+  }
+
+  /** Whether an idle fleet, as it is usable and priced now, could hold all ranks together. */
+  fitsIdle(): boolean {
+    const { groupRevision } = this.#fleet.classes;
+    if (this.#fitsIdleAt !== groupRevision) {
+      this.#fitsIdle = fitsIdleFleet(this.#fleet, this.request);
+      this.#fitsIdleAt = groupRevision;
+    }
+    return this.#fitsIdle;
   }
 
   /** Most feasible nodes in one part, and those that are kept for others too. */

@@ -81,15 +81,6 @@ export class SequenceTable {
     let at = this.#hashes[number]! & mask;
     while (this.#slots[at] !== number + 1) at = (at + 1) & mask;
     this.#slots[at] = removed;
-    this.release(number);
-  }
-
-  /** A number for something that equals nothing else; to be given back by `release`. */
-  take(): number {
-    return this.#newNumber(0);
-  }
-
-  release(number: number): void {
     this.#lengths[number] = -1;
     this.#live -= 1;
     this.#free.push(number);

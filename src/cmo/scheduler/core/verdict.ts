@@ -8,7 +8,7 @@
 import type { PendingVerdict } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
 import { fitsFree } from './backfill/future.ts';
-import { type Capacity, fitsIdleFleet, holdsAll } from './capacity.ts';
+import { type Capacity, holdsAll } from './capacity.ts';
 import { inOne } from './domains.ts';
 import type { Fleet } from './fleet.ts';
 import type { Vicinity } from './neighbours/vicinity.ts';
@@ -70,7 +70,7 @@ export class Blocked {
 
   #reasonOf(alternative: number): PendingReason {
     const board = this.#boards[alternative]!;
-    if (fitsIdleFleet(this.#fleet, board.request)) {
+    if (board.fitsIdle()) {
       if (this.#vicinity !== undefined) return besideOthers(this.#fleet, board, this.#capacity(board));
       return board.fitsWithoutReservations() ? 'behind_others' : 'insufficient_capacity';
     }

@@ -61,13 +61,20 @@ describe('the class of a node', () => {
     expect(fleet.classes.of[0]).toBe(before);
   });
 
-  it('is its own while it is kept for a job', () => {
-    const snapshot = fleetOf([withDevice('a'), withDevice('b')]);
+  it('is that of nodes which are kept for the same job, while it is kept', () => {
+    const snapshot = fleetOf([withDevice('a'), withDevice('b'), withDevice('c'), withDevice('d')]);
     const fleet = new Fleet(snapshot);
-    fleet.keep(0, compileShape(job('j').shape, snapshot)[0]!);
-    expect(fleet.classes.of[0]).not.toBe(fleet.classes.of[1]);
+    const [first, second] = [job('j'), job('k')].map(({ shape }) => compileShape(shape, snapshot)[0]!);
+    fleet.keep(0, first!);
+    fleet.keep(1, first!);
+    fleet.keep(2, second!);
+    const [a, b, c, d] = fleet.classes.of;
+    expect(b).toBe(a);
+    expect(new Set([a, c, d]).size).toBe(3);
     fleet.refresh(snapshot, []);
-    expect(fleet.classes.of[0]).toBe(fleet.classes.of[1]);
+    expect(new Set(fleet.classes.of.subarray(0, 4)).size).toBe(1);
+    fleet.keep(3, first!);
+    expect(fleet.classes.of[3]).toBe(a);
   });
 });
 

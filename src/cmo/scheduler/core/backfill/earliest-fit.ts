@@ -33,23 +33,25 @@ export function earliestFit(
 ): EarliestFit | undefined {
   const { snapshot } = fleet;
   const fitting = new Map<number, number[]>();
-  const waiting = new Set<number>();
-  for (const [part, rows] of capacity.usable) {
+  const waiting = new Uint8Array(snapshot.nodes.length);
+  for (const [part, usable] of capacity.usable) {
+    // Of a part with too many kept nodes nothing will ever do, whatever ends there.
+    const rows = usable.filter((row) => fleet.keptFor(row) === undefined);
     if (rows.length < request.ranks) continue;
     const now: number[] = [];
     for (const row of rows) {
-      if (fleet.keptFor(row) !== undefined) continue;
       if (fitsFree(snapshot, fleet, request, row)) now.push(row);
-      else waiting.add(row);
+      else waiting[row] = 1;
     }
     fitting.set(part, now);
   }
+  if (fitting.size === 0) return undefined;
   const future = new Future(fleet);
   for (const end of ends) {
     future.release(end.holder);
     for (const { row } of end.holder.ranks) {
-      if (!waiting.has(row) || !fitsFree(snapshot, future, request, row)) continue;
-      waiting.delete(row);
+      if (row < 0 || waiting[row] === 0 || !fitsFree(snapshot, future, request, row)) continue;
+      waiting[row] = 0;
       const rows = fitting.get(domainOf(snapshot, request.within, row))!;
       rows.push(row);
       if (rows.length < request.ranks) continue;

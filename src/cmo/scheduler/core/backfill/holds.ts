@@ -22,6 +22,9 @@ interface Hold {
   readonly released: HeldRank[];
 }
 
+/** Of the request's board: what could hold a rank of an idle fleet, and whether all would fit if nothing were kept. */
+type Board = Pick<Scoreboard, 'capacity' | 'fitsWithoutReservations'>;
+
 export class Holds {
   readonly #fleet: Fleet;
   readonly #now: number;
@@ -61,16 +64,16 @@ export class Holds {
    * @param board whose capacity tells which nodes could hold a rank if they were idle
    * @param mostSeconds that it is believed to run at most; Infinity when nobody knows
    */
-  choose(request: NodeRequest, board: Pick<Scoreboard, 'capacity'>, mostSeconds: number): number[] | undefined {
+  choose(request: NodeRequest, board: Board, mostSeconds: number): number[] | undefined {
     if (this.#byRow.size === 0) return undefined;
     const refused = this.#refused.get(request);
     if (refused?.kept === this.#byRow.size && mostSeconds >= refused.seconds) return undefined;
-    const rows = this.#search(request, board, mostSeconds);
+    const rows = board.fitsWithoutReservations() ? this.#search(request, board, mostSeconds) : undefined;
     if (rows === undefined) this.#refused.set(request, { kept: this.#byRow.size, seconds: mostSeconds });
     return rows;
   }
 
-  #search(request: NodeRequest, board: Pick<Scoreboard, 'capacity'>, mostSeconds: number): number[] | undefined {
+  #search(request: NodeRequest, board: Board, mostSeconds: number): number[] | undefined {
     for (const [, rows] of [...board.capacity().usable].sort((a, b) => a[0] - b[0])) {
       if (rows.length < request.ranks) continue;
       const chosen: number[] = [];
