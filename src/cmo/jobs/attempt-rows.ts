@@ -10,19 +10,23 @@ import { tellDependents } from './dependencies.ts';
 import type { AttemptRow, JobRow, RankRow } from './rows.ts';
 import type { AttemptDraft } from './transitions.ts';
 
-/** Locks attempts and their jobs and reads both, with the ranks; by attempt, without those that there are not. */
+/**
+ * Locks attempts and their jobs and reads both, with the ranks; by attempt, without those that there are not.
+ * @param leaveLocked leaves out what somebody else has locked instead of waiting for him
+ */
 export async function loadForUpdate(
   tx: Transaction,
   attemptIds: readonly string[],
+  leaveLocked = false,
 ): Promise<Map<string, AttemptDraft>> {
   const jobs = await tx.query<JobRow>(
     `select * from cmo_jobs where id = any(array(select job_id from cmo_attempts where id = any($1::text[])))
-     order by id for no key update`,
+     order by id for no key update${leaveLocked ? ' skip locked' : ''}`,
     [[...attemptIds]],
   );
   const attempts = await tx.query<AttemptRow>(
-    'select * from cmo_attempts where id = any($1::text[]) order by id for no key update',
-    [[...attemptIds]],
+    'select * from cmo_attempts where id = any($1::text[]) and job_id = any($2::text[]) order by id for no key update',
+    [[...attemptIds], jobs.rows.map(({ id }) => id)],
   );
   const ranks = await tx.query<RankRow>(
     'select * from cmo_attempt_ranks where attempt_id = any($1::text[]) order by attempt_id, rank',
@@ -49,9 +53,15 @@ export interface Decision {
 /**
  * Writes decisions with their events and gives the claims of `owner` back.
  * @param tx in which the rows were locked
+ * @param isFirst no backend knew of these attempts, so nothing can have been missed
  */
-export async function saveDecisions(tx: Transaction, owner: string, decisions: readonly Decision[]): Promise<void> {
-  await writeAttempts(tx, owner, decisions);
+export async function saveDecisions(
+  tx: Transaction,
+  owner: string,
+  decisions: readonly Decision[],
+  isFirst: boolean,
+): Promise<void> {
+  await writeAttempts(tx, owner, decisions, isFirst);
   await writeJobs(
     tx,
     decisions.flatMap(({ before, after }) => (before.job === after.job ? [] : [after.job])),
@@ -77,7 +87,8 @@ export async function saveDecisions(tx: Transaction, owner: string, decisions: r
   );
 }
 
-// A claim that was lost meanwhile is another's, who decides when to look. Of what ended a backend that was never told of it has
+// A claim of another is his: he decides when to look. Without a claim, what is due stays so: something may have happened since the backend
+// was asked. Of what ended a backend that was never told of it has
 // nothing to forget.
 const attemptStatement = `
   update cmo_attempts a
@@ -85,7 +96,12 @@ const attemptStatement = `
       unknown_since = v.unknown_since, exit_code = v.exit_code, signal = v.signal, message = v.message,
       starting_at = v.starting_at, running_at = v.running_at, ended_at = v.ended_at, revision = v.revision,
       owner = case when v.state = 'ended' or a.owner = $1 then null else a.owner end,
-      due_at = case when v.state <> 'ended' and a.owner = $1 then least(a.due_at, coalesce(v.until, 'infinity')) else a.due_at end,
+      due_at = case
+        when v.state = 'ended' or a.owner <> $1 then a.due_at
+        when a.owner = $1 then least(a.due_at, coalesce(v.until, 'infinity'))
+        when a.due_at <= clock_timestamp() and not $16 then a.due_at
+        else coalesce(v.until, 'infinity')
+      end,
       forgotten_at = case when v.state = 'ended' and v.starting_at is null then now() else a.forgotten_at end
   from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::int[], $9::text[], $10::text[],
               $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::timestamptz[])
@@ -93,7 +109,12 @@ const attemptStatement = `
           starting_at, running_at, ended_at, revision, until)
   where a.id = v.id`;
 
-async function writeAttempts(tx: Transaction, owner: string, decisions: readonly Decision[]): Promise<void> {
+async function writeAttempts(
+  tx: Transaction,
+  owner: string,
+  decisions: readonly Decision[],
+  isFirst: boolean,
+): Promise<void> {
   if (decisions.length === 0) return;
   const rows = decisions.map(({ after }) => after.attempt);
   await tx.query(attemptStatement, [
@@ -112,6 +133,7 @@ async function writeAttempts(tx: Transaction, owner: string, decisions: readonly
     rows.map(({ ended_at }) => ended_at),
     rows.map(({ revision }) => revision),
     decisions.map(({ until }) => until),
+    isFirst,
   ]);
 }
 

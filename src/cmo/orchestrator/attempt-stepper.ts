@@ -11,7 +11,7 @@ import type { Wake } from '../../common/events/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import { releaseAllocations } from '../../drm/allocator/index.ts';
-import { loadForUpdate, saveDecisions } from '../jobs/index.ts';
+import { type AttemptDraft, loadForUpdate, saveDecisions } from '../jobs/index.ts';
 import { type Course, courseOf, refusedCourse } from './attempt-course.ts';
 import type { AttemptToRun, Backend, RankObservation } from './backends/backend.ts';
 import { inParallel } from './in-parallel.ts';
@@ -43,6 +43,7 @@ export class AttemptStepper {
 
   /**
    * @param observed what the backend says of the attempts' ranks
+   * @param isFirst they were placed, and no backend knows of them: those whose job somebody has locked are left to him
    * @returns what the backend threw, by attempt; their intent is written and they are due again
    * @throws ContactReturned, and whatever the database throws; then nothing was changed and the claims are still held
    */
@@ -50,12 +51,14 @@ export class AttemptStepper {
     attemptIds: readonly string[],
     backend: Backend,
     observed: readonly RankObservation[],
+    isFirst = false,
   ): Promise<Map<string, unknown>> {
     failpoint('orchestrator.before-step');
     const courses = await withSystem(
       this.#options.db,
       async (tx) => {
-        const next = await this.#advance(tx, attemptIds, backend, observed);
+        const found = [...(await loadForUpdate(tx, attemptIds, isFirst)).values()];
+        const next = await this.#advance(tx, found, backend, observed, isFirst);
         failpoint('orchestrator.before-commit');
         return next;
       },
@@ -67,13 +70,12 @@ export class AttemptStepper {
 
   async #advance(
     tx: Tx,
-    attemptIds: readonly string[],
+    loaded: readonly AttemptDraft[],
     backend: Backend,
     observed: readonly RankObservation[],
+    isFirst: boolean,
   ): Promise<Course[]> {
-    const found = [...(await loadForUpdate(tx, attemptIds)).values()].filter(
-      ({ attempt }) => attempt.state !== 'ended',
-    );
+    const found = loaded.filter(({ attempt }) => attempt.state !== 'ended');
     if (found.length === 0) return [];
     const { now, contact } = await readContact(
       tx,
@@ -85,14 +87,14 @@ export class AttemptStepper {
     const courses = found.map((before) =>
       courseOf(before, { observed: observedOf.get(before.attempt.id) ?? [], contact, selfFencing, now, random }),
     );
-    await this.#write(tx, backend, courses);
+    await this.#write(tx, backend, courses, isFirst);
     return courses;
   }
 
   /** Writes what attempts come to. With their ends goes what they held: nothing is held or billed without an attempt. */
-  async #write(tx: Tx, backend: Backend, courses: readonly Course[]): Promise<void> {
+  async #write(tx: Tx, backend: Backend, courses: readonly Course[], isFirst: boolean): Promise<void> {
     const { owner, wake, metrics, logger } = this.#options;
-    await saveDecisions(tx, owner, courses);
+    await saveDecisions(tx, owner, courses, isFirst);
     await openIntervals(
       tx,
       courses.flatMap(({ began }) => began),
@@ -157,7 +159,7 @@ export class AttemptStepper {
       // A rank that is known to run was accepted before; its end will be reported.
       if (!loaded || loaded.attempt.state === 'ended' || loaded.ranks.some(({ state }) => state !== 'placed')) return;
       const { now } = await readContact(tx, []);
-      await this.#write(tx, backend, [refusedCourse(loaded, result.reason, now, this.#options.random())]);
+      await this.#write(tx, backend, [refusedCourse(loaded, result.reason, now, this.#options.random())], false);
     });
   }
 }

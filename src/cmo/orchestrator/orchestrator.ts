@@ -1,8 +1,8 @@
 /**
  * Brings attempts from placed to ended: claims what is due, compares wanted with observed, takes its steps, repeats.
  *
- * Being told of each event and reacting would be quicker to write and would lose attempts with every crash. Here news of a
- * backend and of nodes only make attempts due; a round claims what is due and hands it to `AttemptStepper`. Cost of
+ * Being told of each event and reacting would be quicker to write and would lose attempts with every crash. Here news only
+ * say where to look: a round hands what a backend speaks of, and what is due, to `AttemptStepper`, and settles the news afterwards. Cost of
  * a round: attempts that changed, never attempts that exist. An idle orchestrator looks every 30 s, and holds no lease.
  */
 
@@ -24,9 +24,11 @@ import {
   type Claim,
   claimDue,
   dropLease,
+  forgetAgain,
   markDue,
   ownerLeaseSeconds,
-  releaseFailed,
+  placedDue,
+  postpone,
   renewLease,
   untilNextDue,
 } from './queries.ts';
@@ -55,6 +57,16 @@ export interface OrchestratorOptions {
   readonly random?: () => number;
   readonly registry: Registry;
 }
+
+/** What attempts of a chunk are stepped with. */
+interface Look {
+  /** What their backend says of them, or why it says nothing. */
+  readonly observed: readonly RankObservation[] | Error;
+  readonly isFirst: boolean;
+}
+
+const inChunks = (ids: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(ids.length / together) }, (_, i) => ids.slice(i * together, (i + 1) * together));
 
 export class ClusterOrchestrator {
   readonly #options: OrchestratorOptions;
@@ -109,12 +121,13 @@ export class ClusterOrchestrator {
   /** One round. Public for tests, which drive it without the loop. */
   async round(): Promise<void> {
     const { db, owner, clock, wake } = this.#options;
+    const backends = [...this.#backends.keys()];
     const news = await this.#collectNews();
-    let { more } = news;
-    // Side by side: what is due is written down already, and a claim does not depend on whether its backend knows that.
-    const [claims] = await Promise.all([claimDue(db, owner, [...this.#backends.keys()], batch), news.settle()]);
-    if (claims.length > 0) await this.#work(claims);
-    more ||= claims.length >= batch;
+    const [claims, placed] = await Promise.all([claimDue(db, owner, backends, batch), placedDue(db, backends, batch)]);
+    const claimed = new Set(claims.map(({ id }) => id));
+    await this.#work([...claims, ...news.attempts.filter(({ id }) => !claimed.has(id))], placed);
+    await news.settle();
+    let more = news.more || claims.length >= batch || placed.length >= batch;
 
     const expired = await withSystem(db, (tx) => expireQueued(tx, batch));
     if (expired.length > 0) for (const topic of ['scheduler', 'events']) wake.wake(topic);
@@ -129,23 +142,32 @@ export class ClusterOrchestrator {
   }
 
   /**
-   * Turns news into due attempts, durably.
-   * @returns `settle` tells those who had the news that they were dealt with; more news wait when `more`
+   * What backends and nodes have new.
+   * @returns `attempts` that a backend speaks of; `settle` tells it, after these were stepped, that its news were dealt with;
+   * more wait when `more`
    */
-  async #collectNews(): Promise<{ more: boolean; settle: () => Promise<void> }> {
+  async #collectNews(): Promise<{ attempts: Claim[]; more: boolean; settle: () => Promise<void> }> {
     const { db } = this.#options;
     const [told, nodes] = await Promise.all([
       Promise.all([...this.#backends.values()].map((backend) => this.#newsOf(backend))),
       this.#nodes.read(),
     ]);
     const news = told.filter(({ changes }) => changes.length > 0);
+    const attempts = news.flatMap(({ backend, changes }) =>
+      changes.map(({ attemptId }) => ({ id: attemptId, backend: backend.id })),
+    );
     const changed = nodes.kind === 'reset' ? null : (nodes.keys.get('node') ?? []);
     const outOfTouch = changed === null || changed.length > 0 ? await attemptsOutOfTouch(db, changed) : [];
-    await markDue(db, [...news.flatMap(({ changes }) => changes.map(({ attemptId }) => attemptId)), ...outOfTouch]);
+    await markDue(db, outOfTouch);
     this.#nodes.advance(nodes.cursor);
     return {
+      attempts,
       more: news.some(({ changes }) => changes.reduce((sum, { items }) => sum + items.length, 0) >= batch),
       settle: async () => {
+        await forgetAgain(
+          db,
+          attempts.map(({ id }) => id),
+        );
         for (const { backend, changes } of news) {
           failpoint('orchestrator.before-settle');
           await backend.settle(changes);
@@ -162,8 +184,12 @@ export class ClusterOrchestrator {
     return { backend, changes };
   }
 
-  /** Works on claimed attempts side by side, and keeps the lease alive meanwhile. */
-  async #work(claims: readonly Claim[]): Promise<void> {
+  /**
+   * Works on attempts side by side, and keeps the lease alive meanwhile.
+   * @param placed of these, what another replica has locked is left to it
+   */
+  async #work(heard: readonly Claim[], placed: readonly Claim[]): Promise<void> {
+    if (heard.length + placed.length === 0) return;
     const { db, owner, logger } = this.#options;
     const heartbeat = setInterval(
       () => renewLease(db, owner).catch((error) => logger.warn({ err: error }, 'the lease was not renewed')),
@@ -171,25 +197,23 @@ export class ClusterOrchestrator {
     );
     let failures = 0;
     try {
-      for (const [id, mine] of Map.groupBy(claims, (claim) => claim.backend)) {
-        const backend = this.#backends.get(id)!;
-        // A backend that is away must not keep the attempts of the others waiting.
-        const observed = await backend.observe(mine.map((claim) => claim.id)).catch((error: Error) => error);
-        const chunks = Array.from({ length: Math.ceil(mine.length / together) }, (_, i) =>
-          mine.slice(i * together, (i + 1) * together),
-        );
-        await inParallel(chunks, concurrency, async (chunk) => {
-          failures += await this.#handle(
-            chunk.map((claim) => claim.id),
-            backend,
-            observed,
-          );
+      for (const [id, backend] of this.#backends) {
+        const idsOf = (claims: readonly Claim[]) => claims.flatMap((claim) => (claim.backend === id ? [claim.id] : []));
+        const [mine, fresh] = [idsOf(heard), idsOf(placed)];
+        // A backend that is away must not keep the attempts of the others waiting. Of what was only placed it knows nothing yet.
+        const observed = mine.length === 0 ? [] : await backend.observe(mine).catch((error: Error) => error);
+        const chunks = [
+          ...inChunks(mine).map((ids) => ({ ids, observed, isFirst: false })),
+          ...inChunks(fresh).map((ids) => ({ ids, observed: [], isFirst: true })),
+        ];
+        await inParallel(chunks, concurrency, async ({ ids, ...rest }) => {
+          failures += await this.#handle(ids, backend, rest);
         });
       }
     } finally {
       clearInterval(heartbeat);
     }
-    if (failures === claims.length) throw new Error(`all ${failures} attempts of the round failed`);
+    if (failures === heard.length + placed.length) throw new Error(`all ${failures} attempts of the round failed`);
   }
 
   /**
@@ -197,14 +221,11 @@ export class ClusterOrchestrator {
    * the others of its transaction with it, so then each is tried alone.
    * @returns how many failed
    */
-  async #handle(
-    ids: readonly string[],
-    backend: Backend,
-    observed: readonly RankObservation[] | Error,
-  ): Promise<number> {
+  async #handle(ids: readonly string[], backend: Backend, look: Look): Promise<number> {
+    const { observed, isFirst } = look;
     try {
       if (observed instanceof Error) throw observed;
-      const failed = await this.#stepper.step(ids, backend, observed);
+      const failed = await this.#stepper.step(ids, backend, observed, isFirst);
       for (const [id, error] of failed) await this.#failed(id, error);
       return failed.size;
     } catch (error) {
@@ -212,7 +233,7 @@ export class ClusterOrchestrator {
       if (ids.length === 1 || observed instanceof Error) {
         for (const id of ids) if (!(await this.#failed(id, error))) failures += 1;
       } else {
-        for (const id of ids) failures += await this.#handle([id], backend, observed);
+        for (const id of ids) failures += await this.#handle([id], backend, look);
       }
       return failures;
     }
@@ -226,8 +247,8 @@ export class ClusterOrchestrator {
       this.#metrics.stepFailures.inc();
       logger.error({ err: error, attempt: id }, 'a step of an attempt failed; it will be repeated');
     }
-    // If this fails too, the claim is found by the next round.
-    await releaseFailed(db, id, owner, isExpected ? 0 : failurePauseSeconds).catch(() => {});
+    // If this fails too, the claim is found by the next round, and what was heard is heard again.
+    await postpone(db, id, owner, isExpected ? 0 : failurePauseSeconds).catch(() => {});
     return isExpected;
   }
 

@@ -1,9 +1,10 @@
 /**
  * The orchestrator's hot statements.
  *
- * Who may work on an attempt: a claim is `owner` on its row, held while it is looked at, and good as long as the owner's
- * lease (`cmo_owners`) runs by the database's clock. A claim moves `due_at` to infinity; whatever happens meanwhile pulls it
- * back (`least`), so that nothing that comes between the look and the release of the claim is missed.
+ * A claim is `owner` on an attempt's row, held while it is looked at, and good as long as the owner's lease (`cmo_owners`) runs by
+ * the database's clock: it keeps replicas from doing the same work. A claim moves `due_at` to infinity; whatever happens meanwhile pulls it
+ * back (`least`), so that nothing that comes between the look and the release of the claim is missed. What makes steps right are the
+ * locks of their transaction, so who has news of an attempt steps it without a claim.
  */
 import type { Database, Queryable } from '../../common/database/index.ts';
 import type { AttemptToRun } from './backends/backend.ts';
@@ -37,7 +38,22 @@ export interface Claim {
 }
 
 /**
- * Claims attempts that are due, and those that a dead owner, or an earlier round of this one, left behind.
+ * Attempts that were placed and are to be handed to their backend. Nobody claims them: nothing outside the database is asked before their
+ * first step, so its locks are enough, and a claim would be one more version of the row.
+ */
+export async function placedDue(db: Database, backends: readonly string[], limit: number): Promise<Claim[]> {
+  const { rows } = await db.system.query<Claim>(
+    `select id, backend from cmo_attempts
+     where state <> 'ended' and owner is null and due_at <= now() and state = 'placed' and backend = any($1::text[])
+     order by due_at limit $2`,
+    [[...backends], limit],
+  );
+  return rows;
+}
+
+/**
+ * Claims attempts that are due (those that were only placed apart), and those that a dead owner, or an earlier round of this one, left
+ * behind.
  * @param backends only attempts of these: another process may have the others
  * @param limit most attempts of either kind, > 0
  */
@@ -50,7 +66,7 @@ export async function claimDue(
   const { rows } = await db.system.query<Claim>(
     `with due as (
        select id from cmo_attempts
-       where state <> 'ended' and owner is null and due_at <= now() and backend = any($3::text[])
+       where state <> 'ended' and owner is null and due_at <= now() and state <> 'placed' and backend = any($3::text[])
        order by due_at limit $4 for no key update skip locked
      ), abandoned as (
        select id from cmo_attempts a
@@ -72,29 +88,39 @@ export async function claimDue(
   return rows;
 }
 
-/** Gives a claim back after a failure; the attempt is due again after a pause in seconds. */
-export async function releaseFailed(db: Database, attemptId: string, owner: string, pause: number): Promise<void> {
+/** After a failure: gives a claim back if there is one, and has the attempt looked at again after a pause in seconds. */
+export async function postpone(db: Database, attemptId: string, owner: string, pause: number): Promise<void> {
   await db.system.query(
-    `update cmo_attempts set owner = null, due_at = least(due_at, now() + make_interval(secs => $3))
-     where id = $1 and owner = $2`,
+    `update cmo_attempts
+     set owner = null,
+         due_at = case when owner is null and due_at <= now() then now() else least(due_at, now()) end + make_interval(secs => $3)
+     where id = $1 and state <> 'ended' and (owner = $2 or owner is null)`,
     [attemptId, owner, pause],
   );
 }
 
-/**
- * Something was heard of these attempts: they are due now. An ended one of which its backend still speaks is to be
- * forgotten again.
- */
+/** These attempts are due now: something around them changed. */
 export async function markDue(db: Database, attemptIds: readonly string[]): Promise<void> {
   if (attemptIds.length === 0) return;
   await db.system.query(
     `with locked as (
-       select id from cmo_attempts
-       where id = any($1::text[]) and ((state <> 'ended' and due_at > now()) or forgotten_at is not null)
+       select id from cmo_attempts where id = any($1::text[]) and state <> 'ended' and due_at > now()
        order by id for no key update
      )
-     update cmo_attempts a set due_at = case when state = 'ended' then due_at else now() end, forgotten_at = null
-     from locked where a.id = locked.id`,
+     update cmo_attempts a set due_at = now() from locked where a.id = locked.id`,
+    [[...attemptIds]],
+  );
+}
+
+/** Backends still speak of these attempts: those that have ended are to be forgotten again. */
+export async function forgetAgain(db: Database, attemptIds: readonly string[]): Promise<void> {
+  if (attemptIds.length === 0) return;
+  await db.system.query(
+    `with locked as (
+       select id from cmo_attempts where id = any($1::text[]) and state = 'ended' and forgotten_at is not null
+       order by id for no key update
+     )
+     update cmo_attempts a set forgotten_at = null from locked where a.id = locked.id`,
     [[...attemptIds]],
   );
 }

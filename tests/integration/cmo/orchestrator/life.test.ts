@@ -116,7 +116,7 @@ describe('a rank that has ended', () => {
 });
 
 describe('news that come between a look and its end', () => {
-  it('are not missed, though somebody else took note of them', async () => {
+  it('are dealt with once, by whoever heard them', async () => {
     const job = await world.submit({}, { runSeconds: 30 });
     await world.place(job);
     await orchestrator.round();
@@ -126,6 +126,29 @@ describe('news that come between a look and its end', () => {
         const seen = await world.simulator.observe(ids);
         world.clock.advance(60_000);
         await other.round();
+        return seen;
+      },
+    });
+    world.clock.advance(2_000);
+    await world.orchestrator({ backends: [slow] }).round();
+    expect(await world.attempts(job)).toEqual(['ended succeeded']);
+    await orchestrator.round();
+    const events = await world.events(job);
+    expect(events.filter((kind) => kind === 'job.succeeded')).toHaveLength(1);
+    expect(events.filter((kind) => kind === 'attempt.running')).toHaveLength(1);
+  });
+
+  it('are not missed when they made an attempt due that was looked at just then', async () => {
+    const job = await world.submit({}, { runSeconds: 30 });
+    await world.place(job);
+    await orchestrator.round();
+    const slow = world.backendWith({
+      observe: async (ids: readonly string[]) => {
+        const seen = await world.simulator.observe(ids);
+        world.clock.advance(60_000);
+        // Somebody heard that it ended, and dies before he can do more than take note.
+        await world.db.system.query('update cmo_attempts set due_at = now() where job_id = $1', [job]);
+        await world.simulator.settle(await world.simulator.changed(100));
         return seen;
       },
     });
