@@ -26,6 +26,7 @@ const commands = {
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   queue: async () => (await import('./commands/queue.ts')).queueCommand,
   quotas: async () => (await import('./commands/quotas.ts')).quotasCommand,
+  reservations: async () => (await import('./commands/reservations.ts')).reservationsCommand,
   nodes: async () => (await import('./commands/nodes.ts')).nodesCommand,
   sites: async () => (await import('./commands/sites.ts')).sitesCommand,
   keys: async () => (await import('./commands/keys.ts')).keysCommand,

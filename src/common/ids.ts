@@ -26,6 +26,7 @@ const prefixes = {
   notificationChannel: 'ntf',
   delivery: 'dlv',
   dataKey: 'dek',
+  reservation: 'rsv',
 } as const;
 
 export type IdKind = keyof typeof prefixes;
@@ -38,6 +39,7 @@ export type AllocationId = Id<'allocation'>;
 export type SiteId = Id<'site'>;
 export type NodeId = Id<'node'>;
 export type DeviceId = Id<'device'>;
+export type ReservationId = Id<'reservation'>;
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 

@@ -30,6 +30,7 @@ import { notificationHandlers } from './notifications.ts';
 import { overviewHandlers } from './overview.ts';
 import { usageHandlers } from './projects-usage.ts';
 import { quotaHandlers } from './quotas.ts';
+import { reservationHandlers } from './reservations.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
 
@@ -48,6 +49,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...jobControls(deps),
     ...queueHandlers(deps),
     ...quotaHandlers(deps),
+    ...reservationHandlers(deps),
     ...logHandlers(deps),
     ...channelHandlers(deps, channels),
     ...metricHandlers(deps),

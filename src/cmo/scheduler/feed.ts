@@ -11,6 +11,7 @@ import type { Logger } from '../../common/logger.ts';
 import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
 import { AccountFeed } from './accounts/account-feed.ts';
+import { CalendarFeed } from './calendar-feed.ts';
 import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
@@ -20,8 +21,10 @@ import type { RoundWorker } from './worker/round-worker.ts';
 
 /** Sites before nodes, which name them. */
 const kinds: readonly ComparedKind[] = ['site', 'node', 'job'];
-/** Somebody set or removed an account: it is in force with the next round. */
+/** Somebody set an account, or reserved nodes: it is in force with the next round. */
 const accountKind = 'account';
+const reservationKind = 'reservation';
+const dirtyKinds = [...kinds, accountKind, reservationKind];
 /** Rows of a page: a few milliseconds to read and post. */
 const pageSize = 500;
 
@@ -42,6 +45,7 @@ export class Feed {
   readonly #resync: Resync;
   readonly #running: RunningFeed;
   readonly #accounts: AccountFeed;
+  readonly #calendar: CalendarFeed;
   #reader: DirtyReader;
   #lastResync = 0;
   /** What must be read again, though no key may come. */
@@ -52,12 +56,13 @@ export class Feed {
     this.#resync = new Resync(options.db);
     this.#running = new RunningFeed(options.db);
     this.#accounts = new AccountFeed(options.db, options.logger, options.halfLifeSeconds);
-    this.#reader = new DirtyReader(options.db, [...kinds, accountKind]);
+    this.#calendar = new CalendarFeed(options.db);
+    this.#reader = new DirtyReader(options.db, dirtyKinds);
   }
 
   /** Everything is read again at the next pull: for a new worker. */
   restart(): void {
-    this.#reader = new DirtyReader(this.#options.db, [...kinds, accountKind]);
+    this.#reader = new DirtyReader(this.#options.db, dirtyKinds);
   }
 
   /** Reads these again at the next pull, whether their keys come or not. */
@@ -80,15 +85,19 @@ export class Feed {
       this.#resync.clear();
       this.#running.reset();
       this.#accounts.reset();
+      this.#calendar.reset();
       worker.reset();
       // First of all: they tell how jobs are grouped.
       await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
+      await this.#calendar.refresh(worker, this.#options.clock.monotonicMs());
       for (const kind of kinds) await this.#readAll(worker, kind);
     } else {
       this.#missed(batch.keys);
       // Before jobs, whose groups they decide.
       if (batch.keys.has(accountKind)) this.#accounts.expire();
+      if (batch.keys.has(reservationKind)) this.#calendar.expire();
       await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
+      await this.#calendar.refresh(worker, this.#options.clock.monotonicMs());
       for (const kind of kinds) {
         const doubtful = this.#doubtful.get(kind) ?? new Set<string>();
         await this.#readKeys(worker, kind, [...new Set([...(batch.keys.get(kind) ?? []), ...doubtful])]);

@@ -35,6 +35,9 @@ export const endpoints = {
   setQuota: { method: 'PUT', path: '/v1/quotas' },
   removeQuota: { method: 'DELETE', path: '/v1/quotas' },
   getQueue: { method: 'GET', path: '/v1/queue' },
+  listReservations: { method: 'GET', path: '/v1/reservations' },
+  createReservation: { method: 'POST', path: '/v1/reservations' },
+  cancelReservation: { method: 'POST', path: '/v1/reservations/:id/cancel' },
 
   createTenant: { method: 'POST', path: '/v1/tenants' },
   listTenants: { method: 'GET', path: '/v1/tenants' },

@@ -4,7 +4,7 @@
  * These types stand in `common/contract` since four rooms share them: the scheduler makes plans, the allocator commits
  * them, the orchestrator carries them out, and API and dashboard show their explanations.
  */
-import type { DeviceId, JobId, NodeId, SiteId } from '../ids.ts';
+import type { DeviceId, JobId, NodeId, ReservationId, SiteId } from '../ids.ts';
 import type { PendingReason } from './states/job.ts';
 
 /** A share of a device, in thousandths of it, 1–1000. */
@@ -82,6 +82,13 @@ export interface Placement {
   /** One entry a rank, in rank order; never empty. */
   readonly ranks: readonly RankPlacement[];
   readonly explanation: Explanation;
+  /** When nodes are reserved: what the commit checks against the calendar. Left out: stands on no reserved node. */
+  readonly calendar?: {
+    /** By when it is taken to have ended, epoch milliseconds. */
+    readonly endsBy: number;
+    /** Ids of the reservations that it belongs to. */
+    readonly reservations: readonly string[];
+  };
 }
 
 /** Waiting as a placement: not before this instant, and why that is better. */
@@ -106,7 +113,8 @@ export interface PendingVerdict {
 
 export interface Preemption {
   readonly jobId: JobId;
-  readonly inFavourOf: JobId;
+  /** A job, or who reserved the nodes. */
+  readonly inFavourOf: JobId | ReservationId;
 }
 
 export interface Plan {

@@ -180,6 +180,16 @@ export const errorCodes = {
     title: 'The quota makes no sense.',
     remedy: 'Mend what `detail` names: see docs/user/quotas.md.',
   },
+  reservation_invalid: {
+    status: 422,
+    title: 'The reservation makes no sense.',
+    remedy: 'Mend what `detail` names: see docs/user/reservations.md.',
+  },
+  reservation_conflict: {
+    status: 409,
+    title: 'Not enough nodes are free for that time.',
+    remedy: 'Choose another time, fewer nodes or other labels; `solyx reservations` shows yours.',
+  },
   bundle_missing: {
     status: 422,
     title: 'The working directory bundle was not uploaded.',

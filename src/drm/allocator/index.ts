@@ -7,6 +7,7 @@ import type { WireNodeShape } from './packing/shape.ts';
 import { postgresStore } from './postgres-store.ts';
 import { ResourceAllocator, type ShapeChange } from './resource-allocator.ts';
 
+export * from './calendar/index.ts';
 export { capacity, type ModelCapacity, type SiteCapacity } from './capacity.ts';
 export type { AttemptLedger } from './ledger.ts';
 export { type MemoryNode, MemoryStore, type MemoryTransaction } from './memory-store.ts';

@@ -3,7 +3,7 @@
 import { type Database, withSystem } from '../../common/database/index.ts';
 import type { Queryable, Transaction } from '../../common/database/queryable.ts';
 import { writeDirty } from '../../common/events/index.ts';
-import type { DeviceCounters, NodeCounters } from './packing/counters.ts';
+import type { DeviceCounters, NodeCounters, NodePromise } from './packing/counters.ts';
 import type { Holding } from './packing/give-back.ts';
 import type { DeviceRecord } from './packing/reshape.ts';
 import * as sql from './queries.ts';
@@ -26,7 +26,13 @@ const byId = <R extends { id: string }>(rows: readonly R[]): Map<string, R> =>
   new Map(rows.map((row) => [row.id, row]));
 
 async function lockNodes(tx: Queryable, ids: readonly string[]): Promise<Map<string, NodeCounters>> {
-  return byId((await tx.query<NodeCounters>(sql.lockNodes, [ids])).rows);
+  const { rows } = await tx.query<NodeCounters & { isPromised: boolean }>(sql.lockNodes, [ids]);
+  const promised = rows.filter(({ isPromised }) => isPromised).map(({ id }) => id);
+  const nodes = byId(rows.map(({ isPromised, ...node }): NodeCounters => node));
+  if (promised.length === 0) return nodes;
+  const found = await tx.query<{ nodeId: string; promises: readonly NodePromise[] }>(sql.promisesOf, [promised]);
+  for (const { nodeId, promises } of found.rows) nodes.set(nodeId, { ...nodes.get(nodeId)!, promises });
+  return nodes;
 }
 
 function session(tx: Transaction): CapacitySession {

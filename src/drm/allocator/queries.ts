@@ -21,7 +21,13 @@ const deviceColumns = `${deviceCounters}, kind, vendor, model, local_index as in
   memory_bytes::float8 as "memoryBytes", driver, facts`;
 
 export const lockNodes = `
-  select ${nodeColumns} from drm_nodes where id = any($1::text[]) order by id for no key update`;
+  select ${nodeColumns}, coalesce(promised_until > now(), false) as "isPromised" from drm_nodes where id = any($1::text[]) order by id for no key update`;
+
+/** What is promised of nodes that are locked: read after the lock, since who promises locks them, too. */
+export const promisesOf = `
+  select node_id as "nodeId", jsonb_agg(jsonb_build_object('reservation', reservation,
+           'startsAt', extract(epoch from lower(span)) * 1000) order by lower(span)) as promises
+  from drm_calendar where node_id = any($1::text[]) and upper(span) > now() group by node_id`;
 
 export const lockDevices = `
   select ${deviceCounters} from drm_devices where id = any($1::text[]) order by id for no key update`;

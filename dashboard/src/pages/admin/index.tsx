@@ -1,4 +1,4 @@
-/** Admin: people, service accounts, keys, projects, quotas, secrets and the audit log, each under an address of its own. */
+/** Admin: people, service accounts, keys, projects, quotas, reservations, secrets and the audit log, each under an address of its own. */
 import { Link, useParams } from '@tanstack/react-router';
 import type { ComponentType } from 'react';
 import { NotFound } from '../../app/not-found.tsx';
@@ -8,6 +8,7 @@ import { Keys } from './keys.tsx';
 import { People } from './people.tsx';
 import { Projects } from './projects.tsx';
 import { Quotas } from './quotas.tsx';
+import { Reservations } from './reservations.tsx';
 import { Secrets } from './secrets.tsx';
 import { ServiceAccounts } from './service-accounts.tsx';
 
@@ -17,6 +18,7 @@ const tabs: Readonly<Record<string, { readonly label: string; readonly Tab: Comp
   keys: { label: 'Keys', Tab: Keys },
   projects: { label: 'Projects', Tab: Projects },
   quotas: { label: 'Quotas', Tab: Quotas },
+  reservations: { label: 'Reservations', Tab: Reservations },
   secrets: { label: 'Secrets', Tab: Secrets },
   audit: { label: 'Audit log', Tab: AuditLog },
 };

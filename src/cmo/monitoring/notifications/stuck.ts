@@ -18,6 +18,7 @@ const mostJobs = 1_000;
 /** Why a job waits in its turn, which is no trouble. */
 const patientReasons = [
   'behind_others',
+  'reserved_for_others',
   'earliest_start',
   'retry_backoff',
   'waits_for_jobs',

@@ -119,16 +119,24 @@ export class PendingQueue {
   readonly #waiting = new Map<string, PendingJob>();
 
   #tree: AccountTree;
+  /** Tenants whose projects do not wait for the same nodes (`calendar/booking.ts`). */
+  #apart: ReadonlySet<string>;
 
-  constructor(jobs: Iterable<PendingJob> = [], tree: AccountTree = new AccountTree([])) {
+  constructor(
+    jobs: Iterable<PendingJob> = [],
+    tree: AccountTree = new AccountTree([]),
+    apart: ReadonlySet<string> = new Set(),
+  ) {
     this.#tree = tree;
+    this.#apart = apart;
     for (const job of jobs) this.set(job);
   }
 
-  /** Groups all jobs anew by another tree of accounts. */
-  regroup(tree: AccountTree): void {
-    const isSame = tree.divisions === this.#tree.divisions;
+  /** Groups all jobs anew by another tree of accounts, and those of tenants whose projects are `apart` by project. */
+  regroup(tree: AccountTree, apart: ReadonlySet<string> = this.#apart): void {
+    const isSame = tree.divisions === this.#tree.divisions && textOf(apart) === textOf(this.#apart);
     this.#tree = tree;
+    this.#apart = apart;
     if (isSame) return;
     for (const { entry } of [...this.#entries.values()]) this.set(entry.job);
   }
@@ -173,7 +181,8 @@ export class PendingQueue {
     const mostSeconds = runClassOf(job.runTime?.carefulSeconds);
     // What runs beside them is another matter for each tenant and array.
     const whose = job.shape.neighbours === undefined ? '' : ` ${job.tenant} ${job.array ?? ''}`;
-    const key = `${mostSeconds} ${account} ${job.shape.key}${whose}`;
+    const part = this.#apart.has(job.tenant) ? ` ${job.project}` : '';
+    const key = `${mostSeconds} ${account} ${job.shape.key}${whose}${part}`;
     const group = this.#groups.get(key) ?? new Group(key, account, job.shape, mostSeconds);
     this.#groups.set(key, group);
     group.add(entry);
@@ -195,6 +204,8 @@ export class PendingQueue {
     return this.#groups.values();
   }
 }
+
+const textOf = (names: ReadonlySet<string>) => [...names].sort().join(' ');
 
 function withFiniteOrder(job: PendingJob): PendingJob {
   if (Number.isFinite(job.priority) && Number.isFinite(job.submittedAt) && Number.isFinite(job.notBefore)) return job;

@@ -4,6 +4,7 @@
  */
 import type { Plan } from '../../../common/contract/plan.ts';
 import type { JobId } from '../../../common/ids.ts';
+import { projectsApart } from './calendar/booking.ts';
 import { baseOf } from './neighbours/rules.ts';
 import { compareJobs, PendingQueue } from './pending-queue.ts';
 import { checkPolicy } from './policy.ts';
@@ -32,7 +33,13 @@ export function schedule(
 ): Plan {
   // In order from the start, so that the plan does not depend on the order in which jobs were given.
   const jobs = [...new Map([...pending].map((job) => [job.id, job])).values()].sort(compareJobs);
-  const outcome = planRound(snapshot, new PendingQueue(jobs, accountsOf(snapshot)), policy, now, round);
+  const outcome = planRound(
+    snapshot,
+    new PendingQueue(jobs, accountsOf(snapshot), projectsApart(snapshot.calendar)),
+    policy,
+    now,
+    round,
+  );
   return planOf(outcome, round);
 }
 

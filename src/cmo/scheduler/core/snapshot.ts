@@ -10,6 +10,7 @@ import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { PlacementSpec } from '../../../common/contract/placement.ts';
 import type { PowerFigures } from '../../../drm/allocator/packing/index.ts';
 import type { ExpectedRunTime } from './backfill/run-class.ts';
+import type { Booking } from './calendar/booking.ts';
 import type { NeighbourRules } from './neighbours/rules.ts';
 import type { PreemptionPolicy } from './preemption/preemption-policy.ts';
 import type { RunningJob } from './running.ts';
@@ -143,6 +144,8 @@ export interface Snapshot {
   readonly accounts?: readonly AccountRow[];
   /** What holds capacity now; left out: unknown, so nothing is counted, foreseen or preempted. */
   readonly running?: readonly RunningJob[];
+  /** Nodes that are promised for a time; left out: none. */
+  readonly calendar?: readonly Booking[];
   /** How many jobs were ended for others in the last hour; left out: none. */
   readonly preemptedLastHour?: number;
 }

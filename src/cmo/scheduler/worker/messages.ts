@@ -4,6 +4,7 @@
  */
 import type { PendingVerdict, Placement, Preemption, RefusalCode } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
+import type { Booking } from '../core/calendar/booking.ts';
 import type { NodeRow, SiteRow } from '../core/rows.ts';
 import type { AccountRow } from '../core/shares/account.ts';
 import type { PendingJob, Policy } from '../core/snapshot.ts';
@@ -27,6 +28,8 @@ export interface Delta {
   readonly running?: readonly (readonly [id: string, row: RunningRow | null, finished?: boolean])[];
   /** All accounts, checked. */
   readonly accounts?: readonly AccountRow[];
+  /** All reservations of nodes. */
+  readonly calendar?: readonly Booking[];
   /** When it was read, epoch milliseconds; needed with `running` and `jobs`. */
   readonly now?: number;
 }

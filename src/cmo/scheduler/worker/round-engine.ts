@@ -7,6 +7,7 @@ import type { PendingVerdict, Placement, Plan } from '../../../common/contract/p
 import type { JobId } from '../../../common/ids.ts';
 import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
 import { baseOf } from '../core/neighbours/rules.ts';
+import { type Booking, nextTurn, projectsApart } from '../core/calendar/booking.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
 import { faultOfShape } from '../core/shape.ts';
@@ -41,6 +42,7 @@ export class RoundEngine {
   #runTimes = new RunTimes();
   #running = new RunningSet(this.#runTimes);
   #accounts: readonly AccountRow[] = [];
+  #calendar: readonly Booking[] = [];
   /** Of queued jobs. */
   #traits = new Map<string, JobTraits>();
   /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
@@ -67,16 +69,18 @@ export class RoundEngine {
     this.#runTimes = new RunTimes();
     this.#running = new RunningSet(this.#runTimes);
     this.#accounts = [];
+    this.#calendar = [];
     this.#traits = new Map();
     this.#workload = new LearnedWorkload();
     this.#arrived = new Map();
     this.#turns.clear();
   }
 
-  apply({ sites = [], nodes = [], jobs = [], running = [], accounts, now = 0 }: Delta): void {
-    if (accounts !== undefined) {
-      this.#accounts = accounts;
-      this.#queue.regroup(accountsOf({ accounts }));
+  apply({ sites = [], nodes = [], jobs = [], running = [], accounts, calendar, now = 0 }: Delta): void {
+    if (accounts !== undefined || calendar !== undefined) {
+      this.#accounts = accounts ?? this.#accounts;
+      this.#calendar = calendar ?? this.#calendar;
+      this.#queue.regroup(accountsOf({ accounts: this.#accounts }), projectsApart(this.#calendar));
     }
     this.#store.apply({ sites: new Map(sites), nodes: new Map(nodes) });
     for (const [id] of nodes) this.#assumptions.onNode(id);
@@ -143,7 +147,7 @@ export class RoundEngine {
       preemptions: outcome.preemptions,
       verdictCount: this.#verdicts.length,
       full: outcome.full,
-      nextAt: waiting.length === 0 ? null : waiting.reduce((least, job) => Math.min(least, job.notBefore), Infinity),
+      nextAt: earliest(waiting, nextTurn(this.#calendar, now)),
       pending: this.#memory.counts(),
     };
   }
@@ -173,6 +177,7 @@ export class RoundEngine {
       {
         ...this.#store.snapshot,
         accounts: this.#accounts,
+        calendar: this.#calendar,
         running: this.#running.jobs(),
         preemptedLastHour: this.#running.preemptedLastHour(now),
         ...(power && { power }),
@@ -242,4 +247,10 @@ export class RoundEngine {
     if (kind === 'job') return this.#queue.ids();
     return (kind === 'site' ? this.#store.siteRevisions : this.#store.nodeRevisions).keys();
   }
+}
+
+/** When the first of the jobs may start, or the calendar turns; null when neither is foreseen. */
+function earliest(waiting: readonly PendingJob[], turn: number | null): number | null {
+  const first = waiting.reduce((least, job) => Math.min(least, job.notBefore), turn ?? Infinity);
+  return first === Infinity ? null : first;
 }

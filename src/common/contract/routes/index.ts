@@ -11,6 +11,7 @@ import { metricRoutes } from './metrics.ts';
 import { notificationRoutes } from './notifications.ts';
 import { overviewRoutes } from './overview.ts';
 import { quotaRoutes } from './quotas.ts';
+import { reservationRoutes } from './reservations.ts';
 import type { Route } from './route.ts';
 import { secretRoutes } from './secrets.ts';
 import { serviceRoutes } from './service.ts';
@@ -27,6 +28,7 @@ export const routes = {
   ...metricRoutes,
   ...overviewRoutes,
   ...quotaRoutes,
+  ...reservationRoutes,
   ...secretRoutes,
   ...auditRoutes,
   ...notificationRoutes,

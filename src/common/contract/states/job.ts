@@ -38,6 +38,7 @@ export const pendingReasons = [
   'price_above_limit', // it fits, but every site costs more than maxPricePerHour
   'placement_rule', // nodes have room, but not where its spread or affinity lets it stand
   'behind_others', // capacity is kept for jobs before it
+  'reserved_for_others', // free nodes are reserved, or will be before it has ended
   'capacity_taken', // another plan took the capacity; planned again in the next round
   'quota_exhausted', // its account, or one above, holds all that its quota allows
   'limit_reached', // …runs as many jobs, holds as many devices or has spent as much as it may

@@ -23,6 +23,16 @@ export interface NodeCounters {
   readonly observed: Amounts;
   readonly capacity: Amounts;
   readonly used: Amounts;
+  /** Reservations of the node, now and later; left out: none. */
+  readonly promises?: readonly NodePromise[];
+}
+
+/** A time for which a node is promised. */
+export interface NodePromise {
+  /** Id of the reservation. */
+  readonly reservation: string;
+  /** Epoch milliseconds. */
+  readonly startsAt: number;
 }
 
 export interface DeviceCounters {

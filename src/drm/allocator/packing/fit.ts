@@ -33,7 +33,7 @@ function take(placement: Placement, locked: LockedCounters): Refusal | undefined
   for (const rank of placement.ranks) {
     const node = locked.nodes.get(rank.nodeId);
     if (!node) return { code: 'node_changed', detail: `node ${rank.nodeId} does not exist` };
-    const refusal = refusalOfNode(node, placement.siteId);
+    const refusal = refusalOfNode(node, placement.siteId) ?? refusalOfPromise(node, placement.calendar);
     if (refusal) return refusal;
     for (const share of rank.devices) {
       const device = locked.devices.get(share.deviceId);
@@ -62,6 +62,16 @@ function refusalOfNode(node: NodeCounters, siteId: string): Refusal | undefined 
   if (node.presence !== 'ready') return { code: 'node_changed', detail: `node ${node.id} is ${node.presence}` };
   if (node.scheduling !== 'open') return { code: 'node_changed', detail: `node ${node.id} is ${node.scheduling}` };
   return undefined;
+}
+
+/** What is not said to end before a promise begins, and does not belong to it, has no place there: also of a plan that knew of none. */
+function refusalOfPromise({ id, promises = [] }: NodeCounters, calendar: Placement['calendar']): Refusal | undefined {
+  const broken = promises.find(
+    ({ reservation, startsAt }) =>
+      calendar === undefined || !(calendar.reservations.includes(reservation) || calendar.endsBy <= startsAt),
+  );
+  if (broken === undefined) return undefined;
+  return { code: 'capacity_taken', detail: `node ${id} is reserved by ${broken.reservation}` };
 }
 
 function refusalOfDevice(

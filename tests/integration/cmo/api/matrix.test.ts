@@ -23,6 +23,7 @@ interface Sample {
   readonly of?:
     | 'notification'
     | 'secret'
+    | 'reservation'
     | 'job'
     | 'key'
     | 'site'
@@ -53,6 +54,10 @@ const samples: Record<RouteId, Sample> = {
   setQuota: { body: () => ({ project: 'default', weight: 2 }) },
   removeQuota: { query: '?project=default', also: [404] },
   getQueue: {},
+  listReservations: {},
+  // There are no nodes, which whoever may reserve is told.
+  createReservation: { body: () => ({ name: 'demo', nodes: 1, until: '2999-01-01T00:00:00Z' }), also: [422] },
+  cancelReservation: { of: 'reservation', also: [404] },
   getJobLogs: { of: 'job' },
   // The job does not run, which whoever may ask is told.
   getJobFiles: { of: 'job', query: '?path=x', also: [409] },
@@ -144,6 +149,7 @@ const owned = new Set(['job', 'key', 'blob', 'session', 'user', 'service', 'ownK
 let api: TestApi;
 const ids = {
   notification: newId('notificationChannel') as string,
+  reservation: newId('reservation') as string,
   secret: 'token',
   job: '',
   key: '',

@@ -139,6 +139,7 @@ const pendingTitles: Readonly<Record<string, string>> = {
   price_above_limit: 'Every site costs more than its limit',
   placement_rule: 'There is room, but not where its placement lets it stand',
   behind_others: 'Capacity is kept for jobs before it',
+  reserved_for_others: 'Free nodes are reserved for others',
   capacity_taken: 'Another plan took the capacity',
   waits_for_jobs: 'Other jobs come first',
   quota_exhausted: 'The quota of its account is used up',

@@ -8,8 +8,11 @@
  * Ranks of a gang stand on distinct nodes of one site: `nodes` in the spec means nodes, and an allocation holds a device once.
  */
 import type { Placement, RankPlacement } from '../../../../common/contract/plan.ts';
-import type { DeviceId, JobId, NodeId, SiteId } from '../../../../common/ids.ts';
+import type { DeviceId, JobId, NodeId, ReservationId, SiteId } from '../../../../common/ids.ts';
 import { likelySecondsOf } from '../backfill/run-class.ts';
+import { endBy } from '../calendar/booking.ts';
+import { Calendar } from '../calendar/calendar.ts';
+import { reservedMessage } from '../calendar/words.ts';
 import { missedDeadline } from '../deadline.ts';
 import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
@@ -58,6 +61,8 @@ export class Round {
   readonly #reservations: Reservations;
   readonly #preemptor: Preemptor;
   readonly #neighbours: Neighbours;
+  readonly #calendar: Calendar;
+  readonly #holders: () => readonly Holder[];
   /** Accounts with jobs that wait. */
   readonly #accounts = new Set<Account>();
 
@@ -84,12 +89,17 @@ export class Round {
       return known;
     };
     this.#neighbours = new Neighbours(fleet, book);
-    const { preemptedLastHour = 0 } = fleet.snapshot;
+    this.#holders = holders;
+    const { preemptedLastHour = 0, calendar = [] } = fleet.snapshot;
+    this.#calendar = new Calendar(fleet, calendar, now);
     this.#reservations = new Reservations(fleet, holders, policy, now);
     this.#preemptor = new Preemptor(fleet, this.#ledger, holders, policy.preemption, now, preemptedLastHour);
   }
 
   run(queue: PendingQueue): RoundOutcome {
+    const preemptions = this.#calendar
+      .intruders(this.#holders)
+      .map(({ holder, booking }) => ({ jobId: holder.job.id as JobId, inFavourOf: booking.id as ReservationId }));
     this.#wait(queue.release(this.#now));
     const order = new FairOrder<Cursor>();
     order.add(this.#cursors(queue));
@@ -101,7 +111,13 @@ export class Round {
       if (cursor.isDone) order.drop();
       else order.back(cursor);
     }
-    return { placements: this.#placements, preemptions: this.#preemptor.preemptions, verdicts: this.#verdicts, full };
+    const ended = new Set<string>(preemptions.map(({ jobId }) => jobId));
+    return {
+      placements: this.#placements,
+      preemptions: [...preemptions, ...this.#preemptor.preemptions.filter(({ jobId }) => !ended.has(jobId))],
+      verdicts: this.#verdicts,
+      full,
+    };
   }
 
   *#cursors(queue: PendingQueue) {
@@ -161,10 +177,7 @@ export class Round {
   #choose(cursor: Cursor, board: Scoreboard): Choice | QuotaRefusal | undefined {
     const { request } = board;
     const { vicinity } = cursor;
-    const rows =
-      vicinity === undefined
-        ? (board.choose() ?? this.#reservations.holds.choose(request, board, cursor.group.mostSeconds))
-        : vicinity.choose(board);
+    const rows = vicinity === undefined ? this.#rowsFor(cursor, board) : vicinity.choose(board);
     if (rows === undefined) return undefined;
     const choice = this.#choiceOf(request, rows);
     const refusal = quotaRefusal(cursor.account, choice.use, this.#spendingOf(cursor.head, request, rows[0]!));
@@ -175,6 +188,21 @@ export class Round {
       if (quotaRefusal(cursor.account, other.use) === undefined) return other;
     }
     return refusal;
+  }
+
+  /** What is promised to its owner first, what is promised to others last. */
+  #rowsFor({ head, group }: Cursor, board: Scoreboard): readonly number[] | undefined {
+    const { request } = board;
+    const { mostSeconds } = group;
+    const { holds } = this.#reservations;
+    if (this.#calendar.isEmpty) return board.choose() ?? holds.choose(request, board, mostSeconds);
+    const capacity = () => board.capacity();
+    return (
+      this.#calendar.own(head, request, capacity, mostSeconds) ??
+      board.choose() ??
+      holds.choose(request, board, mostSeconds) ??
+      this.#calendar.beside(head, request, capacity, mostSeconds)
+    );
   }
 
   #choiceOf(request: NodeRequest, rows: readonly number[]): Choice {
@@ -193,6 +221,7 @@ export class Round {
     const job = cursor.head;
     const blocked = new Blocked(this.#fleet, cursor.view.boards(), cursor.vicinity);
     if (this.#makeRoom(cursor, blocked)) return;
+    const reserved = this.#reservedFor(cursor, blocked);
     const kept = this.#reservations.keep(job, blocked);
     const estimate = kept === undefined ? this.#reservations.estimate(blocked) : () => kept;
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
@@ -201,13 +230,22 @@ export class Round {
     let detail: Verdict['detail'] | undefined;
     // Sentences are worked out once a tenant: they may name jobs of its own.
     const details = new Map<string, Verdict['detail']>();
-    this.#say(jobs, blocked.reason, ({ tenant }) => {
-      detail ??= blocked.detail();
-      const known =
-        details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), this.#shareOf(cursor));
+    this.#say(jobs, reserved === undefined ? blocked.reason : 'reserved_for_others', ({ tenant }) => {
+      detail ??= reserved === undefined ? blocked.detail() : { ...blocked.detail(), message: reserved };
+      const known = details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), this.#shareOf(cursor));
       details.set(tenant, known);
       return known;
     });
+  }
+
+  /** What to say when free nodes would hold it and nothing but the calendar keeps it from them. */
+  #reservedFor({ group, vicinity }: Cursor, blocked: Blocked): string | undefined {
+    if (vicinity !== undefined || blocked.reason !== 'behind_others') return undefined;
+    for (const { request, capacity } of blocked.possible()) {
+      const way = this.#calendar.inTheWay(request, capacity);
+      if (way !== undefined) return reservedMessage(way, this.#now, group.mostSeconds);
+    }
+    return undefined;
   }
 
   /** What its account holds, when it shares with others who wait; not a reason of its own, since it changes with every placement. */
@@ -253,6 +291,9 @@ export class Round {
       siteId: sites.ids[nodes.site[rows[0]!]!] as SiteId,
       ranks: rows.map((row, rank) => this.#takeRank(request, row, devices[rank]!)),
       explanation,
+      ...(!this.#calendar.isEmpty && {
+        calendar: { endsBy: endBy(this.#now, group.mostSeconds), reservations: this.#calendar.idsFor(job, rows) },
+      }),
     });
     this.#neighbours.placed(job, rows);
     cursor.advance();
