@@ -1,11 +1,13 @@
 /** Why no node known could ever hold a job: names the first thing of which no node has enough, and how much the largest has. */
+
+import { type PlacementSpec, siteLabelPrefix } from '../../../common/contract/placement.ts';
 import { formatBytes } from '../../../common/units.ts';
 import type { Capacity } from './capacity.ts';
 import { countFitting } from './devices.ts';
 import { inOne } from './domains.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeRequest } from './request.ts';
-import { nodeFlag } from './snapshot.ts';
+import { nodeFlag, type Snapshot } from './snapshot.ts';
 import { coresOf, countOf, devicesOf } from './words.ts';
 
 /** The most that any node has of each thing, and how many nodes offer what was asked for. */
@@ -30,7 +32,7 @@ export function noMatchMessage(fleet: Fleet, request: NodeRequest, capacity: Cap
   const { isolation, resources } = request.shape;
   if (largest.nodes === 0) return 'There is no node yet. Join one with `solyx agent`.';
   if (largest.isolated === 0) return `No node offers isolation ${isolation} or stronger.`;
-  if (largest.labelled === 0) return 'No node has the labels that `placement` asks for.';
+  if (largest.labelled === 0) return labelsMessage(fleet.snapshot, request.shape.placement);
   if (request.hostNetwork && largest.networked === 0) return 'No node allows the host network.';
   const list = resources.deviceAlternatives[request.alternative]!;
   for (const [i, device] of list.entries()) {
@@ -82,4 +84,33 @@ function largestOf(fleet: Fleet, request: NodeRequest): Largest {
     }
   }
   return largest;
+}
+
+/** Values of a label that a sentence names. */
+const mostValues = 5;
+
+/** Which label that is required no node has, and what nodes have instead. */
+function labelsMessage({ nodes, sites, labelSets }: Snapshot, placement: PlacementSpec | undefined): string {
+  const live = Array.from({ length: nodes.length }, (_, row) => row).filter(
+    (row) => (nodes.flags[row]! & nodeFlag.live) !== 0,
+  );
+  const valuesOf = (name: string): Set<string> => {
+    const isSite = name.startsWith(siteLabelPrefix);
+    const label = isSite ? name.slice(siteLabelPrefix.length) : name;
+    const values = live.map((row) => {
+      const labels = (isSite ? sites.labels?.[nodes.site[row]!] : labelSets[nodes.labelSet[row]!]) ?? {};
+      return Object.hasOwn(labels, label) ? labels[label] : undefined;
+    });
+    return new Set(values.filter((value) => value !== undefined));
+  };
+  const general = 'No node has the labels that `placement` asks for';
+  for (const [name, wanted] of Object.entries(placement?.require ?? {})) {
+    const values = valuesOf(name);
+    if (wanted.some((value) => values.has(value))) continue;
+    if (values.size === 0) return `${general}: none has \`${name}\`.`;
+    const some = [...values].sort().slice(0, mostValues).join(', ');
+    const more = values.size > mostValues ? ` and ${values.size - mostValues} more` : '';
+    return `${general}: none has \`${name}\` ${wanted.join(' or ')}; there is ${some}${more}.`;
+  }
+  return `${general}, all of them together and none that is to be avoided.`;
 }

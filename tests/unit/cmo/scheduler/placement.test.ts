@@ -44,7 +44,15 @@ describe('labels of nodes', () => {
   it('that no node has are said to be missing, and counted by code', () => {
     const { reason, detail } = verdict(nodes, { placement: { require: { disk: 'tape' } } })!;
     expect(reason).toBe('no_matching_node');
-    expect(detail.message).toBe('No node has the labels that `placement` asks for.');
+    expect(detail.message).toBe(
+      'No node has the labels that `placement` asks for: none has `disk` tape; there is hdd, nvme.',
+    );
+    const said = (require: Record<string, string>, avoid = {}) =>
+      verdict(nodes, { placement: { require, avoid } })!.detail.message;
+    expect(said({ gpu: 'x' })).toContain(': none has `gpu`.');
+    expect(said({ disk: ['hdd', 'y'] as never }, { disk: ['nvme', 'hdd', 'x'] })).toContain(
+      'none that is to be avoided',
+    );
     expect(detail.rejections).toEqual({ labels: 3 });
   });
 
