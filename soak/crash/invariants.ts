@@ -6,7 +6,7 @@
  * killed wrote its last line at most a step before it died, and its end is billed by the supervisor's last account (every two
  * seconds): what cannot be proved is not billed.
  */
-import { stepMs } from './jobs.ts';
+import { stepMs, stopAfterSeconds } from './jobs.ts';
 import type { Submission } from './load.ts';
 import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
@@ -14,6 +14,8 @@ import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJ
 const toleranceMs = 2_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
+/** The same for a container that only the loss of contact ended, ms. */
+const hiddenToleranceMs = stopAfterSeconds * 1_000 + toleranceMs;
 /** How much later it may be seen that a container runs: the start is noted by its runtime and read by a shell, ms. */
 const boxedExtraMs = 1_000;
 
@@ -122,7 +124,8 @@ function usage(
       if (own.length > 1) words.push(`${place} has ${own.length} usage intervals`);
       const span = spanOf(log);
       const [interval] = own;
-      const proved = ranToEnd.has(attempt.outcome ?? '') && reasons.get(`${attempt.id} ${log.rank}`) === 'exited';
+      const reason = reasons.get(`${attempt.id} ${log.rank}`);
+      const proved = ranToEnd.has(attempt.outcome ?? '') && reason === 'exited';
       if (interval === undefined) {
         if (span !== undefined && (proved || span.endMs - span.startMs > unprovedToleranceMs))
           words.push(`${place} ran ${span.endMs - span.startMs} ms and has no usage`);
@@ -135,7 +138,9 @@ function usage(
       if (span === undefined) continue;
       const late = interval.started_at.getTime() - span.startMs;
       const over = interval.ended_at.getTime() - span.endMs;
-      const most = proved ? toleranceMs : unprovedToleranceMs;
+      // An engine whose own processes were killed may not notice that its container died; then lost contact ends it.
+      const isHidden = extraMs > 0 && reason === 'disconnected';
+      const most = proved ? toleranceMs : isHidden ? hiddenToleranceMs : unprovedToleranceMs;
       if (Math.abs(late) > toleranceMs + extraMs || Math.abs(over) > most)
         words.push(`${place} (${attempt.outcome}) is billed from ${late} ms to ${over} ms after its own word`);
     }
