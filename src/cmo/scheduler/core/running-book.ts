@@ -6,17 +6,18 @@
  */
 import type { Fleet } from './fleet.ts';
 import { isOneOf, type Meant } from './neighbours/neighbours.ts';
-import { type HeldRank, type Holder, heldRanks, heldUse, type RunningJob } from './running.ts';
+import { countRanks, type HeldRank, type Holder, heldRanks, heldUse, type RunningJob } from './running.ts';
 import type { AccountTree } from './shares/account.ts';
 import type { Ledger } from './shares/ledger.ts';
-import { addAmounts, noAmounts } from './shares/resources.ts';
+import { noAmounts } from './shares/resources.ts';
 import type { Use } from './shares/use.ts';
 
 interface Held {
   readonly job: RunningJob;
   readonly leaf: string;
   readonly ranks: readonly HeldRank[];
-  readonly use: Use;
+  /** Worked out for rounds that look at single jobs. */
+  use: Use | undefined;
 }
 
 interface Sum {
@@ -58,20 +59,16 @@ export class RunningBook {
       return;
     }
     const ranks = heldRanks(this.#fleet, job);
-    const held = { job, leaf: this.tree.leafOf(job), ranks, use: heldUse(this.#fleet.snapshot, ranks) };
+    const held = { job, leaf: this.tree.leafOf(job), ranks, use: undefined };
     this.#held.set(id, held);
     this.#count(held, 1);
     this.#tag(held, true);
   }
 
-  #count({ leaf, use }: Held, times: 1 | -1): void {
+  #count({ leaf, ranks }: Held, times: 1 | -1): void {
     const sum = this.#sums.get(leaf) ?? { amounts: noAmounts(), models: new Map<string, number>(), jobs: 0 };
-    addAmounts(sum.amounts, use.amounts, times);
-    for (const [model, milli] of use.models) {
-      const left = (sum.models.get(model) ?? 0) + times * milli;
-      if (left === 0) sum.models.delete(model);
-      else sum.models.set(model, left);
-    }
+    countRanks(this.#fleet.snapshot, ranks, times, sum);
+    if (times < 0) for (const [model, milli] of sum.models) if (milli === 0) sum.models.delete(model);
     sum.jobs += times;
     if (sum.jobs === 0) this.#sums.delete(leaf);
     else this.#sums.set(leaf, sum);
@@ -103,7 +100,11 @@ export class RunningBook {
   /** Each job with its account in that ledger, by id. */
   holders(ledger: Ledger): readonly Holder[] {
     this.#sorted ??= [...this.#held.values()].sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
-    return this.#sorted.map(({ job, leaf, ranks, use }) => ({ job, ranks, use, account: ledger.account(leaf) }));
+    return this.#sorted.map((held) => {
+      const { job, leaf, ranks } = held;
+      held.use ??= heldUse(this.#fleet.snapshot, ranks);
+      return { job, ranks, use: held.use, account: ledger.account(leaf) };
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import type { StopReason } from '../../../common/contract/states/job.ts';
 import type { Fleet } from './fleet.ts';
 import type { Owner } from './shares/account.ts';
 import type { Account } from './shares/ledger.ts';
-import { noAmounts } from './shares/resources.ts';
+import { type Amounts, noAmounts } from './shares/resources.ts';
 import { countDevice, type Use } from './shares/use.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -84,12 +84,23 @@ function heldRank(snapshot: Snapshot, row: number, rank: RunningRank): HeldRank 
 
 /** What ranks hold, as accounts count it. */
 export function heldUse(snapshot: Snapshot, ranks: readonly HeldRank[]): Use {
-  const amounts = noAmounts();
-  const models = new Map<string, number>();
+  const use = { amounts: noAmounts(), models: new Map<string, number>() };
+  countRanks(snapshot, ranks, 1, use);
+  return use;
+}
+
+/** Adds what ranks hold to a sum, or (`times` −1) takes it away again. */
+export function countRanks(
+  snapshot: Snapshot,
+  ranks: readonly HeldRank[],
+  times: 1 | -1,
+  { amounts, models }: { readonly amounts: Amounts; readonly models: Map<string, number> },
+): void {
   for (const { cpuMilli, memoryBytes, devices, milli } of ranks) {
-    amounts[0]! += cpuMilli;
-    amounts[1]! += memoryBytes;
-    for (const [i, device] of devices.entries()) countDevice(snapshot, device, milli[i]!, amounts, models);
+    amounts[0]! += times * cpuMilli;
+    amounts[1]! += times * memoryBytes;
+    for (let i = 0; i < devices.length; i += 1) {
+      countDevice(snapshot, devices[i]!, times * milli[i]!, amounts, models);
+    }
   }
-  return { amounts, models };
 }

@@ -11,7 +11,9 @@ import type { RunTimes } from './run-times.ts';
 const hourMs = 3_600_000;
 
 export class RunningSet {
-  readonly #jobs = new Map<string, RunningJob>();
+  /** In no order; changed in place, since a large fleet runs too much to list it anew each round. */
+  readonly #jobs: RunningJob[] = [];
+  readonly #at = new Map<string, number>();
   #changed = new Map<string, RunningJob | null>();
   readonly #runTimes: RunTimes;
   /** When jobs were ended for others, epoch milliseconds. */
@@ -21,9 +23,9 @@ export class RunningSet {
     this.#runTimes = runTimes;
   }
 
-  /** All that runs. */
+  /** All that runs, in no order. Valid until the next change. */
   jobs(): readonly RunningJob[] {
-    return [...this.#jobs.values()];
+    return this.#jobs;
   }
 
   /** What runs otherwise, or (null) not any more, since this was asked last. */
@@ -34,8 +36,24 @@ export class RunningSet {
   }
 
   #put(id: string, job: RunningJob): void {
-    this.#jobs.set(id, job);
+    const at = this.#at.get(id) ?? this.#jobs.length;
+    this.#at.set(id, at);
+    this.#jobs[at] = job;
     this.#changed.set(id, job);
+  }
+
+  /** Whether it was there. */
+  #remove(id: string): boolean {
+    const at = this.#at.get(id);
+    if (at === undefined) return false;
+    this.#at.delete(id);
+    const last = this.#jobs.pop()!;
+    if (at < this.#jobs.length) {
+      this.#jobs[at] = last;
+      this.#at.set(last.id, at);
+    }
+    this.#changed.set(id, null);
+    return true;
   }
 
   /** How many jobs were ended for others in the last hour. */
@@ -47,8 +65,7 @@ export class RunningSet {
   /** A row was read: it runs so, or (null) it does not any more. @param finished whether it ended by itself */
   set(id: string, row: RunningRow | null, now: number, finished = false): void {
     if (row === null) {
-      if (!this.#jobs.delete(id)) return;
-      this.#changed.set(id, null);
+      if (!this.#remove(id)) return;
       this.#runTimes.ended(id, now, finished);
       return;
     }
@@ -84,7 +101,8 @@ export class RunningSet {
   /** Work that is asked to end for others. */
   preempt(preemptions: readonly Preemption[], now: number): void {
     for (const { jobId } of preemptions) {
-      const job = this.#jobs.get(jobId);
+      const at = this.#at.get(jobId);
+      const job = at === undefined ? undefined : this.#jobs[at];
       if (job === undefined) continue;
       this.#put(jobId, { ...job, stopping: 'preempt' });
       this.#preemptedAt.push(now);

@@ -27,7 +27,7 @@ function engineWith(...jobs: PendingJob[]): RoundEngine {
 function runningOf(engine: RoundEngine, at = now) {
   let found: RoundRecord['snapshot']['running'] = [];
   engine.run(policy(), at, ({ snapshot }) => {
-    found = snapshot.running;
+    found = [...(snapshot.running ?? [])];
   });
   return found!.map(({ id, stopping, endsAt }) => [id, stopping, endsAt]);
 }
