@@ -203,6 +203,34 @@ describe('placement in the running scheduler', () => {
     await waits(await submit({ placement: { require: { 'site/tier': 'lead' } } }), 'no_matching_node');
   });
 
+  it('follows a node that changes shape and place while it is used, and never gives more than there is', async () => {
+    const nodeId = await addNode(2, {}, { rack: 'r1' });
+    await start();
+    const first = await started(await submit({ ...gpus(2), labels: { app: 'db' } }));
+    expect(first.nodes).toEqual([nodeId]);
+    // It comes back with one device of the two, less cpu, and in another rack.
+    const shrunk = inventory({ devices: [device('g0', { index: 0 })], cpuMilli: 500, labels: { rack: 'r2' } });
+    await system((tx) => registerNode(tx, { nodeId, siteId: site.id, inventory: shrunk }));
+    wake.wake('scheduler');
+    // The device that is gone is held still, and may come back.
+    const two = await waits(await submit(gpus(2)), 'nodes_unavailable');
+    expect(two.message).toContain('not while devices are unhealthy; it goes on when they are back');
+    const apart: SpecInput = {
+      resources: { cpu: 0.1 },
+      placement: { require: {}, antiAffinity: [{ jobs: { app: 'db' }, within: 'rack' }] },
+    };
+    await addNode(0, {}, { rack: 'r1' });
+    const beside = await started(await submit(apart));
+    expect(beside.nodes).not.toEqual([nodeId]);
+    const { rows } = await system((tx) =>
+      tx.query<{ over: number }>(
+        `select count(*)::int as over from drm_nodes where used_cpu_milli > cpu_milli or used_memory_bytes > memory_bytes`,
+      ),
+    );
+    expect(rows[0]!.over).toBe(0);
+    expect((await rowOf(await submit(gpus(1)))).state).toBe('queued');
+  });
+
   it.each(['gpu', 'tpu', 'fpga'] as const)('gives a %s to who asks for one, and nothing else', async (kind) => {
     await addNode(0);
     await addNode(1, { kind, model: kind === 'gpu' ? 'A100' : `${kind}-1` });
