@@ -19,6 +19,7 @@ import { drainUnderKills } from './killed.ts';
 import { check, drain, place, startLine, submit } from './ours.ts';
 import type { Peer } from './peers.ts';
 import { pgBoss } from './pg-boss.ts';
+import { until } from './until.ts';
 
 const nodes = 2000;
 const most = Number(process.env.BENCH_QUEUE_JOBS ?? 200_000);
@@ -70,9 +71,17 @@ class Stand {
     try {
       return await measure(url.href);
     } finally {
-      await withClient({ ...this.database.admin, database: 'postgres' }, (client) =>
-        client.query(`drop database ${name} with (force)`),
-      );
+      await withClient({ ...this.database.admin, database: 'postgres' }, async (client) => {
+        // Pools of libraries are still closing when they say that they stopped.
+        await until(async () => {
+          const { rows } = await client.query<{ n: number }>(
+            'select count(*)::int as n from pg_stat_activity where datname = $1',
+            [name],
+          );
+          return rows[0]!.n === 0;
+        }, 60_000);
+        await client.query(`drop database ${name}`);
+      });
     }
   }
 
