@@ -1,5 +1,5 @@
 /**
- * Fleet, accounts, running work and the front of the queue, as dry runs see them: at most two seconds old.
+ * Fleet, reservations, accounts, running work and the front of the queue, as dry runs see them: at most two seconds old.
  *
  * Kept by dirty keys like the scheduler's own copy, so that a flood of dry runs over a large fleet reads what changed and not the fleet. Of
  * the queue only the front is held: what comes behind a job does not keep it waiting. What run times it has learned is what it saw since
@@ -7,6 +7,7 @@
  */
 import type { Database } from '../../common/database/index.ts';
 import { DirtyReader } from '../../common/events/index.ts';
+import { readBookings } from '../../drm/allocator/index.ts';
 import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
 import { readAccounts } from './accounts/account-rows.ts';
@@ -34,6 +35,8 @@ export class PreviewWorld {
   #readAt = Number.NEGATIVE_INFINITY;
   #accountsAt = Number.NEGATIVE_INFINITY;
   #queueDueAt = Number.NEGATIVE_INFINITY;
+  /** What the engine has. */
+  #calendar = '[]';
   #queued: readonly string[] = [];
 
   constructor(db: Database) {
@@ -53,6 +56,7 @@ export class PreviewWorld {
       this.#accountsAt = Number.NEGATIVE_INFINITY;
       this.#queueDueAt = Number.NEGATIVE_INFINITY;
       this.#queued = [];
+      this.#calendar = '[]';
     }
     await this.#readAccounts();
     if (batch.kind === 'reset') {
@@ -68,9 +72,14 @@ export class PreviewWorld {
     this.#readAt = started;
   }
 
+  /** Accounts, and nodes that are promised for a time. */
   async #readAccounts(): Promise<void> {
     const at = performance.now();
     if (at - this.#accountsAt < accountsFreshMs) return;
+    const calendar = await readBookings(this.#db.system);
+    const text = JSON.stringify(calendar);
+    if (text !== this.#calendar) this.engine.apply({ calendar });
+    this.#calendar = text;
     const accounts = await readAccounts(this.#db.system);
     try {
       checkAccounts(accounts);

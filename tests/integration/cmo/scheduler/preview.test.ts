@@ -10,6 +10,7 @@ import { type Tx, withSystem } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
 import { silentLogger } from '../../../../src/common/logger.ts';
+import { bookNodes } from '../../../../src/drm/allocator/index.ts';
 import { createSite, registerNode, type Site } from '../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { until } from '../../../support/until.ts';
@@ -153,6 +154,25 @@ describe('a dry run', () => {
     expect(after.message).toContain(`It would wait for ${first} (succeeded).`);
     expect((await ask(gpus(1, { after: [{ job: first, when: 'started' }] }))).reason).toBe('waits_for_jobs');
     expect(await ask({ earliestStart: '2999-01-01T00:00:00Z' })).toMatchObject({ reason: 'earliest_start' });
+  });
+});
+
+describe('a dry run of who has nodes reserved, and of others,', () => {
+  it('says what each will be told', async () => {
+    await addNode(2);
+    const other = await system(addTenant);
+    await system((tx) =>
+      bookNodes(tx, {
+        ...owner,
+        name: 'demo',
+        wanted: { nodes: 1, labels: {} },
+        startsAt: new Date(),
+        endsAt: new Date(Date.now() + 3_600_000),
+        by: 'test',
+      }),
+    );
+    expect(await ask(gpus(1), other)).toMatchObject({ startsNow: false, reason: 'reserved_for_others' });
+    expect(await ask(gpus(1))).toMatchObject({ startsNow: true });
   });
 });
 
