@@ -93,7 +93,10 @@ export async function runBenchmark(
     async measure(name, step) {
       print(`… ${name}`);
       try {
-        cases.push(...(await step()));
+        const found = await step();
+        cases.push(...found);
+        // Shown at once: a long run that is ended has not been for nothing.
+        if (found.length > 0) print(formatTable(found));
       } catch (error) {
         if (!(error instanceof MissingData)) throw error;
         skipped.add(error.file);

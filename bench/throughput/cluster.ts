@@ -29,10 +29,12 @@ const makes: readonly Make[] = [
   { model: '', devices: 0, deviceGib: 0, cores: 64, memoryGib: 256 },
 ];
 
+export const nodeId = (index: number): string => `node_${String(index).padStart(6, '0')}`;
+
 export function nodeRows(count: number): NodeRow[] {
   return Array.from({ length: count }, (_, i) => {
     const make = makes[Math.floor(i / 20) % makes.length]!;
-    const id = `node_${String(i).padStart(6, '0')}`;
+    const id = nodeId(i);
     return {
       id,
       siteId: site.id,

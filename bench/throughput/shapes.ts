@@ -1,4 +1,4 @@
-/** What jobs ask for: a hundred and more kinds at once, and the pods of kube-scheduler's own benchmark. */
+/** What jobs ask for: a hundred and more kinds at once. */
 import { shapeOf } from '../../src/cmo/scheduler/core/shape.ts';
 import type { Shape } from '../../src/cmo/scheduler/core/snapshot.ts';
 import { type JobSpecInput, jobSpecSchema } from '../../src/common/contract/job-spec.ts';
@@ -30,22 +30,4 @@ export function mixedShapes(): Shape[] {
   }
   for (let i = 1; i <= 31; i += 1) found.push(shape({ resources: { cpu: i / 2, memory: `${i}GiB` } }));
   return found;
-}
-
-/** The pods of scheduler_perf (kubernetes/kubernetes test/integration/scheduler_perf), with what CI requires at 5,000 nodes, pods/s. */
-export interface PerfCase {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly quoted: number;
-}
-
-export function perfCases(): PerfCase[] {
-  return [
-    { name: 'SchedulingBasic', shape: shape({ resources: { cpu: 0.1, memory: '500MiB' } }), quoted: 810 },
-    {
-      name: 'ExtendedResource',
-      shape: shape({ resources: { cpu: 0.1, memory: '500MiB', devices: [{ count: 1 }] } }),
-      quoted: 180,
-    },
-  ];
 }

@@ -8,12 +8,24 @@ import { RoundEngine, type RoundRecord } from '../../src/cmo/scheduler/worker/ro
 import type { Placement } from '../../src/common/contract/plan.ts';
 import type { JobId, NodeId } from '../../src/common/ids.ts';
 import type { Random } from '../packing/random.ts';
-import { nodeRows, site } from './cluster.ts';
+import { nodeId, nodeRows, site } from './cluster.ts';
 
 /** Of a placement what its end gives back; without an id: it stood there before the engine began. */
 interface Held {
   readonly id?: string;
   readonly ranks: Placement['ranks'];
+}
+
+/** A job that arrives. */
+export interface Arriving extends Partial<Pick<PendingJob, 'labels' | 'array' | 'priority' | 'notBefore'>> {
+  readonly shape: Shape;
+}
+
+export interface WorldOptions {
+  /** Jobs of these shapes stand on the nodes already, three a node where they fit. */
+  readonly filled?: { readonly shapes: readonly Shape[]; readonly random: Random };
+  /** Labels of each node. */
+  readonly labelsOf?: (index: number) => Readonly<Record<string, string>>;
 }
 
 /** What the engine has taken, milliseconds: by the clock, and of the process's processor time. */
@@ -32,20 +44,31 @@ export class World {
   /** Nodes whose rows the engine has not seen yet, and jobs that have ended since. */
   readonly #changed = new Set<string>();
   #ended: string[] = [];
+  /** Jobs that are to end for others: they do before the next round. */
+  readonly #preempted = new Set<string>();
   #engineMs = 0;
   #cpuMs = 0;
 
-  /** @param filled jobs of these shapes stand on the nodes already, three a node where they fit */
-  constructor(nodes: number, policy: Policy, filled: readonly Shape[] = [], random?: Random) {
+  constructor(nodes: number, policy: Policy, { filled, labelsOf }: WorldOptions = {}) {
     this.#policy = policy;
-    this.#nodes = new Map(nodeRows(nodes).map((row) => [row.id, row]));
-    if (random !== undefined) {
-      const single = filled.filter(({ resources }) => resources.nodes === 1);
+    const labelled = (row: NodeRow, index: number) =>
+      labelsOf === undefined ? row : { ...row, labels: labelsOf(index) };
+    this.#nodes = new Map(nodeRows(nodes).map((row, index) => [row.id, labelled(row, index)]));
+    if (filled !== undefined) {
+      const single = filled.shapes.filter(({ resources }) => resources.nodes === 1);
       for (const row of [...this.#nodes.values()]) {
-        for (let i = 0; i < 3; i += 1) this.#stand(row.id, single[random.below(single.length)]!);
+        for (let i = 0; i < 3; i += 1) this.#stand(row.id, single[filled.random.below(single.length)]!);
       }
     }
     this.engine.apply({ sites: [[site.id, site]], nodes: [...this.#nodes] });
+  }
+
+  /** Nodes are closed for new work, or opened again. */
+  cordon(index: number, closed: boolean): void {
+    const row = this.#nodes.get(nodeId(index))!;
+    row.scheduling = closed ? 'cordoned' : 'open';
+    row.revision += 1;
+    this.#changed.add(row.id);
   }
 
   /** Puts a job onto a node by hand, if its first devices that are wholly free will do. */
@@ -88,9 +111,9 @@ export class World {
    * Jobs arrive and any of those that run end; then one round, whose plan is committed. What it changed comes back as rows with the next step.
    * @returns how many jobs it placed
    */
-  step(arriving: readonly Shape[], ending: number, random: Random, record?: (round: RoundRecord) => void): number {
+  step(arriving: readonly Arriving[], ending: number, random: Random, record?: (round: RoundRecord) => void): number {
     this.#end(ending, random);
-    const jobs = arriving.map((shape) => this.#job(shape));
+    const jobs = arriving.map((one) => this.#job(one));
     const nodes = [...this.#changed].map((id) => [id, this.#nodes.get(id)!] as const);
     const running = this.#ended.map((id) => [id, null, true] as const);
     this.#changed.clear();
@@ -98,7 +121,8 @@ export class World {
     this.#now += 1;
     const placements = this.#inEngine(() => {
       this.engine.apply({ nodes, running, jobs: jobs.map((job) => [job.id, { job, reason: 'new' }]), now: this.#now });
-      const { placementCount } = this.engine.run(this.#policy, this.#now, record);
+      const { placementCount, preemptions } = this.engine.run(this.#policy, this.#now, record);
+      for (const { jobId } of preemptions) this.#preempted.add(jobId);
       const planned = this.engine.placements(0, placementCount);
       this.engine.settle({ committed: planned.map(({ jobId }): JobId => jobId), refused: [], unknown: [] });
       return planned;
@@ -108,7 +132,7 @@ export class World {
     return placements.length;
   }
 
-  #job(shape: Shape): PendingJob {
+  #job({ shape, ...more }: Arriving): PendingJob {
     this.#jobs += 1;
     return {
       id: `job_${String(this.#jobs).padStart(8, '0')}`,
@@ -120,12 +144,22 @@ export class World {
       submittedAt: this.#now,
       notBefore: 0,
       notBeforeReason: null,
+      ...more,
     };
   }
 
   #end(count: number, random: Random): void {
     const ended: Held[] = [];
-    while (ended.length < count && this.#running.length > 0) {
+    if (this.#preempted.size > 0) {
+      for (let at = this.#running.length - 1; at >= 0; at -= 1) {
+        const held = this.#running[at]!;
+        if (held.id === undefined || !this.#preempted.has(held.id)) continue;
+        ended.push(held);
+        this.#running.splice(at, 1);
+      }
+      this.#preempted.clear();
+    }
+    for (let left = count; left > 0 && this.#running.length > 0; left -= 1) {
       const at = random.below(this.#running.length);
       ended.push(this.#running[at]!);
       this.#running[at] = this.#running.at(-1)!;

@@ -18,7 +18,7 @@ import type { ExpectedShape, PlacementRule, Snapshot } from './snapshot.ts';
 const mostVerdicts = 40_000_000;
 const fewestBoards = 16;
 /** Verdicts for the next expectation that a round works out for each arrival since the last, so that a small round stays short. */
-const verdictsPerArrival = 4096;
+const verdictsPerArrival = 1024;
 const mostBoards = 1024;
 /** How much the load must have changed for a watt to be weighed anew, and with it every node: share of the devices. */
 const loadStep = 0.05;
