@@ -1,3 +1,4 @@
+export { type SpendingAccount, type Spent, spentSince } from './usage/account-sums.ts';
 export {
   closeIntervals,
   type HeldResources,

@@ -21,6 +21,14 @@ interface SetOptions extends Target {
   borrow?: Amounts;
   runningJobs?: number;
   devices?: number;
+  budget?: readonly Budget[];
+  budgetStop?: boolean;
+}
+
+interface Budget {
+  readonly kind: 'usd' | 'kwh';
+  readonly period: 'day' | 'month';
+  readonly limit: string;
 }
 
 export function quotasCommand(program: Command): void {
@@ -45,6 +53,12 @@ export function quotasCommand(program: Command): void {
     )
     .option('--running-jobs <n>', 'most jobs that hold something at a time', whole(0, 1_000_000))
     .option('--devices <n>', 'most devices at a time', whole(0, 1_000_000))
+    .option(
+      '--budget <kind/period=n>',
+      'most dollars or energy in a day or month (UTC), like usd/month=500 or kwh/day=40; repeatable',
+      budgets,
+    )
+    .option('--budget-stop', 'what runs is ended, too, when a budget is used up; default it goes on')
     .option('--json', 'print JSON')
     .action(set);
   withTarget(quotas.command('remove').description('forget what was set for an account'))
@@ -71,8 +85,16 @@ function amounts(text: string, before: Amounts = {}): Amounts {
   return { ...before, [name]: value };
 }
 
+function budgets(text: string, before: readonly Budget[] = []): readonly Budget[] {
+  const match = /^(usd|kwh)\/(day|month)=(\d{1,9}(?:\.\d{1,6})?)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('expected like usd/month=500 or kwh/day=40');
+  const [, kind, period, limit] = match as unknown as [string, Budget['kind'], Budget['period'], string];
+  return [...before, { kind, period, limit }];
+}
+
 async function set(options: SetOptions): Promise<void> {
   const { tenant, project, submitter, weight, guarantee = {}, borrow = {}, runningJobs, devices, json } = options;
+  const onExhausted = options.budgetStop ? ('stop' as const) : ('wait' as const);
   const classes = [...new Set([...Object.keys(guarantee), ...Object.keys(borrow)])];
   const account = await (await connect()).setQuota({
     body: {
@@ -86,6 +108,11 @@ async function set(options: SetOptions): Promise<void> {
         borrowLimit: borrow[resource] ?? null,
       })),
       limits: { runningJobs: runningJobs ?? null, devices: devices ?? null },
+      budgets: (options.budget ?? []).map(({ kind, period, limit }) =>
+        kind === 'usd'
+          ? { kind, period, onExhausted, limitUsd: limit }
+          : { kind, period, onExhausted, limitKwh: Number(limit) },
+      ),
     },
   });
   if (json) printJson(account);
@@ -113,6 +140,7 @@ function show(accounts: readonly Account[]): void {
       { title: 'WEIGHT', value: ({ weight }) => String(weight), align: 'right' },
       { title: 'GUARANTEED', value: ({ quotas }) => quotas.map(quotaText).join(', ') || '–' },
       { title: 'LIMITS', value: limitText },
+      { title: 'BUDGETS', value: ({ budgets: all }) => all.map(budgetText).join(', ') || '–' },
       { title: 'JOBS', value: ({ uses }) => String(uses.jobs), align: 'right' },
       { title: 'CORES', value: ({ uses }) => String(uses.cpu), align: 'right' },
       { title: 'DEVICES', value: ({ uses }) => String(uses.gpu + uses.tpu + uses.fpga), align: 'right' },
@@ -129,6 +157,18 @@ const nameOf = ({ project, submitter }: Account): string =>
 
 const quotaText = ({ resource, guaranteed, borrowLimit }: Account['quotas'][number]): string =>
   `${resource} ${guaranteed}${borrowLimit === null ? '' : ` (+${borrowLimit})`}`;
+
+function budgetText(budget: Account['budgets'][number]): string {
+  const { kind, period, onExhausted } = budget;
+  const amounts =
+    kind === 'usd'
+      ? `$${dollars(budget.spentUsd)} of $${dollars(budget.limitUsd)}`
+      : `${budget.spentKwh} of ${budget.limitKwh} kWh`;
+  return `${amounts} a ${period}${onExhausted === 'stop' ? ' (stops)' : ''}`;
+}
+
+/** Without the places beyond cents that say nothing. */
+const dollars = (usd: string): string => usd.replace(/(\.\d\d)0+$/, '$1');
 
 const limitText = ({ limits: { runningJobs, devices } }: Account): string =>
   [runningJobs === null ? [] : `${runningJobs} jobs`, devices === null ? [] : `${devices} devices`].flat().join(', ') ||

@@ -4,6 +4,7 @@ import type { Routes } from '../../common/contract/routes/index.ts';
 import { type Tx, withSystem } from '../../common/database/index.ts';
 import { SolyxError } from '../../common/errors/index.ts';
 import type { Handlers, Principal } from '../../common/http/index.ts';
+import { formatUsd, microUsd, parseUsd } from '../../common/money.ts';
 import { readFleetTotals } from '../../drm/tracker/index.ts';
 import {
   type AccountSettings,
@@ -128,7 +129,10 @@ async function submitterOf(tx: Tx, tenant: string, id: string): Promise<string> 
 
 type Wish = Parameters<Handlers<'setQuota'>['setQuota']>[0]['body'];
 
-function settingsOf(target: Target, { weight, limits, quotas }: Wish): AccountSettings {
+function settingsOf(target: Target, { weight, limits, quotas, budgets }: Wish): AccountSettings {
+  const kinds = budgets.map(({ kind, period }) => `${kind} a ${period}`);
+  const twice = kinds.find((kind, at) => kinds.indexOf(kind) !== at);
+  if (twice !== undefined) throw new SolyxError('quota_invalid', `There are two budgets for ${twice}.`);
   return {
     ...target,
     weight,
@@ -139,8 +143,24 @@ function settingsOf(target: Target, { weight, limits, quotas }: Wish): AccountSe
       guaranteed: milli(guaranteed),
       borrowLimit: borrowLimit === null ? null : milli(borrowLimit),
     })),
+    budgets: budgets.map((budget) => ({
+      kind: budget.kind,
+      period: budget.period,
+      stops: budget.onExhausted === 'stop',
+      amount: budget.kind === 'usd' ? Number(parseUsd(budget.limitUsd)) : milli(budget.limitKwh),
+    })),
   };
 }
+
+function wireBudget({ kind, period, amount, stops, spent, until }: AccountView['budgets'][number]) {
+  const onExhausted = stops ? ('stop' as const) : ('wait' as const);
+  const renewsAt = new Date(until).toISOString();
+  return kind === 'usd'
+    ? { kind, period, onExhausted, renewsAt, limitUsd: usdOf(amount), spentUsd: usdOf(spent) }
+    : { kind, period, onExhausted, renewsAt, limitKwh: amount / 1000, spentKwh: spent / 1000 };
+}
+
+const usdOf = (micro: number): string => formatUsd(microUsd(BigInt(Math.round(micro))));
 
 /** All accounts together must make sense, because rounds use them together. @throws quota_invalid */
 function requireSense(accounts: Parameters<typeof checkAccounts>[0]): void {
@@ -186,6 +206,7 @@ async function readWire(tx: Tx, tenant: string): Promise<WireAccount[]> {
       guaranteed: guaranteed / 1000,
       borrowLimit: borrowLimit === null ? null : borrowLimit / 1000,
     })),
+    budgets: account.budgets.map(wireBudget),
     limits: { runningJobs: account.runningJobs, devices: account.devices === null ? null : account.devices / 1000 },
     uses: {
       jobs: account.held.jobs,

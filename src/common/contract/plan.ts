@@ -113,8 +113,8 @@ export interface PendingVerdict {
 
 export interface Preemption {
   readonly jobId: JobId;
-  /** A job, or who reserved the nodes. */
-  readonly inFavourOf: JobId | ReservationId;
+  /** A job, or who reserved the nodes; null: nobody, a budget is used up. */
+  readonly inFavourOf: JobId | ReservationId | null;
 }
 
 export interface Plan {

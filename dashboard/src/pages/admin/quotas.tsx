@@ -1,5 +1,5 @@
 /** Quotas: who may use how much of the fleet, and who uses it now. */
-import { NumberInput, Select, Text } from '@mantine/core';
+import { Checkbox, NumberInput, Select, Text } from '@mantine/core';
 import '../../ui/inputs.css';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { Output } from '../../api/contract.ts';
@@ -41,6 +41,9 @@ export function Quotas() {
           <NumberInput name="guaranteed" label="Guaranteed, whoever else wants them" placeholder="none" min={0} />
           <NumberInput name="borrow" label="How many more while others leave them" placeholder="no limit" min={0} />
           <NumberInput name="jobs" label="Most jobs at a time" placeholder="no limit" min={0} allowDecimal={false} />
+          <NumberInput name="usd" label="Most dollars in a month" placeholder="no limit" min={0} decimalScale={2} />
+          <NumberInput name="kwh" label="Most energy in a month, kWh" placeholder="no limit" min={0} />
+          <Checkbox name="stop" label="End what runs when they are used up" />
         </CreateDialog>
       }
     >
@@ -79,6 +82,11 @@ const columns: readonly Column<Account>[] = [
         .flat()
         .join(', ') || 'none',
   },
+  {
+    id: 'budgets',
+    header: 'Spent of the budget',
+    cell: ({ budgets }) => budgets.map(budgetText).join(', ') || 'no budget',
+  },
   { id: 'jobs', header: 'Jobs now', align: 'end', width: '90px', cell: ({ uses }) => <Count value={uses.jobs} /> },
   {
     id: 'devices',
@@ -103,6 +111,16 @@ const columns: readonly Column<Account>[] = [
   },
 ];
 
+function budgetText(budget: Account['budgets'][number]): string {
+  const amounts =
+    budget.kind === 'usd'
+      ? `$${cents(budget.spentUsd)} of $${cents(budget.limitUsd)}`
+      : `${budget.spentKwh} of ${budget.limitKwh} kWh`;
+  return `${amounts} a ${budget.period}`;
+}
+
+const cents = (usd: string): string => Number(usd).toFixed(2);
+
 async function setQuota(form: FormData) {
   const number = (name: string) => {
     const text = textIn(form, name);
@@ -118,8 +136,17 @@ async function setQuota(form: FormData) {
       weight: number('weight') ?? 1,
       quotas: isQuota ? [{ resource, guaranteed: guaranteed ?? 0, borrowLimit: borrowLimit ?? null }] : [],
       limits: { runningJobs: number('jobs') ?? null },
+      budgets: budgetsOf(number('usd'), number('kwh'), textIn(form, 'stop') !== undefined),
     },
   });
+}
+
+function budgetsOf(usd: number | undefined, kwh: number | undefined, stop: boolean) {
+  const how = { period: 'month' as const, onExhausted: stop ? ('stop' as const) : ('wait' as const) };
+  return [
+    ...(usd === undefined ? [] : [{ kind: 'usd' as const, ...how, limitUsd: usd.toFixed(2) }]),
+    ...(kwh === undefined ? [] : [{ kind: 'kwh' as const, ...how, limitKwh: kwh }]),
+  ];
 }
 
 function Remove({ account }: { readonly account: Account }) {

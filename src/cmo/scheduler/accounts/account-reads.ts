@@ -1,6 +1,7 @@
 /** Accounts as people see them: what was set, what is used now, and what of the past counts. */
 import type { Queryable } from '../../../common/database/queryable.ts';
 import type { QuotaRow } from '../core/quota/quota.ts';
+import { type BudgetState, budgetsOfAccount } from './budget-rows.ts';
 
 export interface AccountView {
   readonly project: string | null;
@@ -10,6 +11,7 @@ export interface AccountView {
   readonly weight: number;
   /** Amounts in thousandths. */
   readonly quotas: readonly QuotaRow[];
+  readonly budgets: readonly BudgetState[];
   readonly runningJobs: number | null;
   /** Thousandths. */
   readonly devices: number | null;
@@ -58,13 +60,15 @@ export async function listAccounts(tx: Queryable, tenant: string): Promise<Accou
      ), declared as (
        select a.*, (select coalesce(jsonb_agg(jsonb_build_object('resource', resource, 'guaranteed', guaranteed_milli,
                              'borrowLimit', borrow_milli) order by resource), '[]')
-                    from cmo_quotas q where q.account = a.id) as quotas
+                    from cmo_quotas q where q.account = a.id) as quotas,
+                   ${budgetsOfAccount} as budgets
        from cmo_accounts a where a.tenant = $1
      ), every as (
        select id from held union select id from declared union select $1
      )
      select coalesce(d.project, h.project) as project, coalesce(d.user_id, h.submitter) as submitter,
             d.id is not null as declared, coalesce(d.weight, 1) as weight, coalesce(d.quotas, '[]') as quotas,
+            coalesce(d.budgets, '[]') as budgets,
             d.running_jobs as "runningJobs", d.devices_milli::float8 as devices,
             jsonb_build_object('jobs', coalesce(h.jobs, 0), 'cpu', coalesce(h.cpu, 0), 'memory', coalesce(h.memory, 0),
               'gpu', coalesce(h.gpu, 0), 'tpu', coalesce(h.tpu, 0), 'fpga', coalesce(h.fpga, 0)) as held,

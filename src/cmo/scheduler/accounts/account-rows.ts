@@ -3,6 +3,14 @@ import type { Queryable, Transaction } from '../../../common/database/queryable.
 import { writeDirty } from '../../../common/events/index.ts';
 import type { QuotaRow } from '../core/quota/quota.ts';
 import { type AccountRow, accountId, type PastUse } from '../core/shares/account.ts';
+import {
+  type BudgetSetting,
+  type BudgetState,
+  budgetOf,
+  budgetsOfAccount,
+  countSpent,
+  setBudgets,
+} from './budget-rows.ts';
 
 interface AccountTableRow {
   id: string;
@@ -12,12 +20,13 @@ interface AccountTableRow {
   running_jobs: number | null;
   devices_milli: number | null;
   quotas: QuotaRow[];
+  budgets: BudgetState[];
   past: number[] | null;
   at: number | null;
 }
 
 const readStatement = `
-  select id, declared, weight, running_jobs, devices_milli, quotas, past, at,
+  select id, declared, weight, running_jobs, devices_milli, quotas, budgets, past, at,
          case when id like '%/%' then regexp_replace(id, '/[^/]*$', '') end as parent
   from (
     select coalesce(a.id, u.account) as id, a.id is not null as declared, coalesce(a.weight, 1) as weight,
@@ -26,7 +35,8 @@ const readStatement = `
            (extract(epoch from u.at) * 1000)::float8 as at,
            (select coalesce(jsonb_agg(jsonb_build_object('resource', resource, 'guaranteed', guaranteed_milli,
                      'borrowLimit', borrow_milli) order by resource), '[]')
-            from cmo_quotas q where q.account = a.id) as quotas
+            from cmo_quotas q where q.account = a.id) as quotas,
+           ${budgetsOfAccount} as budgets
     from cmo_accounts a full join cmo_account_use u on u.account = a.id
   ) as account order by id`;
 
@@ -36,7 +46,7 @@ export async function readAccounts(db: Queryable): Promise<AccountRow[]> {
   const divided = new Set(rows.flatMap(({ declared, parent }) => (declared && parent !== null ? [parent] : [])));
   return rows
     .filter(({ declared, parent }) => declared || parent === null || divided.has(parent))
-    .map(({ id, parent, weight, quotas, past, at, running_jobs, devices_milli }) => ({
+    .map(({ id, parent, weight, quotas, budgets, past, at, running_jobs, devices_milli }) => ({
       id,
       parent,
       weight,
@@ -44,6 +54,7 @@ export async function readAccounts(db: Queryable): Promise<AccountRow[]> {
       limits: {
         ...(running_jobs === null ? {} : { runningJobs: running_jobs }),
         ...(devices_milli === null ? {} : { devices: devices_milli }),
+        ...(budgets.length === 0 ? {} : { budgets: budgets.map(budgetOf) }),
       },
       ...(past === null || at === null ? {} : { past: { amounts: past, at } satisfies PastUse }),
     }));
@@ -91,6 +102,7 @@ export async function accrueUse(tx: Transaction, halfLifeSeconds: number): Promi
        at = now()`,
     [halfLifeSeconds, longestGapSeconds],
   );
+  await countSpent(tx);
   // After twenty half-lives a millionth is left.
   await tx.query(`delete from cmo_account_use where at < now() - make_interval(secs => $1)`, [20 * halfLifeSeconds]);
 }
@@ -106,11 +118,13 @@ export interface AccountSettings {
   /** Thousandths. */
   readonly devices?: number;
   readonly quotas: readonly QuotaRow[];
+  /** What it may spend; left out: as much as it likes. */
+  readonly budgets?: readonly BudgetSetting[];
 }
 
 /** Sets an account. The caller has checked it with `checkAccounts`. */
 export async function setAccount(tx: Transaction, settings: AccountSettings): Promise<void> {
-  const { tenant, project, user, weight, runningJobs, devices, quotas } = settings;
+  const { tenant, project, user, weight, runningJobs, devices, quotas, budgets = [] } = settings;
   const id = accountId(tenant, project, user);
   await tx.query(
     `insert into cmo_accounts (id, tenant, project, user_id, weight, running_jobs, devices_milli)
@@ -131,6 +145,7 @@ export async function setAccount(tx: Transaction, settings: AccountSettings): Pr
       quotas.map(({ borrowLimit }) => borrowLimit),
     ],
   );
+  await setBudgets(tx, id, tenant, budgets);
   await writeDirty(tx, 'account', [id]);
 }
 

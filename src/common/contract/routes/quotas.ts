@@ -1,7 +1,7 @@
 /** Shares and quotas: what accounts (tenant, project, who submits) may use, what they use, and the queue that follows from it. */
 import { z } from 'zod';
 import { pendingReasons } from '../states/job.ts';
-import { id, instant, name, whole } from './parts.ts';
+import { id, instant, name, usd, usdInput, whole } from './parts.ts';
 import { defineRoute } from './route.ts';
 
 const tenant = id('tenant').optional().describe('For operators: whose accounts. Default: the own tenant.');
@@ -34,6 +34,33 @@ const limits = z.strictObject({
   devices: amount.nullable().default(null).describe('Most devices of any kind at a time.'),
 });
 
+const budgetFields = {
+  period: z.enum(['day', 'month']).describe('Of the calendar, in UTC.'),
+  onExhausted: z
+    .enum(['wait', 'stop'])
+    .default('wait')
+    .describe(
+      '`wait`: queued jobs wait for the next period, what runs goes on. `stop`: what runs is ended with its grace and waits, too.',
+    ),
+};
+const kwh = z.number().min(0).max(1_000_000_000);
+const usdBudget = z.strictObject({
+  kind: z.literal('usd'),
+  ...budgetFields,
+  limitUsd: usdInput.describe('Most dollars by list prices.'),
+});
+const kwhBudget = z.strictObject({
+  kind: z.literal('kwh'),
+  ...budgetFields,
+  limitKwh: kwh.describe('Most energy; that of an attempt counts when it has ended.'),
+});
+
+const renewsAt = instant.describe('When the next period begins.');
+const budgetState = z.discriminatedUnion('kind', [
+  usdBudget.extend({ limitUsd: usd, spentUsd: usd.describe('So far in this period.'), renewsAt }),
+  kwhBudget.extend({ spentKwh: z.number().min(0).describe('So far in this period.'), renewsAt }),
+]);
+
 const account = z
   .object({
     project: z
@@ -45,6 +72,7 @@ const account = z
     weight: z.number().positive(),
     quotas: z.array(quota),
     limits,
+    budgets: z.array(budgetState),
     uses: z
       .object({
         jobs: z.int(),
@@ -99,6 +127,11 @@ export const quotaRoutes = {
       weight: z.number().gt(0).max(1_000_000).default(1).describe('Its part of what its siblings share. Default 1.'),
       quotas: z.array(quota).max(64).default([]).describe('Replace those it had.'),
       limits: limits.prefault({}),
+      budgets: z
+        .array(z.discriminatedUnion('kind', [usdBudget, kwhBudget]))
+        .max(4)
+        .default([])
+        .describe('What it may spend in a day or month, at most one of a kind and period. Replace those it had.'),
     }),
     status: 200,
     answer: 'json',

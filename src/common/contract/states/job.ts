@@ -41,7 +41,8 @@ export const pendingReasons = [
   'reserved_for_others', // free nodes are reserved, or will be before it has ended
   'capacity_taken', // another plan took the capacity; planned again in the next round
   'quota_exhausted', // its account, or one above, holds all that its quota allows
-  'limit_reached', // …runs as many jobs, holds as many devices or has spent as much as it may
+  'limit_reached', // …runs as many jobs or holds as many devices as it may
+  'budget_exhausted', // …has spent what it may in this day or month
   'waits_for_preempted', // work is ended to make room for it
   'waits_for_jobs', // jobs named in its `after` have not come so far yet
 ] as const;

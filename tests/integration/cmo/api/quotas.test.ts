@@ -79,6 +79,35 @@ describe('quotas', () => {
     expect(await rows()).toEqual([]);
   });
 
+  it('are budgets, too: dollars and energy of a day or month, with what is spent of them', async () => {
+    const budgets = [
+      { kind: 'usd', period: 'month', limitUsd: '500' },
+      { kind: 'kwh', period: 'day', limitKwh: 2.5, onExhausted: 'stop' },
+    ];
+    const { json } = await set(admin, { project: 'default', budgets });
+    expect(json.budgets).toMatchObject([
+      { kind: 'kwh', period: 'day', onExhausted: 'stop', limitKwh: 2.5, spentKwh: 0 },
+      { kind: 'usd', period: 'month', onExhausted: 'wait', limitUsd: '500.000000', spentUsd: '0.000000' },
+    ]);
+    const now = new Date();
+    const tomorrow = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
+    expect(Date.parse(json.budgets[0].renewsAt)).toBe(tomorrow);
+    expect(Date.parse(json.budgets[1].renewsAt)).toBe(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
+    expect((await rows())[0]!.limits!.budgets).toMatchObject([
+      { kind: 'wattHours', period: 'day', limit: 2500, spent: 0, stop: true },
+      { kind: 'microUsd', period: 'month', limit: 500_000_000, spent: 0 },
+    ]);
+    expect((await set(admin, { project: 'default' })).json.budgets).toEqual([]);
+    const wrong = async (...list: object[]) => (await set(admin, { project: 'default', budgets: list })).json;
+    expect(await wrong({ ...budgets[0], limitUsd: '-1' })).toMatchObject({ issues: [{ at: '/budgets/0/limitUsd' }] });
+    expect((await wrong({ ...budgets[0], period: 'year' })).code).toBe('invalid_body');
+    expect((await wrong({ ...budgets[0], kind: 'gco2e' })).code).toBe('invalid_body');
+    expect((await wrong(budgets[0]!, { ...budgets[0], limitUsd: '1' })).detail).toContain(
+      'two budgets for usd a month',
+    );
+    await api.ask(admin, 'DELETE', '/v1/quotas?project=default');
+  });
+
   it('of one who submits count for all keys and sessions of a user', async () => {
     const service = (await api.ask(admin, 'POST', '/v1/service-accounts', { name: 'trainer' })).json;
     const done = await set(admin, { project: 'default', submitter: service.key.id, weight: 5 });

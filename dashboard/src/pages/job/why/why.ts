@@ -144,6 +144,7 @@ const pendingTitles: Readonly<Record<string, string>> = {
   waits_for_jobs: 'Other jobs come first',
   quota_exhausted: 'The quota of its account is used up',
   limit_reached: 'A limit of its account is reached',
+  budget_exhausted: 'The budget of its account is used up',
   waits_for_preempted: 'Work is ended to make room for it',
 };
 

@@ -7,20 +7,19 @@ import type { PendingReason } from '../../../../common/contract/states/job.ts';
 import { type Account, accountName } from '../shares/ledger.ts';
 import { indexOfKind, resourceNames } from '../shares/resources.ts';
 import type { Use } from '../shares/use.ts';
-import { dollarsOf } from '../words.ts';
-import { type QuotaRow, type SpendingKind, spendingKinds } from './quota.ts';
+import { budgetRefusal, type Spending } from './budget.ts';
+import type { QuotaRow } from './quota.ts';
+
+export { type Spending, spend } from './budget.ts';
 
 export interface QuotaRefusal {
-  readonly reason: Extract<PendingReason, 'quota_exhausted' | 'limit_reached'>;
+  readonly reason: Extract<PendingReason, 'quota_exhausted' | 'limit_reached' | 'budget_exhausted'>;
   readonly message: string;
   /** The account that refuses: the job's, or one above it. */
   readonly account: Account;
   /** Whether it would refuse no more if that had ended, of so many jobs; left out: no end helps. */
   readonly isEnough?: (freed: Use, jobs: number) => boolean;
 }
-
-/** What a job is expected to spend in all, by kind; left out: not known. */
-export type Spending = Readonly<Partial<Record<SpendingKind, number>>>;
 
 const nothing: Spending = {};
 
@@ -39,8 +38,10 @@ export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothi
       const isEnough = (freed: Use) => used - amountOf(quota.resource, freed) + wanted <= most;
       return { reason: 'quota_exhausted', message, account, isEnough };
     }
-    const refusal = limitRefusal(account, use, spending);
+    const refusal = limitRefusal(account, use);
     if (refusal !== undefined) return { reason: 'limit_reached', account, ...refusal };
+    const broke = budgetRefusal(account, spending, accountName(account));
+    if (broke !== undefined) return { reason: 'budget_exhausted', account, message: broke };
   }
   return undefined;
 }
@@ -96,11 +97,7 @@ function quotaMessage(account: Account, quota: QuotaRow, used: number, wanted: n
   return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + wanted - most)} of them end, or with a larger quota.`;
 }
 
-function limitRefusal(
-  account: Account,
-  use: Use,
-  spending: Spending,
-): Pick<QuotaRefusal, 'message' | 'isEnough'> | undefined {
+function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' | 'isEnough'> | undefined {
   const limits = account.row?.limits;
   if (limits === undefined) return undefined;
   const name = accountName(account);
@@ -123,26 +120,7 @@ function limitRefusal(
       };
     }
   }
-  for (const kind of spendingKinds) {
-    const budget = limits[kind];
-    if (budget === undefined) continue;
-    const spent = budget.spent + (account.spending.get(kind) ?? 0);
-    // What is not known beforehand is let through until the budget is used up.
-    if (spent < budget.limit && !(spent + (spending[kind] ?? 0) > budget.limit)) continue;
-    const numbers = `has spent ${amountIn[kind](spent)} of ${amountIn[kind](budget.limit)} in this period`;
-    return { message: `Account ${name} ${numbers}. It goes on in the next, or with a larger budget.` };
-  }
   return undefined;
-}
-
-/** Counts what a job is expected to spend for its account and all above. */
-export function spend(leaf: Account, spending: Spending): void {
-  for (let account: Account | null = leaf; account !== null; account = account.parent) {
-    for (const kind of spendingKinds) {
-      const amount = spending[kind];
-      if (amount !== undefined) account.spending.set(kind, (account.spending.get(kind) ?? 0) + amount);
-    }
-  }
 }
 
 const firstDevice = indexOfKind('gpu');
@@ -150,8 +128,3 @@ const devicesOf = ({ amounts }: Pick<Use, 'amounts'>): number =>
   amounts.subarray(firstDevice).reduce((sum, milli) => sum + milli, 0);
 
 const of = (milli: number): string => String(Math.round(milli) / 1000);
-const amountIn: Readonly<Record<SpendingKind, (amount: number) => string>> = {
-  microUsd: dollarsOf,
-  wattHours: (amount) => `${Math.round(amount) / 1000} kWh`,
-  gramsCo2e: (amount) => `${Math.round(amount) / 1000} kg CO2e`,
-};

@@ -5,6 +5,8 @@
  * theirs, and work of others beyond theirs is ended for it. What nobody uses may be borrowed, up to `borrowLimit` beyond the guarantee.
  */
 
+import type { Budget } from './budget.ts';
+
 /** A class of things that a quota is for: `cpu`, `gpu`, `tpu`, `fpga`, or one model of devices, `gpu/H100`. */
 export type QuotaClass = string;
 
@@ -16,18 +18,11 @@ export interface QuotaRow {
   readonly borrowLimit: number | null;
 }
 
-/** What an account may spend in a period, and what it has spent of it, in one unit. */
-export interface Budget {
-  readonly limit: number;
-  readonly spent: number;
-}
-
-export const spendingKinds = ['microUsd', 'wattHours', 'gramsCo2e'] as const;
-export type SpendingKind = (typeof spendingKinds)[number];
-
-export interface SpendingLimits extends Readonly<Partial<Record<SpendingKind, Budget>>> {
+export interface SpendingLimits {
   /** Most jobs that hold something at a time. */
   readonly runningJobs?: number;
   /** Most devices of any kind at a time, thousandths. */
   readonly devices?: number;
+  /** What it may spend; several of a kind must all agree. */
+  readonly budgets?: readonly Budget[];
 }

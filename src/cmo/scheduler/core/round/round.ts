@@ -7,7 +7,7 @@
  *
  * Ranks of a gang stand on distinct nodes of one site: `nodes` in the spec means nodes, and an allocation holds a device once.
  */
-import type { Placement, RankPlacement } from '../../../../common/contract/plan.ts';
+import type { Placement, Preemption, RankPlacement } from '../../../../common/contract/plan.ts';
 import type { DeviceId, JobId, NodeId, ReservationId, SiteId } from '../../../../common/ids.ts';
 import { likelySecondsOf } from '../backfill/run-class.ts';
 import { endBy } from '../calendar/booking.ts';
@@ -23,7 +23,9 @@ import { baseOf } from '../neighbours/rules.ts';
 import { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group, PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
+import { mustStop } from '../quota/budget.ts';
 import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
+import { countRunning } from '../quota/expected-spending.ts';
 import type { NodeRequest } from '../request.ts';
 import type { Holder } from '../running.ts';
 import type { Scoreboard } from '../scoreboard.ts';
@@ -97,9 +99,13 @@ export class Round {
   }
 
   run(queue: PendingQueue): RoundOutcome {
-    const preemptions = this.#calendar
-      .intruders(this.#holders)
-      .map(({ holder, booking }) => ({ jobId: holder.job.id as JobId, inFavourOf: booking.id as ReservationId }));
+    const preemptions = this.#calendar.intruders(this.#holders).map(
+      ({ holder, booking }): Preemption => ({
+        jobId: holder.job.id as JobId,
+        inFavourOf: booking.id as ReservationId,
+      }),
+    );
+    preemptions.push(...this.#overspent().map(({ job }) => ({ jobId: job.id as JobId, inFavourOf: null })));
     this.#wait(queue.release(this.#now));
     const order = new FairOrder<Cursor>();
     order.add(this.#cursors(queue));
@@ -146,6 +152,15 @@ export class Round {
     return first && new Vicinity(this.#fleet, this.#neighbours, rules!, first.tenant, first.array);
   }
 
+  /** Counts what running work will spend, where somebody has a budget; what has to end since one is used up that says so. */
+  #overspent(): readonly Holder[] {
+    const { accounts = [], running = [] } = this.#fleet.snapshot;
+    if (running.length === 0 || !accounts.some(({ limits }) => (limits?.budgets ?? []).length > 0)) return [];
+    const holders = this.#holders();
+    countRunning(this.#fleet.snapshot, holders, this.#now);
+    return holders.filter(({ job, account }) => job.stopping === null && mustStop(account));
+  }
+
   /** Deals with the next job of a group. */
   #step(cursor: Cursor): void {
     const refusals: QuotaRefusal[] = [];
@@ -181,7 +196,7 @@ export class Round {
     if (rows === undefined) return undefined;
     const choice = this.#choiceOf(request, rows);
     const refusal = quotaRefusal(cursor.account, choice.use, this.#spendingOf(cursor.head, request, rows[0]!));
-    if (refusal === undefined || request.ranks > 1 || refusal.reason === 'limit_reached') return refusal ?? choice;
+    if (refusal === undefined || request.ranks > 1 || refusal.reason !== 'quota_exhausted') return refusal ?? choice;
     // A job that leaves the model open may still take one of which its account has some left.
     for (const row of vicinity?.top(board, mostTried) ?? board.top(mostTried)) {
       const other = this.#choiceOf(request, [row]);

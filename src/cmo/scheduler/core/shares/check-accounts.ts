@@ -1,5 +1,6 @@
 /** Whether accounts make sense. They come from people, so what is wrong is named and nothing is planned on it. */
-import { type QuotaRow, type SpendingLimits, spendingKinds } from '../quota/quota.ts';
+import { budgetPeriods, spendingKinds } from '../quota/budget.ts';
+import type { QuotaRow, SpendingLimits } from '../quota/quota.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type AccountRow, AccountTree } from './account.ts';
 import { resourceNames } from './resources.ts';
@@ -86,11 +87,12 @@ function checkLimits(limits: SpendingLimits, fail: Fail): void {
     const limit = limits[name];
     if (limit !== undefined && !(limit >= 0)) fail('number', `the limit of ${name} must be 0 or more, not ${limit}`);
   }
-  for (const kind of spendingKinds) {
-    const budget = limits[kind];
-    if (budget === undefined) continue;
-    if (!(budget.limit >= 0)) fail('number', `the limit of ${kind} must be 0 or more, not ${budget.limit}`);
-    if (!(budget.spent >= 0)) fail('number', `what is spent of ${kind} must be 0 or more, not ${budget.spent}`);
+  for (const { kind, period, limit, spent, until } of limits.budgets ?? []) {
+    if (!spendingKinds.includes(kind)) fail('number', `a budget is of ${spendingKinds.join(', ')}, not of ${kind}`);
+    if (!budgetPeriods.includes(period)) fail('number', `a budget is for a day or a month, not for ${period}`);
+    if (!(limit >= 0)) fail('number', `the limit of ${kind} must be 0 or more, not ${limit}`);
+    if (!(spent >= 0)) fail('number', `what is spent of ${kind} must be 0 or more, not ${spent}`);
+    if (!Number.isFinite(until)) fail('number', `the end of a period must be epoch milliseconds, not ${until}`);
   }
 }
 

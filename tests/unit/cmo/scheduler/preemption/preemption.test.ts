@@ -215,7 +215,7 @@ describe('ending work for others', () => {
           for (let i = 0; i < 40 && quiet < 3; i += 1) {
             const { preemptions } = cluster.round();
             for (const { jobId, inFavourOf } of preemptions) {
-              const [victim, winner] = [byId.get(jobId)!, byId.get(inFavourOf)!];
+              const [victim, winner] = [byId.get(jobId)!, byId.get(inFavourOf!)!];
               // Whoever was ended for another one never ends that one.
               expect(over.get(winner.id)?.has(victim.id) ?? false).toBe(false);
               over.set(victim.id, (over.get(victim.id) ?? new Set()).add(winner.id));

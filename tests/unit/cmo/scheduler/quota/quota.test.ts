@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPreemption } from '../../../../../src/cmo/scheduler/core/preemption/preemption-policy.ts';
+import type { Budget } from '../../../../../src/cmo/scheduler/core/quota/budget.ts';
+import type { RunningJob } from '../../../../../src/cmo/scheduler/core/running.ts';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
 import type { AccountRow } from '../../../../../src/cmo/scheduler/core/shares/account.ts';
 import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
@@ -117,22 +119,81 @@ describe('a limit', () => {
       plan(many(3, {}, { resources: { cpu: 1 } } as never), row('t1', { limits: { devices: 0 } })).placements.length,
     ).toBe(3);
   });
+});
 
-  it('of dollars counts what jobs are expected to cost, and stops all when it is spent', () => {
-    // A device costs $2, a core $0.01, memory $0.0005 an hour.
-    const runTime = { likelySeconds: 3600, carefulSeconds: 7200 };
-    const budget = (limit: number, spent = 0) => row('t1', { limits: { microUsd: { limit, spent } } });
-    expect(plan(many(8, { runTime }), budget(5_000_000)).placements.length).toBe(2);
-    expect(plan(many(8, { runTime }), budget(5_000_000, 2_500_000)).placements.length).toBe(1);
-    expect(plan(many(8), budget(5_000_000, 4_999_999)).placements.length).toBe(8);
-    const over = plan(many(8), budget(5_000_000, 5_000_000));
-    expect([over.placements.length, reasons(over)]).toEqual([0, ['limit_reached']]);
-    expect(over.pending[0]!.detail.message).toContain('has spent $5.00 of $5.00');
+describe('a budget', () => {
+  const until = now + 5 * 3_600_000;
+  const dollars = (limit: number, spent = 0, more: Partial<Budget> = {}) =>
+    row('t1', { limits: { budgets: [{ kind: 'microUsd', period: 'day', limit, spent, until, ...more }] } });
+  // A device costs $2, a core $0.01, memory $0.0005 an hour.
+  const runTime = { likelySeconds: 3600, carefulSeconds: 7200 };
+  const message = (made: ReturnType<typeof plan>) => made.pending[0]!.detail.message;
+  const runs = (id: string, more: Partial<RunningJob> = {}): RunningJob => ({
+    id,
+    tenant: 't1',
+    project: 'p1',
+    priority: 0,
+    ranks: [{ nodeId: 'n1', cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [{ deviceId: 'n1-d0', milli: 1000 }] }],
+    startedAt: now - 3_600_000,
+    checkpointAt: null,
+    endsAt: now + 3_600_000,
+    preemptible: true,
+    stopping: null,
+    ...more,
+  });
+  const beside = (running: RunningJob[], ...accounts: AccountRow[]) =>
+    schedule({ ...fleetOf(mixed()), accounts, running }, many(4, { runTime }), policy(), now);
+
+  it('of dollars counts what jobs are expected to cost, and stops all when it is spent, until the next period', () => {
+    expect(plan(many(8, { runTime }), dollars(5_000_000)).placements.length).toBe(2);
+    expect(plan(many(8, { runTime }), dollars(5_000_000, 2_500_000)).placements.length).toBe(1);
+    expect(plan(many(8), dollars(5_000_000, 4_999_999)).placements.length).toBe(8);
+    const over = plan(many(8), dollars(5_000_000, 5_000_000));
+    expect([over.placements.length, reasons(over)]).toEqual([0, ['budget_exhausted']]);
+    expect(message(over)).toBe(
+      'Account t1 has spent $5.00 of the $5.00 that it may spend in a day. It goes on when the next begins, 2026-11-22T05:00:00.000Z, or with a larger budget.',
+    );
+    expect(message(plan(many(1, { runTime }), dollars(1_000_000)))).toContain('it never fits');
+    expect(message(plan(many(1, { runTime }), dollars(3_000_000, 2_000_000)))).toContain('expected to take $2.01.');
+  });
+
+  it('counts what running work will still cost, so that rounds do not start more and more', () => {
+    // Two dollars an hour for another hour each.
+    expect(beside([], dollars(5_000_000)).placements.length).toBe(2);
+    expect(beside([runs('job_a')], dollars(5_000_000)).placements.length).toBe(1);
+    const full = beside([runs('job_a'), runs('job_b')], dollars(5_000_000));
+    expect([full.placements.length, reasons(full)]).toEqual([0, ['budget_exhausted']]);
+    expect(message(full)).toContain('and what runs is expected to take $4.00 more');
+    // Of the next period's money nothing is counted, of others' work nothing, of what never ends nothing.
+    expect(beside([runs('job_a', { endsAt: now + 1e9 })], dollars(15_000_000)).placements.length).toBe(2);
+    expect(beside([runs('job_a', { tenant: 't2' })], dollars(5_000_000)).placements.length).toBe(2);
+    expect(beside([runs('job_a', { endsAt: null })], dollars(5_000_000)).placements.length).toBe(2);
+    expect(
+      beside([runs('job_a', { ranks: [{ ...runs('x').ranks[0]!, nodeId: 'gone' }] })], dollars(5_000_000)).placements
+        .length,
+    ).toBe(2);
+  });
+
+  it('holds for the account, those below it, and no others; several must all agree', () => {
+    expect(plan(many(2, { tenant: 't2' }), dollars(5, 5)).placements.length).toBe(2);
+    const project = row('t1/p1', {
+      limits: { budgets: [{ kind: 'wattHours', period: 'month', limit: 1, spent: 1, until }] },
+    });
+    expect(reasons(plan(many(2), dollars(5_000_000), project))).toEqual(['budget_exhausted']);
+    expect(plan(many(2, { project: 'p2' }), dollars(5_000_000), project).placements.length).toBe(2);
+    expect(plan(many(2, { project: 'p2' }), dollars(5, 5), project).placements.length).toBe(0);
+  });
+
+  it('ends running work only when it says so, and only of its account', () => {
+    const running = [runs('job_a'), runs('job_b', { tenant: 't2' }), runs('job_c', { stopping: 'cancel' })];
+    expect(beside(running, dollars(5, 5)).preemptions).toEqual([]);
+    expect(beside(running, dollars(5, 4, { stop: true })).preemptions).toEqual([]);
+    expect(beside(running, dollars(5, 5, { stop: true })).preemptions).toEqual([{ jobId: 'job_a', inFavourOf: null }]);
   });
 
   it.each(['wattHours', 'gramsCo2e'] as const)('of %s stops all when it is spent', (kind) => {
-    expect(plan(many(2), row('t1', { limits: { [kind]: { limit: 10, spent: 10 } } })).placements.length).toBe(0);
-    expect(plan(many(2), row('t1', { limits: { [kind]: { limit: 10, spent: 9 } } })).placements.length).toBe(2);
+    expect(plan(many(2), dollars(10, 10, { kind })).placements.length).toBe(0);
+    expect(plan(many(2), dollars(10, 9, { kind })).placements.length).toBe(2);
   });
 });
 

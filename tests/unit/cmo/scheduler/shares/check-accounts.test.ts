@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Budget } from '../../../../../src/cmo/scheduler/core/quota/budget.ts';
 import { type AccountRow, AccountTree, accountId } from '../../../../../src/cmo/scheduler/core/shares/account.ts';
 import { checkAccounts, InvalidAccountsError } from '../../../../../src/cmo/scheduler/core/shares/check-accounts.ts';
 
@@ -14,6 +15,15 @@ function faultOf(...rows: AccountRow[]): [string, string] | undefined {
     return [error.code, error.account];
   }
 }
+
+const budget = (more: Partial<Budget>): Budget => ({
+  kind: 'microUsd',
+  period: 'day',
+  limit: 1,
+  spent: 0,
+  until: 0,
+  ...more,
+});
 
 describe('a check of accounts', () => {
   it('lets trees of tenants, projects and users pass, also below accounts of another name', () => {
@@ -56,8 +66,11 @@ describe('a check of accounts', () => {
     ],
     ['number', { limits: { runningJobs: -1 } }],
     ['number', { limits: { devices: Number.NaN } }],
-    ['number', { limits: { microUsd: { limit: 1, spent: Number.NaN } } }],
-    ['number', { limits: { wattHours: { limit: -1, spent: 0 } } }],
+    ['number', { limits: { budgets: [budget({ spent: Number.NaN })] } }],
+    ['number', { limits: { budgets: [budget({ limit: -1 })] } }],
+    ['number', { limits: { budgets: [budget({ until: Number.NaN })] } }],
+    ['number', { limits: { budgets: [budget({ kind: 'joules' as never })] } }],
+    ['number', { limits: { budgets: [budget({ period: 'year' as never })] } }],
   ] satisfies [string, Partial<AccountRow>][])('refuses %s in %j', (code, more) => {
     expect(faultOf(row('t1', more))).toEqual([code, 't1']);
   });
