@@ -136,7 +136,10 @@ export class AttemptStepper {
       this.#options.db,
       starting.map(({ after }) => after.attempt.id),
     );
-    await inParallel(words, concurrency, async (course) => {
+    const together = backend.submitAll !== undefined && toRun.size > 1;
+    if (together) await this.#submitAll(backend, [...toRun.values()], failed);
+    const alone = words.filter(({ word }) => word.kind === 'cancel' || !together);
+    await inParallel(alone, concurrency, async (course) => {
       const { id } = course.after.attempt;
       try {
         if (course.word.kind === 'cancel') await cancel(backend, course, course.word.why);
@@ -146,6 +149,19 @@ export class AttemptStepper {
       }
     });
     return failed;
+  }
+
+  /** All in one word; one that it cannot be said of is found by saying each alone. */
+  async #submitAll(backend: Backend, attempts: readonly AttemptToRun[], failed: Map<string, unknown>): Promise<void> {
+    try {
+      await backend.submitAll!(attempts);
+      failpoint('orchestrator.after-submit');
+    } catch (error) {
+      this.#options.logger.warn({ err: error, backend: backend.id }, 'attempts are handed over one by one');
+      await inParallel(attempts, concurrency, async (attempt) => {
+        await this.#submit(backend, attempt).catch((reason) => failed.set(attempt.attemptId, reason));
+      });
+    }
   }
 
   /** @param attempt undefined when it holds nothing any more */

@@ -9,7 +9,14 @@ import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { Backend } from './backends/backend.ts';
 import { inParallel } from './in-parallel.ts';
-import { attemptsToForget, dropDeadOwners, markDue, markForgotten, notAlive } from './queries.ts';
+import {
+  attemptsToForget,
+  dropDeadOwners,
+  type EndedAttempt,
+  forgetAgain,
+  markForgotten,
+  notAlive,
+} from './queries.ts';
 
 const tidyEverySeconds = 300;
 const sweepEverySeconds = 60;
@@ -72,7 +79,7 @@ export class Caretaker {
         if (!known) await backend.forget(attempt);
       }
       // One that we know is to be forgotten once more.
-      await markDue(
+      await forgetAgain(
         db,
         orphans.filter(({ known }) => known).map(({ id }) => id),
       );
@@ -80,23 +87,41 @@ export class Caretaker {
   }
 
   async #forget(limit: number): Promise<boolean> {
-    const { db, logger, backends } = this.#options;
+    const { db, backends } = this.#options;
     const ended = await attemptsToForget(db, [...backends.keys()], limit);
     const told: string[] = [];
-    await inParallel(ended, concurrency, async ({ id, token, backend }) => {
-      try {
-        await backends.get(backend)!.forget({ attemptId: id, token });
-        told.push(id);
-      } catch (error) {
-        logger.warn(
-          { err: error, attempt: id },
-          'a backend could not be told to forget an attempt; it will be repeated',
-        );
-      }
-    });
+    for (const [id, mine] of Map.groupBy(ended, ({ backend }) => backend)) {
+      told.push(...(await this.#tellToForget(backends.get(id)!, mine)));
+    }
     if (told.length === 0) return false;
     failpoint('orchestrator.before-forgotten');
     await markForgotten(db, told);
     return told.length === limit;
+  }
+
+  /** @returns ids of those of which the backend knows now that they are to be forgotten */
+  async #tellToForget(backend: Backend, ended: readonly EndedAttempt[]): Promise<string[]> {
+    const refs = ended.map(({ id, token }) => ({ attemptId: id, token }));
+    if (backend.forgetAll && refs.length > 1) {
+      try {
+        await backend.forgetAll(refs);
+        return ended.map(({ id }) => id);
+      } catch {
+        // One of them may be the reason: each is tried alone.
+      }
+    }
+    const told: string[] = [];
+    await inParallel(refs, concurrency, async (ref) => {
+      try {
+        await backend.forget(ref);
+        told.push(ref.attemptId);
+      } catch (error) {
+        this.#options.logger.warn(
+          { err: error, attempt: ref.attemptId },
+          'a backend could not be told to forget an attempt; it will be repeated',
+        );
+      }
+    });
+    return told;
   }
 }

@@ -98,6 +98,8 @@ export interface Backend {
   probe(): Promise<{ readonly ok: boolean; readonly detail: string }>;
   /** Starts an attempt, or finds that it was started; intent is written before anything outside happens. */
   submit(attempt: AttemptToRun): Promise<SubmitResult>;
+  /** As `submit`, for backends that take many at the cost of one; all are accepted, or it throws and none of them counts as told. */
+  submitAll?(attempts: readonly AttemptToRun[]): Promise<void>;
   /** What is known of these attempts now; ranks that were never heard of are left out. */
   observe(attemptIds: readonly string[]): Promise<readonly RankObservation[]>;
   /** Attempts of which something new was seen since it was settled; at most `limit` news. */
@@ -111,6 +113,8 @@ export interface Backend {
   cancel(attempt: AttemptToStop, why: string, graceSeconds: number): Promise<void>;
   /** Lets the backend forget an attempt whose end is recorded, and end what still runs of it. Repeatable. */
   forget(attempt: AttemptRef): Promise<void>;
+  /** As `forget`, for backends that are told of many at the cost of one. */
+  forgetAll?(attempts: readonly AttemptRef[]): Promise<void>;
   /** Attempts that run under our tag, whatever we remember; for the sweeper that ends orphans. */
   recover(): Promise<readonly AttemptRef[]>;
   /**

@@ -68,6 +68,29 @@ describe('a job on nodes with agents', () => {
   });
 });
 
+describe('many jobs at once', () => {
+  it('are handed over and forgotten together, each under its own token', async () => {
+    const jobs = [];
+    for (let i = 0; i < 5; i += 1)
+      jobs.push(await world.submit({ env: { EXIT: '0' }, resources: { nodes: 1 + (i % 2) } }));
+    const attempts: string[] = [];
+    for (const [i, job] of jobs.entries()) attempts.push(await world.place(job, world.nodes.slice(0, 1 + (i % 2))));
+    await orchestrator.round();
+    const starts = await world.db.system.query<{ right: boolean; starts: number }>(
+      `select count(*)::int as starts, bool_and(c.token = a.token and c.node_id = r.node_id) as right
+       from metapod_commands c join cmo_attempts a on a.id = c.attempt_id
+       join cmo_attempt_ranks r on r.attempt_id = a.id and r.rank = c.rank
+       where c.attempt_id = any($1::text[]) and c.kind = 'start'`,
+      [attempts],
+    );
+    expect(starts.rows).toEqual([{ starts: 7, right: true }]);
+    await turns(6);
+    for (const job of jobs) expect(await world.attempts(job)).toEqual(['ended succeeded']);
+    for (const attempt of attempts) expect(await rowsOf(attempt)).toEqual({ commands: [], reports: 0 });
+    expect(await world.residue()).toEqual(nothingLeft);
+  });
+});
+
 describe('a start that was not delivered', () => {
   it('is taken back when the attempt ends, and never written afterwards', async () => {
     const job = await world.submit({ onDisconnect: { stopAfter: 60 } });

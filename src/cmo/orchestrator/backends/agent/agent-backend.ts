@@ -41,12 +41,21 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
     );
   }
 
-  /** In one statement, because a person waits for it. Node and token are looked up again: the attempt may have ended meanwhile. */
-  async function writeStarts({ attemptId, token, ranks }: AttemptToRun, payloads: readonly string[]): Promise<void> {
+  /** In one statement, because a person waits for it. Node and token are looked up again: attempts may have ended meanwhile. */
+  async function writeStarts(attempts: readonly AttemptToRun[]): Promise<void> {
+    const names = await readNames(db, attempts);
+    const starts = attempts.flatMap((attempt) =>
+      attempt.ranks.map((rank) => ({ attempt, rank: rank.rank, payload: startPayloadOf(attempt, rank, names) })),
+    );
     await withSystem(
       db,
       async (tx) => {
-        await tx.query(startStatement, [attemptId, token, ranks.map(({ rank }) => rank), payloads]);
+        await tx.query(startStatement, [
+          starts.map(({ attempt }) => attempt.attemptId),
+          starts.map(({ attempt }) => attempt.token),
+          starts.map(({ rank }) => rank),
+          starts.map(({ payload }) => JSON.stringify(payload)),
+        ]);
         tx.afterCommit(() => wake.wake('gateway'));
       },
       { idempotent: true },
@@ -66,11 +75,11 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
     },
 
     async submit(attempt: AttemptToRun) {
-      const names = await readNames(db, attempt);
-      const payloads = attempt.ranks.map((rank) => JSON.stringify(startPayloadOf(attempt, rank, names)));
-      await writeStarts(attempt, payloads);
+      await writeStarts([attempt]);
       return { kind: 'accepted' };
     },
+
+    submitAll: writeStarts,
 
     async observe(attemptIds) {
       const { rows } = await db.system.query<ReportRow>(
@@ -107,6 +116,20 @@ export function createAgentBackend({ db, wake }: { db: Database; wake: Wake }): 
 
     async forget(attempt) {
       await writeCommands(attempt, 'forget', {});
+    },
+
+    async forgetAll(attempts) {
+      await withSystem(
+        db,
+        async (tx) => {
+          await tx.query(forgetStatement, [
+            attempts.map(({ attemptId }) => attemptId),
+            attempts.map(({ token }) => token),
+          ]);
+          tx.afterCommit(() => wake.wake('gateway'));
+        },
+        { idempotent: true },
+      );
     },
 
     // What nodes had on disk at their hello; without what they were told to forget since.
@@ -156,19 +179,30 @@ const nodesOfAttempt = `
   order by rank`;
 
 /**
- * Start commands of an attempt that lives. The lock waits for whoever ends the attempt, and nothing is written after that (see
+ * Start commands of attempts that live. The locks wait for whoever ends an attempt, and nothing is written after that (see
  * `withdraw`).
  */
 const startStatement = `
   with alive as (
-    select id from cmo_attempts where id = $1 and token = $2 and state <> 'ended' for share
+    select a.id, a.token from cmo_attempts a
+    where a.id = any($1::text[]) and a.state <> 'ended' order by a.id for share
   )
   insert into metapod_commands (node_id, attempt_id, rank, token, kind, payload)
-  select r.node_id, alive.id, r.rank, $2, 'start', c.payload
-  from alive
-  join cmo_attempt_ranks r on r.attempt_id = alive.id
-  join unnest($3::int[], $4::jsonb[]) as c (rank, payload) on c.rank = r.rank
-  order by r.rank
+  select r.node_id, alive.id, r.rank, alive.token, 'start', c.payload
+  from unnest($1::text[], $2::bigint[], $3::int[], $4::jsonb[]) with ordinality as c (attempt_id, token, rank, payload, position)
+  join alive on alive.id = c.attempt_id and alive.token = c.token
+  join cmo_attempt_ranks r on r.attempt_id = alive.id and r.rank = c.rank
+  order by c.position
+  on conflict (attempt_id, rank, kind) do nothing`;
+
+/** To the nodes of ended attempts, under their own tokens. */
+const forgetStatement = `
+  insert into metapod_commands (node_id, attempt_id, rank, token, kind, payload)
+  select r.node_id, a.id, r.rank, a.token, 'forget', '{}'
+  from unnest($1::text[], $2::bigint[]) with ordinality as ended (id, token, position)
+  join cmo_attempts a on a.id = ended.id and a.token = ended.token
+  join cmo_attempt_ranks r on r.attempt_id = a.id
+  order by ended.position, r.rank
   on conflict (attempt_id, rank, kind) do nothing`;
 
 /** Ranks whose node has forgotten them: their commands and reports are of no more use. */
@@ -183,11 +217,12 @@ const tidyStatement = `
   )
   select count(*)::int as ranks from forgotten`;
 
-async function readNames(db: Database, attempt: AttemptToRun) {
-  const deviceIds = attempt.ranks.flatMap((rank) => rank.devices.map(({ deviceId }) => deviceId));
+async function readNames(db: Database, attempts: readonly AttemptToRun[]) {
+  const ranks = attempts.flatMap((attempt) => attempt.ranks);
+  const deviceIds = ranks.flatMap((rank) => rank.devices.map(({ deviceId }) => deviceId));
   const [nodes, devices] = await Promise.all([
     db.system.query<{ id: string; name: string }>('select id, name from drm_nodes where id = any($1::text[])', [
-      attempt.ranks.map(({ nodeId }) => nodeId),
+      [...new Set(ranks.map(({ nodeId }) => nodeId))],
     ]),
     deviceIds.length === 0
       ? { rows: [] }
