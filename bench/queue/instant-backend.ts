@@ -13,7 +13,7 @@ import type {
 
 export interface InstantOptions {
   /** How long jobs run, ms ≥ 0. */
-  readonly runMs: number;
+  readonly runMs: number | ((attempt: AttemptToRun) => number);
   /** There is news. */
   readonly wake: () => void;
   /** Told of each start. */
@@ -44,8 +44,10 @@ export class InstantBackend implements Backend {
     this.#options.onStart?.(attempt);
     const startedAt = new Date();
     this.#known.set(attempt.attemptId, []);
-    if (this.#options.runMs === 0) this.#end(attempt, startedAt);
-    else setTimeout(() => this.#end(attempt, startedAt), this.#options.runMs);
+    const { runMs } = this.#options;
+    const ms = typeof runMs === 'number' ? runMs : runMs(attempt);
+    if (ms === 0) this.#end(attempt, startedAt);
+    else setTimeout(() => this.#end(attempt, startedAt), ms);
     return { kind: 'accepted' } as const;
   }
 

@@ -6,7 +6,6 @@
 import { Registry } from 'prom-client';
 import { attemptLedger, newJobRequest } from '../../src/cmo/jobs/index.ts';
 import { insertJobs } from '../../src/cmo/jobs/insert.ts';
-import type { AttemptToRun } from '../../src/cmo/orchestrator/backends/backend.ts';
 import { ClusterOrchestrator } from '../../src/cmo/orchestrator/index.ts';
 import { WorkloadScheduler } from '../../src/cmo/scheduler/workload-scheduler.ts';
 import { systemClock } from '../../src/common/clock.ts';
@@ -17,7 +16,7 @@ import { LocalWake } from '../../src/common/events/index.ts';
 import { silentLogger } from '../../src/common/logger.ts';
 import { commitPlan } from '../../src/drm/allocator/index.ts';
 import { oldId, type Tenant } from '../api/fill.ts';
-import { InstantBackend } from './instant-backend.ts';
+import { InstantBackend, type InstantOptions } from './instant-backend.ts';
 import type { Drained } from './peers.ts';
 import { until } from './until.ts';
 
@@ -68,7 +67,7 @@ export interface Line {
 /** Starts what brings jobs to their end. @param onStart told when a job starts */
 export async function startLine(
   db: Database,
-  options: { readonly scheduler: boolean; readonly runMs: number; readonly onStart?: (attempt: AttemptToRun) => void },
+  options: Pick<InstantOptions, 'runMs' | 'onStart'> & { readonly scheduler: boolean },
 ): Promise<Line> {
   const wake = new LocalWake();
   const { runMs, onStart } = options;
