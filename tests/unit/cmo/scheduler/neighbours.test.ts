@@ -99,6 +99,17 @@ describe('affinity to other jobs', () => {
   });
 });
 
+describe('jobs of several tenants with the same rules', () => {
+  it('are judged each by its own neighbours, though they share an account and a shape', () => {
+    const spec: SpecInput = { placement: { affinity: [{ jobs: { app: 'cache' } }] } };
+    const snapshot = withRunning(fleetOf(four), running('job_cache', ['n3'], { labels: { app: 'cache' } }));
+    const strange = job('job_1', spec, { tenant: 't2', submittedAt: now - 5000 });
+    expect(nodesOf(snapshot, strange, job('job_2', spec))).toEqual([undefined, 'n3']);
+    const own = job('job_1', spec, { submittedAt: now - 5000 });
+    expect(nodesOf(snapshot, own, job('job_2', spec, { tenant: 't2' }))).toEqual(['n3', undefined]);
+  });
+});
+
 describe('anti-affinity to other jobs', () => {
   const apart = (within: DomainLevel, required = true): SpecInput => ({
     placement: { antiAffinity: [{ jobs: { app: 'db' }, within, required }] },
@@ -168,6 +179,17 @@ describe('spread', () => {
     const others = running('job_b', ['n0', 'n1', 'n3'], { array: 'arr_2' });
     const placed = nodesOf(withRunning(fleetOf(racks), ran, others), ...tasks(2, over(1)));
     expect(placed).not.toContain('n5');
+  });
+
+  it('counts each of two arrays by itself, though all their tasks are alike', () => {
+    const rows = ['r1', 'r2', 'r3'].map((rack, i) => labelled(`n${i}`, { rack }));
+    const ran = [
+      running('job_a', ['n0', 'n1'], { array: 'arr_1' }),
+      running('job_b', ['n0', 'n2'], { array: 'arr_2' }),
+    ];
+    const first = job('job_1', over(1), { array: 'arr_1' });
+    const second = job('job_2', over(1), { array: 'arr_2' });
+    expect(nodesOf(withRunning(fleetOf(rows), ...ran), first, second)).toEqual(['n2', 'n1']);
   });
 
   it('of a gang leaves its ranks even over the racks, at one site', () => {
