@@ -15,8 +15,19 @@ export interface SchedulerSettings {
 
 /** What of the policy is not as by default. */
 export function schedulerPolicy(config: Config['scheduler']): Partial<Policy> {
-  const { preemptByPriority: byPriority, leastRunSeconds: minRunSeconds, reserveAfterSeconds, powerAware } = config;
-  return { reserveAfterSeconds, powerAware, preemption: { ...defaultPolicy.preemption, byPriority, minRunSeconds } };
+  const {
+    preemptByPriority: byPriority,
+    leastRunSeconds: minRunSeconds,
+    reserveAfterSeconds,
+    powerAware,
+    order,
+  } = config;
+  return {
+    reserveAfterSeconds,
+    powerAware,
+    order,
+    preemption: { ...defaultPolicy.preemption, byPriority, minRunSeconds },
+  };
 }
 
 /** @throws when the folder for records cannot be made */

@@ -111,6 +111,12 @@ export const configSchema = z.strictObject({
         .describe(
           'A job that fits the fleet, but not what is free of it, has nodes kept for it after so long, seconds.',
         ),
+      order: z
+        .enum(['arrival', 'least-work'])
+        .default('arrival')
+        .describe(
+          'Whose turn it is of the jobs of an account with equal priority: who came first, or who is expected to hold least for the shortest time.',
+        ),
       powerAware: z
         .boolean()
         .default(true)

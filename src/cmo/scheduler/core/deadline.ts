@@ -11,7 +11,7 @@ import type { PendingJob } from './snapshot.ts';
 
 const leadMs = 86_400_000;
 
-type Timed = Pick<PendingJob, 'submittedAt' | 'deadline' | 'runTime'>;
+type Timed = Pick<PendingJob, 'submittedAt' | 'deadline' | 'runTime' | 'patienceSeconds'>;
 
 /** The instant at which a job must start to meet its deadline, epoch milliseconds; undefined without a deadline. */
 export function latestStartOf({ deadline, runTime }: Pick<PendingJob, 'deadline' | 'runTime'>): number | undefined {
@@ -21,9 +21,10 @@ export function latestStartOf({ deadline, runTime }: Pick<PendingJob, 'deadline'
 
 /** By what a job goes before another of its priority and account: the less, the sooner. */
 export function turnOf(job: Timed): number {
+  const patient = job.submittedAt + 1000 * (job.patienceSeconds ?? 0);
   const latest = latestStartOf(job);
-  if (latest === undefined || latest < job.submittedAt) return job.submittedAt;
-  return Math.min(job.submittedAt, latest - leadMs);
+  if (latest === undefined || latest < job.submittedAt) return patient;
+  return Math.min(patient, latest - leadMs);
 }
 
 /** What a verdict says of a deadline that cannot be met any more; undefined while it can, or without one. */

@@ -7,9 +7,10 @@
  */
 import { runClassOf } from './backfill/run-class.ts';
 import { turnOf } from './deadline.ts';
+import { patienceOf } from './patience.ts';
 import { faultOfShape } from './shape.ts';
 import { AccountTree } from './shares/account.ts';
-import type { PendingJob, Shape } from './snapshot.ts';
+import type { PendingJob, QueueOrder, Shape } from './snapshot.ts';
 
 /** A job as the queue holds it; `gone` marks one that left and is swept at the next merge. */
 interface Entry {
@@ -120,15 +121,18 @@ export class PendingQueue {
 
   #tree: AccountTree;
   /** Tenants whose projects do not wait for the same nodes (`calendar/booking.ts`). */
+  #order: QueueOrder;
   #apart: ReadonlySet<string>;
 
   constructor(
     jobs: Iterable<PendingJob> = [],
     tree: AccountTree = new AccountTree([]),
     apart: ReadonlySet<string> = new Set(),
+    order: QueueOrder = 'arrival',
   ) {
     this.#tree = tree;
     this.#apart = apart;
+    this.#order = order;
     for (const job of jobs) this.set(job);
   }
 
@@ -138,6 +142,13 @@ export class PendingQueue {
     this.#tree = tree;
     this.#apart = apart;
     if (isSame) return;
+    for (const { entry } of [...this.#entries.values()]) this.set(entry.job);
+  }
+
+  /** Orders all jobs anew by another rule. */
+  orderBy(order: QueueOrder): void {
+    if (order === this.#order) return;
+    this.#order = order;
     for (const { entry } of [...this.#entries.values()]) this.set(entry.job);
   }
 
@@ -156,7 +167,7 @@ export class PendingQueue {
   /** Adds a job, or replaces the one with its id. Priorities and times that are no numbers count as the lowest and the latest. */
   set(job: PendingJob): void {
     this.delete(job.id);
-    const clean = withFiniteOrder(job);
+    const clean = withPatience(withFiniteOrder(job), this.#order);
     const entry: Entry = { job: clean, gone: false };
     if (clean.notBefore > 0) {
       this.#waiting.set(clean.id, clean);
@@ -203,6 +214,11 @@ export class PendingQueue {
   groups(): IterableIterator<Group> {
     return this.#groups.values();
   }
+}
+
+function withPatience(job: PendingJob, order: QueueOrder): PendingJob {
+  if (order === 'least-work') return { ...job, patienceSeconds: patienceOf(job) };
+  return job.patienceSeconds === undefined ? job : { ...job, patienceSeconds: 0 };
 }
 
 const textOf = (names: ReadonlySet<string>) => [...names].sort().join(' ');

@@ -3,13 +3,15 @@
  * a round and never a wrong placement.
  */
 import { defaultPreemption, faultOfPreemption } from './preemption/preemption-policy.ts';
-import type { PlacementRule, Policy } from './snapshot.ts';
+import type { PlacementRule, Policy, QueueOrder } from './snapshot.ts';
 
 const placementRules: readonly PlacementRule[] = ['best-fit', 'least-fragmentation'];
+const orders: readonly QueueOrder[] = ['arrival', 'least-work'];
 
 export const defaultPolicy: Policy = {
   name: 'priority-fragmentation/1',
   placement: 'least-fragmentation',
+  order: 'arrival',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
   firmAfterSeconds: 4 * 3600,
@@ -30,6 +32,9 @@ export function checkPolicy(policy: Policy): void {
     Number.isInteger(value) && value >= least && value <= most;
   if (!placementRules.includes(policy.placement)) {
     throw new InvalidPolicyError(`placement must be one of ${placementRules.join(', ')}, not ${policy.placement}`);
+  }
+  if (policy.order !== undefined && !orders.includes(policy.order)) {
+    throw new InvalidPolicyError(`order must be one of ${orders.join(', ')}, not ${policy.order}`);
   }
   if (!whole(policy.maxPlacements, 1, 100_000)) {
     throw new InvalidPolicyError(`maxPlacements must be a whole number of 1–100,000, not ${policy.maxPlacements}`);

@@ -35,7 +35,7 @@ export function schedule(
   const jobs = [...new Map([...pending].map((job) => [job.id, job])).values()].sort(compareJobs);
   const outcome = planRound(
     snapshot,
-    new PendingQueue(jobs, accountsOf(snapshot), projectsApart(snapshot.calendar)),
+    new PendingQueue(jobs, accountsOf(snapshot), projectsApart(snapshot.calendar), policy.order),
     policy,
     now,
     round,
@@ -71,6 +71,7 @@ export function planRound(
 ): RoundOutcome {
   checkPolicy(policy);
   if (!(Math.abs(now) <= 8.64e15)) throw new RangeError(`now must be epoch milliseconds, not ${now}`);
+  queue.orderBy(policy.order ?? 'arrival');
   const workload = policy.placement === 'least-fragmentation' ? expected(snapshot, queue) : undefined;
   const boards = standing.open(snapshot, workload, policy.placement);
   return new Round(boards.fleet, (shape) => boards.of(shape), accountsOf(snapshot), policy, now, round).run(queue);

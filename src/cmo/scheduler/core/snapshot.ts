@@ -115,6 +115,8 @@ export interface PendingJob {
   readonly deadline?: number;
   /** How long it is expected to run; left out: nobody knows. */
   readonly runTime?: ExpectedRunTime;
+  /** How long after its arrival its turn is, seconds ≥ 0; set by the queue, by its order. */
+  readonly patienceSeconds?: number;
   /** Its labels, by which other jobs of its tenant mean it; left out: none. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Id of the array that it is a task of, if its tasks are spread. */
@@ -156,6 +158,8 @@ export interface ExpectedShape {
   readonly weight: number;
 }
 
+export type QueueOrder = 'arrival' | 'least-work';
+
 export type PlacementRule = 'best-fit' | 'least-fragmentation';
 
 /** What an operator may set; versioned so that a stored explanation can be read later. Checked by `checkPolicy`. */
@@ -163,6 +167,8 @@ export interface Policy {
   readonly name: string;
   /** Which of the nodes on which a job fits it gets: see `fit.ts` for best fit and `fragmentation.ts` for least fragmentation. */
   readonly placement: PlacementRule;
+  /** Whose turn it is of an account's jobs of one priority: by arrival, which is the default, or by expected work (`patience.ts`). */
+  readonly order?: QueueOrder;
   /** Most placements of one round, 1–100,000; the rest waits for the next, so that a round stays short. */
   readonly maxPlacements: number;
   /** A job that fits the fleet but not what is free of it gets nodes kept for it after waiting so long, seconds ≥ 0. */

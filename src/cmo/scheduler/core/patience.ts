@@ -1,0 +1,35 @@
+/**
+ * Least work first, as a turn that never changes: how much later than it arrived a job takes its turn, by how much it will hold and how long.
+ *
+ * Mean completion is shortest when the least expected work (devices × seconds) goes first (Smith's rule; Rothkopf 1966 for expected times), and
+ * a small job that waits long is what people complain of. So a job's turn is thirty times its expected work per device after its arrival:
+ * it is as if everybody were promised to wait no longer than that, and the promise that is due first went first. Of a job of which nobody
+ * knows how long it runs it is two days. A turn that stays costs nothing while a job waits, unlike a ranking of the queue in each round.
+ *
+ * Bound. Nobody is passed over by who arrives after its turn, which is at most thirty days after its arrival, whatever is predicted; from then on
+ * only the jobs before it can keep it waiting, of which there are no more than had come by then, and nodes are kept for the first of them
+ * (`round/reservations.ts`). So no stream of short jobs starves a long one.
+ */
+import { likelySecondsOf } from './backfill/run-class.ts';
+import type { PendingJob, Shape } from './snapshot.ts';
+
+/** Times its expected work that a job is patient. */
+const patience = 30;
+const unknownSeconds = 2 * 86_400;
+/** Most, whatever is expected. */
+export const longestPatienceSeconds = 30 * 86_400;
+
+/** How long after its arrival the turn of a job is when least work goes first, seconds 0..`longestPatienceSeconds`. */
+export function patienceOf({ shape, runTime }: Pick<PendingJob, 'shape' | 'runTime'>): number {
+  const likely = likelySecondsOf(runTime);
+  if (likely === undefined) return unknownSeconds;
+  return Math.min(longestPatienceSeconds, patience * likely * sizeOf(shape));
+}
+
+/** Devices, or cores of a job without, in all; ≥ 1 where it makes sense at all. */
+function sizeOf({ resources }: Shape): number {
+  const { nodes, cpuMilli, deviceAlternatives } = resources;
+  const milli = (deviceAlternatives[0] ?? []).reduce((sum, device) => sum + device.count * device.milli, 0);
+  const size = (nodes * (milli > 0 ? milli : cpuMilli)) / 1000;
+  return Number.isFinite(size) ? Math.max(1, size) : 1;
+}

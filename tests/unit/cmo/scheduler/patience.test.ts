@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { longestPatienceSeconds, patienceOf } from '../../../../src/cmo/scheduler/core/patience.ts';
+import { PendingQueue } from '../../../../src/cmo/scheduler/core/pending-queue.ts';
+import { checkPolicy } from '../../../../src/cmo/scheduler/core/policy.ts';
+import { schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
+import type { PendingJob, Policy } from '../../../../src/cmo/scheduler/core/snapshot.ts';
+import { device, fleetOf, job, node, now, policy } from './support/builders.ts';
+
+const day = 86_400_000;
+const seconds = (likelySeconds: number) => ({ runTime: { likelySeconds, carefulSeconds: 2 * likelySeconds } });
+const gpus = (count: number) => ({ resources: { devices: [{ count }] } });
+/** One node with one device, so that the first in order is the one that is placed. */
+const narrow = fleetOf([node('n1', { devices: [device('d1')] })]);
+
+const placed = (jobs: readonly PendingJob[], order: NonNullable<Policy['order']>) =>
+  schedule(narrow, jobs, policy({ order }), now).placements.map(({ jobId }) => jobId as string);
+
+describe('least work first', () => {
+  it('lets the shorter and the smaller job go before one that came first', () => {
+    const long = job('job_1', gpus(1), { submittedAt: now - 2000, ...seconds(36_000) });
+    const short = job('job_2', gpus(1), { submittedAt: now - 1000, ...seconds(60) });
+    expect(placed([long, short], 'arrival')).toEqual(['job_1']);
+    expect(placed([long, short], 'least-work')).toEqual(['job_2']);
+    expect(patienceOf(job('job_3', gpus(4), seconds(60)))).toBe(4 * patienceOf(short));
+  });
+
+  it('takes a job of which nobody knows how long it runs for one of an hour and a half', () => {
+    const unknown = job('job_1', gpus(1), { submittedAt: now - 1000 });
+    expect(placed([unknown, job('job_2', gpus(1), seconds(5000))], 'least-work')).toEqual(['job_2']);
+    expect(placed([unknown, job('job_2', gpus(1), seconds(7000))], 'least-work')).toEqual(['job_1']);
+  });
+
+  it('never lets a job be passed over by one that came after its turn, whatever is predicted', () => {
+    const anything = fc.oneof(fc.double(), fc.constantFrom(Number.NaN, -1, 0, Number.POSITIVE_INFINITY, 1e300));
+    fc.assert(
+      fc.property(anything, anything, fc.integer({ min: 1, max: 8 }), (first, second, count) => {
+        const early = job('job_9', gpus(count), { submittedAt: now - 31 * day, ...seconds(first) });
+        const late = job('job_1', gpus(1), { submittedAt: now - 60_000, ...seconds(second) });
+        const queue = new PendingQueue([late, early], undefined, undefined, 'least-work');
+        const turns = [...queue.groups()].flatMap((group) => group.jobs());
+        const found = turns.find(({ id }) => id === 'job_9')!;
+        expect(found.patienceSeconds).toBeGreaterThanOrEqual(0);
+        expect(found.patienceSeconds).toBeLessThanOrEqual(longestPatienceSeconds);
+        if (count === 1) expect(placed([late, early], 'least-work')).toEqual(['job_9']);
+      }),
+    );
+  });
+
+  it('leaves priority before it, and deadlines within it', () => {
+    const urgent = job('job_1', gpus(1), { ...seconds(36_000), priority: 1 });
+    const due = job('job_2', gpus(1), { ...seconds(36_000), deadline: now + 37_000_000 });
+    const short = job('job_3', gpus(1), { submittedAt: now - 1000, ...seconds(60) });
+    expect(placed([urgent, short], 'least-work')).toEqual(['job_1']);
+    expect(placed([due, short], 'least-work')).toEqual(['job_2']);
+  });
+
+  it('orders anew a queue that was ordered otherwise', () => {
+    const long = job('job_1', gpus(1), { submittedAt: now - 2000, ...seconds(36_000) });
+    const short = job('job_2', gpus(1), { submittedAt: now - 1000, ...seconds(60) });
+    const first = (queue: PendingQueue) =>
+      [...queue.groups()].flatMap((group) => group.jobs()).map(({ patienceSeconds }) => patienceSeconds ?? 0);
+    const queue = new PendingQueue([long, short]);
+    expect(first(queue)).toEqual([0, 0]);
+    queue.orderBy('least-work');
+    expect(first(queue)).toEqual([1_080_000, 1800]);
+    queue.orderBy('arrival');
+    expect(first(queue)).toEqual([0, 0]);
+  });
+
+  it('is one of the orders that a policy may name', () => {
+    expect(() => checkPolicy(policy({ order: 'shortest' as never }))).toThrow(
+      /order must be one of arrival, least-work/,
+    );
+  });
+});
