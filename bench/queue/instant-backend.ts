@@ -6,6 +6,7 @@
 import type {
   AttemptRef,
   AttemptToRun,
+  AttemptToStop,
   Backend,
   Change,
   RankObservation,
@@ -29,6 +30,8 @@ export class InstantBackend implements Backend {
   readonly #options: InstantOptions;
   readonly #known = new Map<string, RankObservation[]>();
   readonly #news = new Map<string, bigint>();
+  /** Of what runs: ends it. */
+  readonly #stops = new Map<string, () => void>();
   #items = 0n;
 
   constructor(options: InstantOptions) {
@@ -44,6 +47,7 @@ export class InstantBackend implements Backend {
     this.#options.onStart?.(attempt);
     const startedAt = new Date();
     this.#known.set(attempt.attemptId, []);
+    this.#stops.set(attempt.attemptId, () => this.#end(attempt, startedAt, true));
     const { runMs } = this.#options;
     const ms = typeof runMs === 'number' ? runMs : runMs(attempt);
     if (ms === 0) this.#end(attempt, startedAt);
@@ -51,21 +55,21 @@ export class InstantBackend implements Backend {
     return { kind: 'accepted' } as const;
   }
 
-  #end({ attemptId, token, ranks }: AttemptToRun, startedAt: Date): void {
+  #end({ attemptId, token, ranks }: AttemptToRun, startedAt: Date, isStopped = false): void {
+    // Ended before, by whichever of its end and its cancellation came first.
+    if (this.#known.get(attemptId)?.length !== 0) return;
     const endedAt = new Date();
+    const end = isStopped
+      ? ({ reason: 'stopped', exitCode: null, signal: 'SIGTERM', message: null } as const)
+      : ({ reason: 'exited', exitCode: 0, signal: null, message: null } as const);
     this.#known.set(
       attemptId,
       ranks.map(({ rank }) => ({
-        attemptId,
-        token,
-        rank,
-        state: 'ended',
-        end: { reason: 'exited', exitCode: 0, signal: null, message: null },
-        startedAt,
-        endedAt,
+        ...{ attemptId, token, rank, state: 'ended', end, startedAt, endedAt },
         ranSeconds: (endedAt.getTime() - startedAt.getTime()) / 1000,
       })),
     );
+    this.#stops.delete(attemptId);
     this.#items += 1n;
     this.#news.set(attemptId, this.#items);
     this.#options.wake();
@@ -90,7 +94,9 @@ export class InstantBackend implements Backend {
     }
   }
 
-  async cancel() {}
+  async cancel({ attemptId }: AttemptToStop) {
+    this.#stops.get(attemptId)?.();
+  }
 
   async forget({ attemptId }: AttemptRef) {
     if (this.#known.delete(attemptId)) this.forgotten += 1;

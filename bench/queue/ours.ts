@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { attemptLedger, newJobRequest } from '../../src/cmo/jobs/index.ts';
 import { insertJobs } from '../../src/cmo/jobs/insert.ts';
 import { ClusterOrchestrator } from '../../src/cmo/orchestrator/index.ts';
+import type { Policy } from '../../src/cmo/scheduler/core/snapshot.ts';
 import { WorkloadScheduler } from '../../src/cmo/scheduler/workload-scheduler.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
@@ -67,7 +68,10 @@ export interface Line {
 /** Starts what brings jobs to their end. @param onStart told when a job starts */
 export async function startLine(
   db: Database,
-  options: Pick<InstantOptions, 'runMs' | 'onStart'> & { readonly scheduler: boolean },
+  options: Pick<InstantOptions, 'runMs' | 'onStart'> & {
+    readonly scheduler: boolean;
+    readonly policy?: Partial<Policy>;
+  },
 ): Promise<Line> {
   const wake = new LocalWake();
   const { runMs, onStart } = options;
@@ -88,6 +92,7 @@ export async function startLine(
     logger: silentLogger,
     ledger: attemptLedger,
     record: () => {},
+    ...(options.policy && { policy: options.policy }),
   });
   orchestrator.start();
   if (options.scheduler) {
