@@ -80,6 +80,7 @@ const stepArb = fc.oneof(
         'least-fragmentation',
         'best-fit',
       ),
+      order: fc.constantFrom<NonNullable<Policy['order']>>('arrival', 'arrival', 'least-work'),
       refuse: fc.boolean(),
       powerAware: fc.constantFrom(true, true, true, false),
     }),
@@ -127,6 +128,7 @@ function play(engine: RoundEngine, steps: readonly Step[], crowd = 0): number {
         jobs += 1;
         return job(`job_${jobs}`, specs[spec]!, {
           tenant: `t${spec % 3}`,
+          ...(spec % 4 !== 0 && { runTime: { likelySeconds: 600 * (1 + (jobs % 5)), carefulSeconds: 7200 } }),
           ...(specs[spec]!.array && { array: `arr_${spec}` }),
           submittedAt: step.old ? now - 3_600_000 : now - 1000 + i,
         });
