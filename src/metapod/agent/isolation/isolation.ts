@@ -5,8 +5,8 @@
  * The wrapped program speaks on file descriptor 3, a line at a time: `solyx:init <pid>` (pid 1 of the sandbox,
  * as the host numbers it), `solyx:created <pid>` (the process of a container, as pid 1 numbers it, waits to be
  * entered), `solyx:oom` (the
- * engine says that memory ran out), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command), and
- * anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
+ * engine says that memory ran out), `solyx:no-loopback`, `solyx:ready` (the next thing to run is the job's command; with
+ * seconds since boot: it runs since then), and anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
 import { type JobSecrets, noSecrets } from '../supervisor/secret-input.ts';

@@ -17,8 +17,11 @@ export interface JobExit {
 export interface Job {
   out: Socket;
   err: Socket;
-  /** Resolves when the command begins to run; with the reason when it never does. */
-  started: Promise<{ kind: 'running'; pid: number } | { kind: 'failed'; message: string }>;
+  /**
+   * Resolves when the command begins to run, or is seen to run: since when, in seconds since boot, where somebody noted it; with the
+   * reason when it never does.
+   */
+  started: Promise<{ kind: 'running'; pid: number; sinceSeconds: number | null } | { kind: 'failed'; message: string }>;
   /** Resolves when the main process has ended. */
   exited: Promise<JobExit>;
   /** False when the sandbox's own loopback could not be brought up; known once started. */
@@ -113,12 +116,13 @@ export function startJob(prepared: Prepared, pipes: OutputPipes): Job {
         entered = true;
         enter(Number(created), init);
       }
-      if (ready || !/^solyx:ready$/m.test(text)) return;
+      const word = /^solyx:ready(?: (\d+\.\d+))?$/m.exec(text);
+      if (ready || word === null) return;
       ready = true;
       if (prepared.engine !== undefined) mainPid = init?.pid ?? mainPid;
       else if (!prepared.direct && prepared.enter === undefined)
         mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
-      resolve({ kind: 'running', pid: mainPid });
+      resolve({ kind: 'running', pid: mainPid, sinceSeconds: word[1] === undefined ? null : Number(word[1]) });
     });
     const failed = (fallback: string) => {
       const message = refusal || text.replace(/^solyx:.*\n?/gm, '').trim();

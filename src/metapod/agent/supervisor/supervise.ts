@@ -116,13 +116,15 @@ export async function supervise(
   const start = await job.started;
   if (start.kind === 'running') {
     running = true;
-    facts.startedSeconds = uptime();
+    const now = uptime();
+    // An engine's word comes late on a busy machine; who is billed from it shall not gain by that.
+    facts.startedSeconds = Math.min(now, Math.max(spawnedSeconds, start.sinceSeconds ?? now));
     Object.assign(status, {
       state: 'running',
       jobPid: start.pid,
       processes: job.identities(),
       enforcement: prepared.enforcement,
-      startedAt: new Date().toISOString(),
+      startedAt: new Date(Date.now() - (now - facts.startedSeconds) * 1000).toISOString(),
       startedUptime: facts.startedSeconds,
     });
     failpoint('supervisor.before-status-running');

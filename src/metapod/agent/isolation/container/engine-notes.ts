@@ -32,7 +32,7 @@ export const NOTES = {
   pid: 'pid',
   /** By what name the runtime knows it. */
   id: 'id',
-  /** The command runs. */
+  /** The command runs; since when, in seconds since boot (a reader may come before the words). */
   started: 'started',
   /** Its groups, as /proc has them. */
   cgroup: 'cgroup',
@@ -135,7 +135,7 @@ export function notesScript(runtime: string, folder: string, mounts: readonly Mo
     '  exit 1;;',
     'start)',
     '  "$runtime" "$@" || exit',
-    `  : > ${note(NOTES.started)}`,
+    `  read -r since _ < /proc/uptime; echo "$since" > ${note(NOTES.started)}`,
     '  exit 0;;',
     'delete)',
     `  { ${copyAccounts(folder, mounts)}; } 2>/dev/null;;`,

@@ -24,21 +24,22 @@ export function launcherScript(
   const look =
     notes === null
       ? `pid=$(${inspect('{{.State.Pid}}')})`
-      : `pid=0; [ ! -e ${note(NOTES.started)} ] || read -r pid < ${note(NOTES.pid)}`;
+      : `pid=0; [ ! -e ${note(NOTES.started)} ] || { read -r since < ${note(NOTES.started)}; read -r pid < ${note(NOTES.pid)}; }`;
   return [
     // From here on errors are the supervisor's (3); the job's own stderr waits at 5.
     'exec 5>&2 2>&3',
     `[ "$PPID" = ${supervisorPid} ] || exit 125`,
     'rm -f engine.begun engine.over',
     `${run} ${create.map(q).join(' ')} >/dev/null 3>&- 5>&- || exit 125`,
-    '(while',
+    '(since=',
+    'while',
     `  ${look}`,
     // Whoever ended all of it may have deleted the folder too, and then nobody can say that it is over.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
     '  [ "${pid:-0}" -le 0 ] && [ ! -e engine.over ] && [ -d "$PWD" ]',
     `do sleep ${notes === null ? '0.05' : '0.02'}; done`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
-    '[ "${pid:-0}" -le 0 ] || { echo "solyx:init $pid"; : > engine.begun; echo solyx:ready; }) >&3 5>&- &',
+    '[ "${pid:-0}" -le 0 ] || { echo "solyx:init $pid"; : > engine.begun; echo "solyx:ready${since:+ $since}"; }) >&3 5>&- &',
     `${run} start --attach ${q(name)} </dev/null 2>&5 3>&- 5>&-`,
     'code=$?',
     ': > engine.over',

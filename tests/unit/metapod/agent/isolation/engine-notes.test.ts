@@ -1,7 +1,7 @@
 /** What is noted down of a runtime's doings, with a runtime and control groups of the test's own. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { oomKills, readAccount } from '../../../../../src/metapod/agent/isolation/cgroup.ts';
@@ -14,6 +14,7 @@ import {
   prepareNotes,
   runtimeOf,
 } from '../../../../../src/metapod/agent/isolation/container/engine-notes.ts';
+import { launcherScript } from '../../../../../src/metapod/agent/isolation/container/engine-script.ts';
 import type { Mount } from '../../../../../src/metapod/agent/isolation/mounts.ts';
 
 const made: string[] = [];
@@ -76,8 +77,20 @@ describe('the runtime under notes', () => {
     expect(readFileSync(join(notes, NOTES.pid), 'utf8')).toBe(`${process.pid}\n`);
     expect(readFileSync(join(notes, NOTES.cgroup), 'utf8')).toBe(readFileSync('/proc/self/cgroup', 'utf8'));
     expect(existsSync(join(notes, NOTES.started))).toBe(false);
+    const before = uptime();
     expect(run('start', 'id')).toBe(0);
-    expect(existsSync(join(notes, NOTES.started))).toBe(true);
+    const since = Number(readFileSync(join(notes, NOTES.started), 'utf8'));
+    expect(since).toBeGreaterThanOrEqual(before - 0.02);
+    expect(since).toBeLessThanOrEqual(uptime() + 0.02);
+  });
+
+  it('is read late on a busy machine, and the word that the command runs says since when', () => {
+    const { notes, note } = world(none);
+    note(NOTES.pid, '4711\n');
+    note(NOTES.started, '12.34\n');
+    const script = launcherScript(['/bin/true'], ['create'], 'name', process.pid, notes);
+    const told = spawnSync('/bin/sh', ['-c', script], { cwd: notes, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+    expect(String(told.output[3])).toContain('solyx:init 4711\nsolyx:ready 12.34\n');
   });
 
   it.each(['over', 'gone'] as const)('ends what it created when the attempt is %s meanwhile', async (how) => {
