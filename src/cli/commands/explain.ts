@@ -31,6 +31,7 @@ function printPending(pending: NonNullable<Job['pending']>): void {
   const { reason, message, rejections, expectedAt, deferredUntil } = pending;
   print(`waits: ${reason}`);
   if (message !== null) print(printable(message));
+  else print('The scheduler has not looked at it yet; that takes seconds when it runs.');
   if (expectedAt !== null) print(`Expected to start about ${expectedAt}.`);
   if (deferredUntil !== null) print(`Not before ${deferredUntil}.`);
   printRejections(rejections ?? {});

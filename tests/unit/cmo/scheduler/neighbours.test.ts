@@ -126,6 +126,18 @@ describe('anti-affinity to other jobs', () => {
     expect(pending[0]!.detail.rejections).toMatchObject({ anti_affinity: 4 });
   });
 
+  it('says when it may stand, and after which job, if anybody knows', () => {
+    const ends = (nodeId: string, minutes: number) => ({ ...db(nodeId), endsAt: now + minutes * 60_000 });
+    const waits = (...some: RunningJob[]) =>
+      plan(withRunning(fleetOf(four), ...some), [job('job_1', apart('rack'))]).pending[0]!.detail;
+    // Rack r1 is clear when both of its jobs have ended, r2 when its one has.
+    const known = waits(ends('n1', 10), ends('n2', 70), ends('n3', 40));
+    expect(known.message).toContain('Expected in about 40 min, when job_n3 ends.');
+    expect(known.expectedAt).toBe(new Date(now + 40 * 60_000).toISOString());
+    expect(waits(ends('n1', 10), ends('n2', 30), db('n3')).message).toContain('in about 30 min, when job_n2 ends.');
+    expect(waits(ends('n1', 10), db('n2'), db('n3')).message).not.toContain('Expected');
+  });
+
   it('keeps jobs of one round apart', () => {
     const like: SpecInput = { labels: { app: 'db' }, ...apart('rack') };
     const placed = nodesOf(fleetOf(four), job('job_1', like), job('job_2', like), job('job_3', like));

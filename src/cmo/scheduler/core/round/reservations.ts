@@ -13,9 +13,11 @@ import { type EarliestFit, earliestFit } from '../backfill/earliest-fit.ts';
 import { type End, endsOf } from '../backfill/ends.ts';
 import { Holds } from '../backfill/holds.ts';
 import type { Fleet } from '../fleet.ts';
+import type { Vicinity } from '../neighbours/vicinity.ts';
 import type { QuotaRefusal } from '../quota/check-quota.ts';
 import { nodesToKeep } from '../reserve.ts';
 import type { Holder } from '../running.ts';
+import type { Scoreboard } from '../scoreboard.ts';
 import type { Account } from '../shares/ledger.ts';
 import { addAmounts, noAmounts } from '../shares/resources.ts';
 import type { PendingJob, Policy } from '../snapshot.ts';
@@ -133,6 +135,13 @@ export class Reservations {
       return { message: `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`, at: end.at };
     }
     return undefined;
+  }
+
+  /** When those have ended that a job stands apart from, in words; undefined when nobody knows, or that is not what it waits for. */
+  whenCleared(vicinity: Vicinity, board: Scoreboard, tenant: string): Outlook | undefined {
+    const end = vicinity.clearedBy(board, this.#ends);
+    if (end === undefined) return undefined;
+    return { message: `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`, at: end.at };
   }
 
   /** Where and when; jobs of other tenants are nobody's business. */

@@ -238,7 +238,7 @@ export class Round {
     if (this.#makeRoom(cursor, blocked)) return;
     const reserved = this.#reservedFor(cursor, blocked);
     const kept = this.#reservations.keep(job, blocked);
-    const estimate = kept === undefined ? this.#reservations.estimate(blocked) : () => kept;
+    const estimate = kept === undefined ? this.#outlookOf(cursor, blocked) : () => kept;
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
     const jobs = kept === undefined ? cursor.finish() : [job];
     if (kept !== undefined) cursor.advance();
@@ -247,10 +247,18 @@ export class Round {
     const details = new Map<string, Verdict['detail']>();
     this.#say(jobs, reserved === undefined ? blocked.reason : 'reserved_for_others', ({ tenant }) => {
       detail ??= reserved === undefined ? blocked.detail() : { ...blocked.detail(), message: reserved };
-      const known = details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), this.#shareOf(cursor));
+      const share = blocked.canWait ? this.#shareOf(cursor) : undefined;
+      const known = details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), share);
       details.set(tenant, known);
       return known;
     });
+  }
+
+  /** When a blocked job may expect to start, for jobs of a tenant; worked out when it is asked for. */
+  #outlookOf({ vicinity, view }: Cursor, blocked: Blocked): ((tenant: string) => Outlook | undefined) | undefined {
+    if (vicinity === undefined || blocked.canWait) return this.#reservations.estimate(blocked);
+    const [board] = view.boards();
+    return (tenant) => this.#reservations.whenCleared(vicinity, board!, tenant);
   }
 
   /** What to say when free nodes would hold it and nothing but the calendar keeps it from them. */
@@ -283,7 +291,7 @@ export class Round {
     const message =
       eviction === undefined
         ? `It starts on ${names} when work that is being ended there has ended.`
-        : `Ended to make room for it on ${names}: ${endedOf(eviction.victims, tenant)}.`;
+        : `Ended to make room for it on ${names}: ${endedOf(eviction.victims, tenant)}. It starts when they have ended, after their grace.`;
     this.#say([cursor.head], 'waits_for_preempted', () => ({ message }));
     cursor.advance();
     return true;
