@@ -5,7 +5,6 @@
  * not say in which part it stands satisfies no rule about such parts: what cannot be checked is not promised.
  */
 import type { ScoreTerm } from '../../../../common/contract/plan.ts';
-import type { End } from '../backfill/ends.ts';
 import { BestRows } from '../best-rows.ts';
 import type { Capacity } from '../capacity.ts';
 import { domainOf } from '../domains.ts';
@@ -22,6 +21,7 @@ export type RuleCode = 'affinity' | 'anti_affinity' | 'spread';
 
 /** A rule and where those stand that it means. */
 export interface Judged {
+  readonly tenant: string;
   readonly code: 'affinity' | 'anti_affinity';
   readonly rule: NeighbourRule;
   readonly counts: Counts;
@@ -32,8 +32,6 @@ export class Vicinity {
   readonly required: readonly Judged[];
   readonly #preferred: readonly Judged[];
   readonly #fleet: Fleet;
-  readonly #neighbours: Neighbours;
-  readonly #tenant: string;
   /** What each part holds of the tasks of the same array. */
   readonly #tasks: Counts;
   #parts: { readonly board: Scoreboard; readonly revision: number; readonly parts: ReadonlySet<number> } | undefined;
@@ -41,11 +39,14 @@ export class Vicinity {
   /** @param array that the job is a task of, if any */
   constructor(fleet: Fleet, neighbours: Neighbours, rules: NeighbourRules, tenant: string, array: string | undefined) {
     this.#fleet = fleet;
-    this.#neighbours = neighbours;
-    this.#tenant = tenant;
     this.rules = rules;
     const judge = (code: Judged['code'], some: readonly NeighbourRule[]): Judged[] =>
-      some.map((rule) => ({ code, rule, counts: neighbours.counts(tenant, { labels: rule.jobs }, rule.level) }));
+      some.map((rule) => ({
+        tenant,
+        code,
+        rule,
+        counts: neighbours.counts(tenant, { labels: rule.jobs }, rule.level),
+      }));
     const judged = [...judge('affinity', rules.near), ...judge('anti_affinity', rules.apart)];
     this.required = judged.filter(({ rule }) => rule.required);
     this.#preferred = judged.filter(({ rule }) => !rule.required);
@@ -152,49 +153,6 @@ export class Vicinity {
       return this.#evenly(costed, usable.get(part) ?? [], spread, ranks)?.rows;
     };
     return { ...capacity, usable, mostUsable, pick };
-  }
-
-  /**
-   * What of the jobs that it stands apart from must end last before its ranks may stand together; undefined when that is not enough, or nobody
-   * knows when they end.
-   * @param ends of what runs, as far as they are expected
-   */
-  clearedBy(board: Scoreboard, ends: readonly End[]): End | undefined {
-    const endOf = new Map(ends.map((end) => [end.holder.job.id, end]));
-    const apart = this.required.filter(({ code }) => code === 'anti_affinity');
-    const clearing = apart.map((judged) => this.#lastEnds(judged, endOf));
-    let first: End | undefined;
-    for (const rows of board.capacity().usable.values()) {
-      const lasts = rows.flatMap((row) => {
-        if (!this.required.every((judged) => judged.code === 'anti_affinity' || this.meets(judged, row))) return [];
-        const parts = apart.map(({ rule }) => domainOf(this.#fleet.snapshot, rule.level, row));
-        if (parts.some((part) => part < 0)) return [];
-        const some = parts.map((part, i) => clearing[i]!.get(part));
-        return some.includes(null) ? [] : [some.reduce((last, end) => later(last, end), undefined)];
-      });
-      if (lasts.length < board.request.ranks) continue;
-      const last = lasts.sort((a, b) => (a?.at ?? 0) - (b?.at ?? 0))[board.request.ranks - 1];
-      if (last !== undefined && last !== null && (first === undefined || last.at < first.at)) first = last;
-    }
-    return first;
-  }
-
-  /** By part: what of the jobs that are meant ends there last; null where nobody knows. */
-  #lastEnds({ rule, counts }: Judged, endOf: ReadonlyMap<string, End>): Map<number, End | null> {
-    const lasts = new Map<number, End | null>();
-    const seen = new Map<number, number>();
-    for (const { job, ranks } of this.#neighbours.running(this.#tenant, { labels: rule.jobs })) {
-      for (const { row } of ranks) {
-        const part = row < 0 ? -1 : domainOf(this.#fleet.snapshot, rule.level, row);
-        if (part < 0) continue;
-        seen.set(part, (seen.get(part) ?? 0) + 1);
-        const before = lasts.get(part);
-        lasts.set(part, before === null ? null : (later(before, endOf.get(job.id) ?? null) ?? null));
-      }
-    }
-    // What this round has placed ends after all that runs.
-    for (const [part, count] of counts) if (count > (seen.get(part) ?? 0)) lasts.set(part, null);
-    return lasts;
   }
 
   /** Says of a node whether one task more leaves the parts even; undefined without such a rule for a task. */
@@ -310,13 +268,6 @@ export class Vicinity {
           maxSkew,
         );
   }
-}
-
-/** The later of two ends; null, which nobody knows, is the latest. */
-function later(a: End | null | undefined, b: End | null | undefined): End | null | undefined {
-  if (a === null || b === null) return null;
-  if (a === undefined || b === undefined) return a ?? b;
-  return a.at >= b.at ? a : b;
 }
 
 function isMet(snapshot: Snapshot, { code, rule, counts }: Judged, row: number): boolean {

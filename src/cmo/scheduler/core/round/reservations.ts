@@ -13,11 +13,9 @@ import { type EarliestFit, earliestFit } from '../backfill/earliest-fit.ts';
 import { type End, endsOf } from '../backfill/ends.ts';
 import { Holds } from '../backfill/holds.ts';
 import type { Fleet } from '../fleet.ts';
-import type { Vicinity } from '../neighbours/vicinity.ts';
 import type { QuotaRefusal } from '../quota/check-quota.ts';
 import { nodesToKeep } from '../reserve.ts';
 import type { Holder } from '../running.ts';
-import type { Scoreboard } from '../scoreboard.ts';
 import type { Account } from '../shares/ledger.ts';
 import { addAmounts, noAmounts } from '../shares/resources.ts';
 import type { PendingJob, Policy } from '../snapshot.ts';
@@ -52,7 +50,8 @@ export class Reservations {
     this.holds = new Holds(fleet, now);
   }
 
-  get #ends(): readonly End[] {
+  /** What is expected to end, first to last. */
+  get ends(): readonly End[] {
     this.#known ??= endsOf(this.#holders(), this.#now);
     return this.#known;
   }
@@ -71,9 +70,9 @@ export class Reservations {
 
   #keepForeseen(blocked: Blocked, tenant: string): Outlook | undefined {
     for (const { request, capacity } of blocked.possible()) {
-      const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
+      const fit = earliestFit(this.#fleet, request, capacity, this.ends);
       if (fit === undefined) continue;
-      this.holds.keep(request, fit, this.#ends);
+      this.holds.keep(request, fit, this.ends);
       return { message: `${this.#expectation(fit, tenant)} Kept for it from then on.`, at: fit.at };
     }
     return undefined;
@@ -114,7 +113,7 @@ export class Reservations {
 
   #earliest(blocked: Blocked): EarliestFit | undefined {
     for (const { request, capacity } of blocked.possible()) {
-      const fit = earliestFit(this.#fleet, request, capacity, this.#ends);
+      const fit = earliestFit(this.#fleet, request, capacity, this.ends);
       if (fit !== undefined) return fit;
     }
     return undefined;
@@ -125,22 +124,20 @@ export class Reservations {
     if (isEnough === undefined) return undefined;
     const freed = { amounts: noAmounts(), models: new Map<string, number>() };
     let jobs = 0;
-    for (const end of this.#ends) {
+    for (const end of this.ends) {
       if (!isWithin(end.holder.account, account)) continue;
       addAmounts(freed.amounts, end.holder.use.amounts, 1);
       for (const [model, milli] of end.holder.use.models)
         freed.models.set(model, (freed.models.get(model) ?? 0) + milli);
       jobs += 1;
       if (!isEnough(freed, jobs)) continue;
-      return { message: `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`, at: end.at };
+      return this.whenEnds(end, tenant);
     }
     return undefined;
   }
 
-  /** When those have ended that a job stands apart from, in words; undefined when nobody knows, or that is not what it waits for. */
-  whenCleared(vicinity: Vicinity, board: Scoreboard, tenant: string): Outlook | undefined {
-    const end = vicinity.clearedBy(board, this.#ends);
-    if (end === undefined) return undefined;
+  /** That something ends, as an outlook for a tenant. */
+  whenEnds(end: End, tenant: string): Outlook {
     return { message: `Expected in about ${this.#in(end.at)}, when ${nameOf(end, tenant)} ends.`, at: end.at };
   }
 

@@ -18,6 +18,7 @@ import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
 import type { Fleet } from '../fleet.ts';
 import { devicesToTake } from '../fragmentation.ts';
+import { clearedBy } from '../neighbours/clearing.ts';
 import { Neighbours } from '../neighbours/neighbours.ts';
 import { baseOf } from '../neighbours/rules.ts';
 import { Vicinity } from '../neighbours/vicinity.ts';
@@ -35,10 +36,10 @@ import { type Account, Ledger } from '../shares/ledger.ts';
 import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
-import { countOf } from '../words.ts';
 import { Cursor, ShapeView } from './cursor.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
 import { type Outlook, Reservations } from './reservations.ts';
+import { endedOf, instantOf, withOutlook, withSentence } from './sentences.ts';
 
 /** Where a job would stand and what it would take there. */
 interface Choice {
@@ -258,7 +259,10 @@ export class Round {
   #outlookOf({ vicinity, view }: Cursor, blocked: Blocked): ((tenant: string) => Outlook | undefined) | undefined {
     if (vicinity === undefined || blocked.canWait) return this.#reservations.estimate(blocked);
     const [board] = view.boards();
-    return (tenant) => this.#reservations.whenCleared(vicinity, board!, tenant);
+    return (tenant) => {
+      const end = clearedBy(this.#fleet, this.#neighbours, vicinity, board!, this.#reservations.ends);
+      return end && this.#reservations.whenEnds(end, tenant);
+    };
   }
 
   /** What to say when free nodes would hold it and nothing but the calendar keeps it from them. */
@@ -359,23 +363,4 @@ export class Round {
   }
 }
 
-/** Jobs of that tenant by id, others by number. */
-function endedOf(victims: readonly Holder[], tenant: string): string {
-  const own = victims.filter(({ job }) => job.tenant === tenant).map(({ job }) => job.id);
-  const others = victims.length - own.length;
-  return [...own, ...(others === 0 ? [] : [`${countOf(others, 'job')} of other tenants`])].join(', ');
-}
-
 const amountsOf = ({ cpuMilli, memoryBytes, diskBytes }: NodeRequest) => ({ cpuMilli, memoryBytes, diskBytes });
-
-function withSentence(detail: Verdict['detail'], sentence: string | undefined): Verdict['detail'] {
-  return sentence === undefined ? detail : { ...detail, message: `${detail.message} ${sentence}` };
-}
-
-function withOutlook(detail: Verdict['detail'], outlook: Outlook | undefined): Verdict['detail'] {
-  const more = withSentence(detail, outlook?.message);
-  return outlook?.at === undefined ? more : { ...more, expectedAt: new Date(outlook.at).toISOString() };
-}
-
-/** An instant for people; beyond what a date can hold it is never. */
-const instantOf = (at: number) => (Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'never');

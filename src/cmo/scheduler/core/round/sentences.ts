@@ -1,0 +1,26 @@
+/** Parts of what a waiting job is told. They name jobs of its own tenant only. */
+import type { Holder } from '../running.ts';
+import type { Verdict } from '../verdict.ts';
+import { countOf } from '../words.ts';
+import type { Outlook } from './reservations.ts';
+
+/** Jobs of that tenant by id, others by number. */
+export function endedOf(victims: readonly Holder[], tenant: string): string {
+  const own = victims.filter(({ job }) => job.tenant === tenant).map(({ job }) => job.id);
+  const others = victims.length - own.length;
+  return [...own, ...(others === 0 ? [] : [`${countOf(others, 'job')} of other tenants`])].join(', ');
+}
+
+/** Adds a sentence, if there is one. */
+export function withSentence(detail: Verdict['detail'], sentence: string | undefined): Verdict['detail'] {
+  return sentence === undefined ? detail : { ...detail, message: `${detail.message} ${sentence}` };
+}
+
+/** Adds when it is expected to start, if anybody can say. */
+export function withOutlook(detail: Verdict['detail'], outlook: Outlook | undefined): Verdict['detail'] {
+  const more = withSentence(detail, outlook?.message);
+  return outlook?.at === undefined ? more : { ...more, expectedAt: new Date(outlook.at).toISOString() };
+}
+
+/** An instant for people; beyond what a date can hold it is never. */
+export const instantOf = (at: number): string => (Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'never');
