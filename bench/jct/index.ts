@@ -15,12 +15,14 @@ import { easy, fifo, fifoSkip, oracleArea, oracleSjf, smallFirst } from './polic
 import { predictedWork } from './policies/predicted-work.ts';
 import { oracleSrtf, predictedRemainingWork, tiresias } from './policies/preemptive.ts';
 import { qssf } from './policies/qssf.ts';
+import { productName, runProduct } from './product.ts';
 import { type SimJob, simJobs } from './sim-job.ts';
 import { type Policy, simulate } from './simulate.ts';
 import { simulatePreemptive } from './simulate-preemptive.ts';
 import { nodesOf, type Workload, workloads } from './traces.ts';
 
 const OURS = 'predicted work';
+const PRODUCT = productName('least-work');
 const PIECES = 10;
 
 const policies: readonly ((capacity: number) => Policy)[] = [
@@ -71,12 +73,15 @@ function casesOf(workload: Workload, outcomes: ReadonlyMap<string, Outcome>): Be
         bound: { atMost: workload.name === 'hpc2n' ? 5 : 2 },
       };
     }),
-    ...(['EASY', 'QSSF+skip'] as const).map((name) => against(workload, name, ours, outcomes.get(name)!)),
+    ...(['EASY', 'QSSF+skip'] as const).map((name) => against(workload, OURS, name, outcomes)),
+    ...(outcomes.has(PRODUCT) ? [against(workload, PRODUCT, 'EASY', outcomes)] : []),
   ];
 }
 
 /** Ours ÷ peer in mean completion, with the paired interval over the pieces of the trace. */
-function against(workload: Workload, name: string, ours: Outcome, peer: Outcome): BenchmarkCase {
+function against(workload: Workload, who: string, name: string, outcomes: ReadonlyMap<string, Outcome>): BenchmarkCase {
+  const ours = outcomes.get(who)!;
+  const peer = outcomes.get(name)!;
   const byPiece = ({ jobs }: Outcome) =>
     Array.from({ length: PIECES }, (_, i) => {
       const piece = jobs.slice((jobs.length * i) / PIECES, (jobs.length * (i + 1)) / PIECES);
@@ -85,7 +90,7 @@ function against(workload: Workload, name: string, ours: Outcome, peer: Outcome)
   const { mean: gain, low, high } = pairedDifference(byPiece(ours), byPiece(peer), 'lower');
   return {
     case: workload.name,
-    metric: `completion: ours ÷ ${name}`,
+    metric: `completion: ${who === OURS ? 'ours' : who} ÷ ${name}`,
     unit: '×',
     ours: ours.figures.meanCompletion / peer.figures.meanCompletion,
     peers: { 'difference s': gain, 'low 95 %': low, 'high 95 %': high },
@@ -111,7 +116,7 @@ function preemptiveCases(workload: Workload, trace: readonly SimJob[], nodes: nu
 
 async function run(context: BenchmarkContext): Promise<void> {
   for (const workload of workloads) {
-    await context.measure(workload.name, () => {
+    await context.measure(workload.name, async () => {
       const trace = workload.read(context.data(workload.file));
       const nodes = nodesOf(workload, trace);
       const outcomes = new Map<string, Outcome>();
@@ -120,6 +125,10 @@ async function run(context: BenchmarkContext): Promise<void> {
         const jobs = simJobs(trace);
         simulate(jobs, new Cluster(nodes, workload.perNode), policy);
         outcomes.set(policy.name, { jobs, figures: figuresOf(jobs) });
+      }
+      for (const order of workload.product ? (['arrival', 'least-work'] as const) : []) {
+        const jobs = await runProduct(workload, simJobs(trace), nodes, order);
+        outcomes.set(productName(order), { jobs, figures: figuresOf(jobs) });
       }
       return casesOf(workload, outcomes);
     });

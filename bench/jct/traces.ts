@@ -21,11 +21,15 @@ export interface Workload {
   readonly file: string;
   read(path: string): readonly TraceJob[];
   readonly perNode: number;
+  /** What one unit of its sizes is. */
+  readonly unit: 'core' | 'device';
   /** A number of nodes, or the load from which it follows. */
   readonly nodes: number | { readonly load: number };
   readonly anchors: readonly Anchor[];
   /** Whether it also stands in the preemptive table. */
   readonly preemptive?: true;
+  /** Whether the running scheduler is played on it too, which takes longer than all policies together. */
+  readonly product?: true;
   /** Ours must be at most this. */
   readonly target?: { readonly figure: Anchor['figure']; readonly atMost: number };
 }
@@ -46,8 +50,10 @@ export const workloads: readonly Workload[] = [
     name: 'wagap-2013',
     file: 'jobs/wagap-2013.swf',
     read: swf,
+    unit: 'core',
     perNode: 2176,
     nodes: 1,
+    product: true,
     anchors: swfAnchors([9.2, 1392], [1.65, 939], [1.57, 932]),
     target: { figure: 'boundedSlowdown', atMost: 4.7 },
   },
@@ -55,17 +61,21 @@ export const workloads: readonly Workload[] = [
     name: 'hpc2n',
     file: 'jobs/hpc2n.swf',
     read: swf,
+    unit: 'core',
     perNode: 240,
     nodes: 1,
+    product: true,
     anchors: swfAnchors([16.9, 3494], [7.6, 2041], [8.5, 2147]),
   },
   {
     name: 'ITP 07, 36 nodes',
     file: 'jobs/itp2021/cluster07.csv',
     read: itp,
+    unit: 'device',
     perNode: 8,
     nodes: 36,
     preemptive: true,
+    product: true,
     anchors: [
       completion('FIFO', 75440),
       completion('FIFO+skip', 45578),
@@ -80,6 +90,7 @@ export const workloads: readonly Workload[] = [
         name: `ITP ${cluster}, load ${load}`,
         file: `jobs/itp2021/cluster${cluster}.csv`,
         read: itp,
+        unit: 'device',
         perNode: 8,
         nodes: { load },
         anchors: [],
@@ -90,6 +101,7 @@ export const workloads: readonly Workload[] = [
     (cluster): Workload => ({
       name: `Philly ${cluster}, load 0.9`,
       file: 'jobs/philly.csv',
+      unit: 'device',
       read: (path) => philly(path).filter((job) => job.name === cluster),
       perNode: 8,
       nodes: { load: 0.9 },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BestRows } from '../../../../src/cmo/scheduler/core/best-rows.ts';
 import { mostTop, TopRows } from '../../../../src/cmo/scheduler/core/top-rows.ts';
 
-const rowCount = 400;
+const rowCount = 100;
 /** A row gets a score (few different ones, so that many are equal), or none. */
 const changeArb = fc.tuple(fc.nat(rowCount - 1), fc.option(fc.nat(12)));
 
@@ -24,7 +24,7 @@ describe('the best rows of a board', () => {
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.nat(12)), { minLength: rowCount, maxLength: rowCount }),
-        fc.array(changeArb, { maxLength: 600 }),
+        fc.array(changeArb, { maxLength: 1000 }),
         fc.integer({ min: 1, max: mostTop }),
         (start, changes, asked) => {
           const scores = new Map<number, number>();
@@ -45,7 +45,7 @@ describe('the best rows of a board', () => {
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
