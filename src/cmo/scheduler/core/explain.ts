@@ -71,7 +71,7 @@ function explainBeside(
   return {
     ...decision,
     candidates,
-    feasibleCount: board.feasibleCount - refusedCount,
+    feasibleCount: Math.max(rows.length, board.feasibleCount - refusedCount),
     rejections: { ...board.rejections(), ...refused },
   };
 }

@@ -19,6 +19,12 @@ import type { NeighbourRule, NeighbourRules, SpreadRule } from './rules.ts';
 /** The code under which a node counts that a rule refuses. */
 export type RuleCode = 'affinity' | 'anti_affinity' | 'spread';
 
+type Rejected = Partial<Record<RuleCode, number>>;
+
+/** Nodes beyond which refusals are counted once for so many placements. */
+const largeFleet = 20_000;
+const placementsPerCount = 32;
+
 /** A rule and where those stand that it means. */
 export interface Judged {
   readonly tenant: string;
@@ -34,6 +40,7 @@ export class Vicinity {
   readonly #fleet: Fleet;
   /** What each part holds of the tasks of the same array. */
   readonly #tasks: Counts;
+  #rejected: { readonly board: Scoreboard; readonly rejected: Rejected; left: number } | undefined;
   #parts: { readonly board: Scoreboard; readonly revision: number; readonly parts: ReadonlySet<number> } | undefined;
 
   /** @param array that the job is a task of, if any */
@@ -118,9 +125,24 @@ export class Vicinity {
     return this.#bestAmong(board, Math.min(count, board.feasibleCount), even).rows();
   }
 
-  /** Nodes where it fits that the rules refuse, by code. */
-  rejections(board: Scoreboard): Partial<Record<RuleCode, number>> {
-    const result: Partial<Record<RuleCode, number>> = {};
+  /**
+   * Nodes where it fits that the rules refuse, by code. On a large fleet the count is good for some placements: it looks at every node, and
+   * each placement changes few.
+   */
+  rejections(board: Scoreboard): Rejected {
+    const known = this.#rejected;
+    const isLarge = this.#fleet.snapshot.nodes.length > largeFleet;
+    if (isLarge && known?.board === board && known.left > 0) {
+      known.left -= 1;
+      return known.rejected;
+    }
+    const rejected = this.#count(board);
+    this.#rejected = { board, rejected, left: placementsPerCount };
+    return rejected;
+  }
+
+  #count(board: Scoreboard): Rejected {
+    const result: Rejected = {};
     const { snapshot } = this.#fleet;
     // Sentences are made when the round is over: other jobs were placed since.
     board.sync();
