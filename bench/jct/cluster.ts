@@ -4,7 +4,7 @@
  * A job up to a node's size stands on one node, the tightest that holds it; a larger one on whole free nodes plus the
  * tightest for the remainder (Helios' "consolidate", SC'21).
  */
-import type { Held } from '../../src/cmo/scheduler/order/backfill.ts';
+import type { Held } from './order/backfill.ts';
 
 export class Cluster {
   readonly perNode: number;

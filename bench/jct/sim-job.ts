@@ -1,6 +1,7 @@
 /** A job of a trace, and what a simulation did with it. */
-import type { Held } from '../../src/cmo/scheduler/order/backfill.ts';
+
 import type { TraceJob } from '../../src/cmo/scheduler/simulation/traces/trace-job.ts';
+import type { Held } from './order/backfill.ts';
 
 export interface SimJob extends TraceJob {
   /** Place in the trace, by submission. */

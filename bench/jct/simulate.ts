@@ -5,8 +5,8 @@
  * they believe about run times. What really happens comes from the trace alone.
  */
 import { MinHeap } from '../../src/cmo/scheduler/core/min-heap.ts';
-import { type RunningEnd, reserve } from '../../src/cmo/scheduler/order/backfill.ts';
 import type { Cluster } from './cluster.ts';
+import { type RunningEnd, reserve } from './order/backfill.ts';
 import type { SimJob } from './sim-job.ts';
 
 export interface Policy {

@@ -1,13 +1,10 @@
-/** Ours: least predicted work first, probes, backfill on predicted ends, nobody starves. Everything that decides is the product's code. */
-import {
-  defaultStarvationRule,
-  FirstInLine,
-  type StarvationRule,
-} from '../../../src/cmo/scheduler/order/starvation.ts';
-import { compareRanks, WorkOrder } from '../../../src/cmo/scheduler/order/work-order.ts';
+/** Least predicted work first, ranked anew in each round, with probes and backfill on predicted ends; nobody starves. The predictor is the product's. */
+
 import { quantileSeconds } from '../../../src/cmo/scheduler/prediction/distribution.ts';
 import { RunTimePredictor, type TrackedJob } from '../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
 import { binOf } from '../../../src/cmo/scheduler/prediction/time-bins.ts';
+import { defaultStarvationRule, FirstInLine, type StarvationRule } from '../order/starvation.ts';
+import { compareRanks, WorkOrder } from '../order/work-order.ts';
 import type { SimJob } from '../sim-job.ts';
 import type { Policy } from '../simulate.ts';
 import { notBefore } from './plain.ts';

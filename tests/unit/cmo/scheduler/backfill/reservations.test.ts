@@ -114,6 +114,15 @@ describe('a gang', () => {
     expect(cluster.startedAt.get('job_gang')).toBe(now + 2 * hour * 1000);
   });
 
+  it('is not promised nodes that are kept for another', () => {
+    const cluster = busy();
+    const gang = job('job_gang', gpus(3, 2), old);
+    const next = job('job_next', gpus(2, 2), { ...old, submittedAt: old.submittedAt + 1 });
+    const messages = planFor(cluster, gang, next).pending.map(({ detail }) => detail.message);
+    expect(messages[0]).toContain('Kept for it from then on.');
+    expect(messages[1]).not.toContain('Kept for it');
+  });
+
   it('of short work fills gaps before reservations of others', () => {
     const cluster = busy();
     const big = job('job_big', gpus(4), old);

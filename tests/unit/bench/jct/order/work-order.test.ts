@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { defaultStarvationRule } from '../../../../../src/cmo/scheduler/order/starvation.ts';
-import { compareRanks, type QueuedWork, WorkOrder } from '../../../../../src/cmo/scheduler/order/work-order.ts';
+import { defaultStarvationRule } from '../../../../../bench/jct/order/starvation.ts';
+import { compareRanks, type QueuedWork, WorkOrder } from '../../../../../bench/jct/order/work-order.ts';
 import type { JobFeatures } from '../../../../../src/cmo/scheduler/prediction/job-features.ts';
 import { RunTimePredictor } from '../../../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
-import { features, runThrough } from '../prediction/support.ts';
+import { features, runThrough } from '../../../cmo/scheduler/prediction/support.ts';
 
 function setUp() {
   const predictor = new RunTimePredictor();

@@ -4,9 +4,9 @@
  * Jobs of one group (equal features, one burst) share a prediction, so a round costs a distribution per group that learned something,
  * a comparison per job, and nothing per job that merely waits. Pure state: the caller tells what happened.
  */
-import { type Distribution, meanSeconds, quantileSeconds } from '../prediction/distribution.ts';
-import type { HazardNode } from '../prediction/hazard-node.ts';
-import type { RunTimePredictor, TrackedJob } from '../prediction/run-time-predictor.ts';
+import { type Distribution, meanSeconds, quantileSeconds } from '../../../src/cmo/scheduler/prediction/distribution.ts';
+import type { HazardNode } from '../../../src/cmo/scheduler/prediction/hazard-node.ts';
+import type { RunTimePredictor, TrackedJob } from '../../../src/cmo/scheduler/prediction/run-time-predictor.ts';
 import { dueAfterSeconds, type StarvationRule } from './starvation.ts';
 import { probeWork } from './work-index.ts';
 

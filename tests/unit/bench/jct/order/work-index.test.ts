@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { probeWork } from '../../../../../src/cmo/scheduler/order/work-index.ts';
+import { probeWork } from '../../../../../bench/jct/order/work-index.ts';
 import { meanSeconds } from '../../../../../src/cmo/scheduler/prediction/distribution.ts';
 import { BIN_COUNT, binOf, middleSeconds } from '../../../../../src/cmo/scheduler/prediction/time-bins.ts';
 

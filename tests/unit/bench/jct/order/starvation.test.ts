@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../../../../bench/jct/cluster.ts';
-import { predictedWork } from '../../../../../bench/jct/policies/predicted-work.ts';
-import { simJobs } from '../../../../../bench/jct/sim-job.ts';
-import { simulate } from '../../../../../bench/jct/simulate.ts';
 import {
   defaultStarvationRule,
   dueAfterSeconds,
   FirstInLine,
   type StarvationRule,
-} from '../../../../../src/cmo/scheduler/order/starvation.ts';
+} from '../../../../../bench/jct/order/starvation.ts';
+import { predictedWork } from '../../../../../bench/jct/policies/predicted-work.ts';
+import { simJobs } from '../../../../../bench/jct/sim-job.ts';
+import { simulate } from '../../../../../bench/jct/simulate.ts';
 import type { TraceJob } from '../../../../../src/cmo/scheduler/simulation/traces/trace-job.ts';
-import { uniform } from '../prediction/support.ts';
+import { uniform } from '../../../cmo/scheduler/prediction/support.ts';
 
 const HOUR = 3600;
 const rule: StarvationRule = {

@@ -5,8 +5,8 @@
  * future (Smith's rule with unit weights on a machine that is shared by size; Rothkopf 1966 for expected times).
  * Waiting longer than one's work deserves is bounded elsewhere (`starvation.ts`).
  */
-import { type Distribution, meanSeconds } from '../prediction/distribution.ts';
-import { BIN_COUNT, middleSeconds } from '../prediction/time-bins.ts';
+import { type Distribution, meanSeconds } from '../../../src/cmo/scheduler/prediction/distribution.ts';
+import { BIN_COUNT, middleSeconds } from '../../../src/cmo/scheduler/prediction/time-bins.ts';
 
 /** History cannot tell probabilities below this from nothing. */
 const LEAST_CHANCE = 0.02;

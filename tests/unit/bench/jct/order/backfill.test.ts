@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../../../../bench/jct/cluster.ts';
-import { type Held, reserve } from '../../../../../src/cmo/scheduler/order/backfill.ts';
+import { type Held, reserve } from '../../../../../bench/jct/order/backfill.ts';
 
 const pool = (free: number) => Int32Array.of(free);
 const wanting = (amount: number) => (free: Int32Array) => (free[0]! >= amount ? [{ node: 0, amount }] : undefined);
