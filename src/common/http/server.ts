@@ -64,6 +64,7 @@ export interface HttpOptions {
 
 /** Smaller answers take longer to compress than to send, bytes. */
 const compressFromBytes = 16_384;
+const compressedTypes = /^application\/(problem\+)?json\b/;
 
 /** Makes a server without routes; `listen` and `closeServer` are the caller's. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
@@ -140,10 +141,17 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
 
   await app.register(cookie, { hook: false });
-  // Whole answers only: compressing would hold back the lines of a stream. Files of the console are compressed when they are built.
+  // Whole JSON answers only: compressing would hold back the lines of a stream, and files of the console are compressed when they are built.
+  // Left to itself the plugin takes every type that can be compressed, also bytes that are, which then arrive unpacked.
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (typeof payload !== 'string' || !compressedTypes.test(String(reply.getHeader('content-type') ?? ''))) {
+      request.headers['x-no-compression'] = 'true';
+    }
+    return payload;
+  });
   await app.register(compress, {
     encodings: ['gzip'],
-    customTypes: /^application\/(problem\+)?json\b/,
+    customTypes: compressedTypes,
     threshold: compressFromBytes,
     zlibOptions: { level: constants.Z_BEST_SPEED },
   });
