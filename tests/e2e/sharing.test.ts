@@ -117,10 +117,11 @@ class Tenant {
   }
 }
 
+let url = '';
 let a: Tenant;
 let b: Tenant;
 
-async function makeTenant(url: string, name: string): Promise<Tenant> {
+async function makeTenant(name: string): Promise<Tenant> {
   const admin = readFileSync(join(product.home, 'admin.key'), 'utf8').trim();
   const answer = await fetch(`${url}/v1/tenants`, {
     method: 'POST',
@@ -132,7 +133,7 @@ async function makeTenant(url: string, name: string): Promise<Tenant> {
 }
 
 beforeAll(async () => {
-  const url = await product.up(['--no-node']);
+  url = await product.up(['--no-node']);
   for (const { name, home } of agentHomes) {
     const token = await product.ok(['keys', 'create', '--name', name, '--kind', 'join']);
     agents.push(startNodeAgent({ url, token, dataDir: join(home, 'agent'), name }));
@@ -146,8 +147,8 @@ beforeAll(async () => {
     60_000,
   );
   cores = Math.min(...nodes.map(({ capacity }) => capacity.cpuMilli)) / 1000;
-  a = await makeTenant(url, 'vision');
-  b = await makeTenant(url, 'speech');
+  a = await makeTenant('vision');
+  b = await makeTenant('speech');
 }, 150_000);
 afterAll(async () => {
   for (const { home } of agentHomes) await product.run(['down'], { env: { SOLYX_HOME: home } });
@@ -281,6 +282,27 @@ describe('two tenants on two nodes', () => {
       expect(waits(reason), reason).toBe(true);
     }
   }, 120_000);
+
+  it('foresees after a kill what it learned before it', async () => {
+    const brief = { command: ['true'] };
+    for (let i = 0; i < 3; i += 1) {
+      const id = await a.submit('brief', cores, brief);
+      await until('it is over', async () => (await a.job(id)).state === 'succeeded', 60_000);
+    }
+    await product.kill('SIGKILL');
+    for (const name of readdirSync(records)) rmSync(join(records, name));
+    await product.up(['--no-node', '--port', new URL(url).port]);
+    const waits = await a.submit('brief', cores, { ...brief, resources: { nodes: 3 } });
+    await until('it was looked at', async () => (await a.job(waits)).pending?.reason === 'no_matching_node', 60_000);
+    const rounds = readdirSync(records)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => decodeRound(readFileSync(join(records, name), 'utf8')));
+    // It has no time limit: without what was before nobody would know.
+    const known = rounds.flatMap(({ jobs }) => jobs).find(({ id }) => id === waits)!;
+    expect(known.runTime!.likelySeconds).toBeLessThan(600);
+    expect(rounds[0]!.snapshot.preemptedLastHour).toBeGreaterThan(0);
+    await a.cancel(waits);
+  }, 300_000);
 });
 
 const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();

@@ -12,6 +12,7 @@ import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
 import { AccountFeed } from './accounts/account-feed.ts';
 import { CalendarFeed } from './calendar-feed.ts';
+import { readHistory } from './history-rows.ts';
 import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
@@ -87,6 +88,8 @@ export class Feed {
       this.#accounts.reset();
       this.#calendar.reset();
       worker.reset();
+      // Before any job, whose run time is predicted from it.
+      worker.apply({ history: await readHistory(this.#options.db.system) });
       // First of all: they tell how jobs are grouped.
       await this.#accounts.refresh(worker, this.#options.clock.monotonicMs());
       await this.#calendar.refresh(worker, this.#options.clock.monotonicMs());

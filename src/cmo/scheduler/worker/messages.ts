@@ -8,6 +8,7 @@ import type { Booking } from '../core/calendar/booking.ts';
 import type { NodeRow, SiteRow } from '../core/rows.ts';
 import type { AccountRow } from '../core/shares/account.ts';
 import type { PendingJob, Policy } from '../core/snapshot.ts';
+import type { History } from '../history-rows.ts';
 import type { JobTraits } from '../job-traits.ts';
 import type { RunningRow } from '../running-rows.ts';
 
@@ -30,6 +31,8 @@ export interface Delta {
   readonly accounts?: readonly AccountRow[];
   /** All reservations of nodes. */
   readonly calendar?: readonly Booking[];
+  /** What was before this process; once, and first. */
+  readonly history?: History;
   /** When it was read, epoch milliseconds; needed with `running` and `jobs`. */
   readonly now?: number;
 }

@@ -6,8 +6,8 @@
 import type { PendingVerdict, Placement, Plan } from '../../../common/contract/plan.ts';
 import type { JobId } from '../../../common/ids.ts';
 import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
-import { baseOf } from '../core/neighbours/rules.ts';
 import { type Booking, nextTurn, projectsApart } from '../core/calendar/booking.ts';
+import { baseOf } from '../core/neighbours/rules.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
 import { faultOfShape } from '../core/shape.ts';
@@ -76,7 +76,8 @@ export class RoundEngine {
     this.#turns.clear();
   }
 
-  apply({ sites = [], nodes = [], jobs = [], running = [], accounts, calendar, now = 0 }: Delta): void {
+  apply({ sites = [], nodes = [], jobs = [], running = [], accounts, calendar, history, now = 0 }: Delta): void {
+    if (history !== undefined) this.#running.remember(history);
     if (accounts !== undefined || calendar !== undefined) {
       this.#accounts = accounts ?? this.#accounts;
       this.#calendar = calendar ?? this.#calendar;

@@ -2,9 +2,10 @@
  * How long jobs run, learned from those that run and end while this process watches.
  *
  * A prediction is shared by all jobs of a class (user, name, size, limit), so that a million queued jobs cost a look-up each. Nothing
- * is stored: a new process learns anew, and until it has seen ends it knows time limits only.
+ * is stored: a new process learns from the newest ends that rows tell of, as if it had watched them.
  */
 import type { ExpectedRunTime } from '../core/backfill/run-class.ts';
+import type { EndedRun } from '../history-rows.ts';
 import type { JobTraits } from '../job-traits.ts';
 import type { JobFeatures } from '../prediction/job-features.ts';
 import { RunTimePredictor, type TrackedJob } from '../prediction/run-time-predictor.ts';
@@ -25,6 +26,26 @@ export class RunTimes {
   readonly #predictor = new RunTimePredictor();
   readonly #tracked = new Map<string, TrackedJob>();
   readonly #classes = new Map<string, JobClass>();
+
+  /** Learns from what ran before this process, in the order in which it happened. Times that make no sense teach nothing. */
+  remember(runs: readonly EndedRun[]): void {
+    const sane = runs.filter(({ startedAt, endedAt }) => startedAt <= endedAt && Number.isFinite(endedAt - startedAt));
+    const turns = sane.flatMap((run) => [
+      { at: run.startedAt, run, isEnd: false },
+      { at: run.endedAt, run, isEnd: true },
+    ]);
+    const live = new Map<EndedRun, TrackedJob>();
+    for (const { at, run, isEnd } of turns.sort((a, b) => a.at - b.at || Number(a.isEnd) - Number(b.isEnd))) {
+      if (isEnd) this.#predictor.ended(live.get(run)!, at / 1000);
+      else {
+        const tracked = this.#predictor.submitted(featuresOf(run.traits, at));
+        this.#predictor.started(tracked, at / 1000);
+        // What still ran then taught that it ran so long.
+        this.#predictor.advance(at / 1000);
+        live.set(run, tracked);
+      }
+    }
+  }
 
   /** The class of a queued job, and how long it is expected to run. @param now epoch milliseconds */
   expected(traits: JobTraits, now: number): JobClass {

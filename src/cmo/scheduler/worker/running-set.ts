@@ -4,6 +4,7 @@
 import type { Placement, Preemption } from '../../../common/contract/plan.ts';
 import type { RunningJob } from '../core/running.ts';
 import type { PendingJob } from '../core/snapshot.ts';
+import type { History } from '../history-rows.ts';
 import type { JobTraits } from '../job-traits.ts';
 import type { RunningRow } from '../running-rows.ts';
 import type { RunTimes } from './run-times.ts';
@@ -21,6 +22,12 @@ export class RunningSet {
 
   constructor(runTimes: RunTimes) {
     this.#runTimes = runTimes;
+  }
+
+  /** What was before this process began to watch. */
+  remember({ runs, preemptedAt }: History): void {
+    this.#runTimes.remember(runs);
+    this.#preemptedAt.push(...preemptedAt);
   }
 
   /** All that runs, in no order. Valid until the next change. */

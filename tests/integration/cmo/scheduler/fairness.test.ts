@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { accrueUse, readAccounts, setAccount } from '../../../../src/cmo/scheduler/accounts/account-rows.ts';
 import { defaultPreemption } from '../../../../src/cmo/scheduler/core/preemption/preemption-policy.ts';
+import { readHistory } from '../../../../src/cmo/scheduler/history-rows.ts';
 import { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
 import { readRunning, readStates } from '../../../../src/cmo/scheduler/running-rows.ts';
@@ -187,5 +188,39 @@ describe('what rows say of accounts', () => {
         code: '23514',
       });
     }
+  }, 60_000);
+});
+
+describe('what was before a scheduler started', () => {
+  it('is read from rows: how long jobs ran that ended by themselves, and what was ended for others within the hour', async () => {
+    const [a, b] = [await system(addTenant), await system(addTenant)];
+    const ended = async (owner: Owner, seconds: number, state: string, outcome: string, ago = 60) => {
+      const id = await submit(owner, 2, { timeouts: { run: '2h' } });
+      await system((tx) =>
+        tx.query(
+          `update cmo_jobs set state = $2, pending_reason = null, attempt_count = 1, ended_at = now() - make_interval(secs => $3)
+           where id = $1`,
+          [id, state, ago],
+        ),
+      );
+      await system((tx) =>
+        tx.query(
+          `insert into cmo_attempts (id, tenant, job_id, number, state, outcome, backend, site_id, explanation, placed_at, ended_at)
+           values ($1, $2, $3, 1, 'ended', $4, 'agent', $5, '{}', now() - make_interval(secs => $6), now() - make_interval(secs => $7))`,
+          [newId('attempt'), owner.tenant, id, outcome, site.id, ago + seconds, ago],
+        ),
+      );
+    };
+    await ended(a, 100, 'succeeded', 'succeeded');
+    await ended(b, 300, 'failed', 'failed', 50);
+    await ended(a, 200, 'cancelled', 'cancelled');
+    await ended(a, 10, 'cancelled', 'preempted', 600);
+    await ended(a, 10, 'cancelled', 'preempted', 4000);
+    const { runs, preemptedAt } = await system(readHistory);
+    expect(runs.map(({ traits, startedAt, endedAt }) => [Math.round((endedAt - startedAt) / 1000), traits])).toEqual([
+      [300, { user: 'key_test', name: 'job', size: 2, runSeconds: 7200 }],
+      [100, { user: 'key_test', name: 'job', size: 2, runSeconds: 7200 }],
+    ]);
+    expect(preemptedAt.map((at) => Math.round((Date.now() - at) / 60_000))).toEqual([10]);
   }, 60_000);
 });

@@ -119,4 +119,55 @@ describe('run times', () => {
     expect(times.expected(traits({ runSeconds: 10 }), later).runTime!.carefulSeconds).toBeLessThanOrEqual(10);
     times.ended('job_nobody', now, true);
   });
+
+  it('that were before are learned as if they had been watched', () => {
+    const runs = Array.from({ length: 40 }, (_, i) => ({
+      traits: traits({ name: i % 2 === 0 ? 'short' : 'long' }),
+      startedAt: now + i * 5000,
+      endedAt: now + i * 5000 + (i % 2 === 0 ? 60_000 : 7_200_000),
+    }));
+    const watched = new RunTimes();
+    const events = runs.flatMap((run, i) => [
+      { at: run.startedAt, act: () => watched.started(`job_${i}`, run.traits, run.startedAt, run.startedAt) },
+      { at: run.endedAt, act: () => watched.ended(`job_${i}`, run.endedAt, true) },
+    ]);
+    for (const { act } of events.sort((a, b) => a.at - b.at)) act();
+    const told = new RunTimes();
+    // Rows come newest first.
+    told.remember([...runs].reverse());
+    const later = now + 1e8;
+    for (const name of ['short', 'long', 'never seen']) {
+      // Ends in the same moment may come in another order.
+      const [here, there] = [told, watched].map((times) => times.expected(traits({ name }), later).runTime!);
+      expect(here!.likelySeconds / there!.likelySeconds).toBeCloseTo(1, 3);
+      expect(here!.carefulSeconds / there!.carefulSeconds).toBeCloseTo(1, 3);
+    }
+    expect(told.expected(traits({ name: 'short' }), later).runTime!.likelySeconds).toBeLessThan(120);
+    expect(told.expected(traits({ name: 'long' }), later).runTime!.likelySeconds).toBeGreaterThan(3600);
+  });
+
+  it('of which the times make no sense teach nothing', () => {
+    const times = new RunTimes();
+    const wrong = [
+      { startedAt: now, endedAt: now - 1 },
+      { startedAt: Number.NaN, endedAt: now },
+      { startedAt: now, endedAt: Number.POSITIVE_INFINITY },
+    ];
+    times.remember(wrong.map((one) => ({ ...one, traits: traits() })));
+    expect(times.expected(traits(), now).runTime).toBeUndefined();
+  });
+
+  it('and what was ended for others come with the history that a new scheduler reads', () => {
+    const engine = new RoundEngine();
+    const run = { traits: traits(), startedAt: now - 200_000, endedAt: now - 100_000 };
+    const runs = Array.from({ length: 20 }, () => run);
+    engine.apply({ now, history: { runs, preemptedAt: [now - 1000, now - 3_599_000, now - 3_600_000] } });
+    engine.apply({ now, jobs: queued(job('job_1', gpus(1))) });
+    let record: RoundRecord | undefined;
+    engine.run(policy(), now, (round) => {
+      record = round;
+    });
+    expect(record!.snapshot.preemptedLastHour).toBe(2);
+    expect(record!.jobs[0]!.runTime!.likelySeconds).toBeGreaterThan(50);
+  });
 });
