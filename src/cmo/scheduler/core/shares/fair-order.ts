@@ -2,7 +2,10 @@
  * Whose job goes next: hierarchical dominant-resource fairness (Ghodsi et al., NSDI'11; Bhattacharya et al., SoCC'13).
  *
  * At each level of the account tree goes first who stays within its guarantee, then the higher priority, then the least weighted dominant
- * share, then the earlier job. A heap at each level; a placement changes the shares on one path only, which was taken out to get at the job
+ * share, then the earlier job. Of an account with parts only those resources count that its first job wants: by all of them, a tenant of which
+ * one project holds all devices would come last for cores, too, and another project of it that wants nothing but cores would starve (the
+ * case of SoCC'13, §3). Their cure, to scale the parts' shares down to the least of them, would give an account more of what one part holds for
+ * asking in another; here what it holds of a thing counts in full whenever that thing is asked for. A heap at each level; a placement changes the shares on one path only, which was taken out to get at the job
  * and is put back by its new keys. So a job costs the depth of the tree times a logarithm, and a job that merely waits costs nothing.
  */
 
@@ -35,6 +38,8 @@ interface Keyed<T> {
 
 interface Level<S> {
   readonly account: Account | null;
+  /** It has, or had in this round, parts with jobs. */
+  isDivided: boolean;
   readonly parts: MinHeap<Keyed<Level<S>>>;
   readonly sources: MinHeap<Keyed<S>>;
   /** Parts that are not in their heap yet. */
@@ -103,6 +108,7 @@ export class FairOrder<S extends JobSource> {
     this.#levels.set(account, level);
     const above = account.parent === null ? this.#root : this.#level(account.parent);
     above.entering.push(level);
+    above.isDivided = true;
     return level;
   }
 
@@ -117,6 +123,7 @@ export class FairOrder<S extends JobSource> {
 
 const newLevel = <S>(account: Account | null): Level<S> => ({
   account,
+  isDivided: false,
   parts: new MinHeap<Keyed<Level<S>>>(compareKeys),
   sources: new MinHeap<Keyed<S>>(compareKeys),
   entering: [],
@@ -132,7 +139,8 @@ function entryOf<S extends JobSource>(level: Level<S>): Keyed<Level<S>> | undefi
   if (first === undefined) return undefined;
   const account = level.account!;
   const within = isWithinGuarantee(account, first.use);
-  return { item: level, key: { within, share: account.share, head: first.head } };
+  const share = level.isDivided ? account.shareOf(first.use) : account.share;
+  return { item: level, key: { within, share, head: first.head } };
 }
 
 function firstOf<S extends JobSource>(level: Level<S>): S | undefined {

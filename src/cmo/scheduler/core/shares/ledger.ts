@@ -49,11 +49,18 @@ export class Account {
 
   /** Its dominant share over its weight: the least goes first. */
   get share(): number {
-    if (this.#share === undefined) {
-      const held = this.#past === undefined ? this.used : this.used.map((amount, i) => amount + this.#past![i]!);
-      this.#share = dominantShare(held, this.#total) / this.weight;
-    }
+    this.#share ??= dominantShare(this.#held(), this.#total) / this.weight;
     return this.#share;
+  }
+
+  /** The same of those resources only that a job wants. */
+  shareOf({ amounts }: Use): number {
+    return dominantShare(this.#held(), this.#total, amounts) / this.weight;
+  }
+
+  /** With its past. */
+  #held(): Amounts {
+    return this.#past === undefined ? this.used : this.used.map((amount, i) => amount + this.#past![i]!);
   }
 
   /** The account as it would be without that; what is asked of it are quotas. */

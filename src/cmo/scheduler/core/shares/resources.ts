@@ -43,9 +43,14 @@ export function fleetAmounts({ nodes, devices }: Snapshot): Amounts {
   return total;
 }
 
-/** The largest part that the amounts are of the total, ≥ 0 (Ghodsi et al., NSDI'11). What nobody has is not counted. */
-export function dominantShare(amounts: ArrayLike<number>, total: Amounts): number {
+/**
+ * The largest part that the amounts are of the total, ≥ 0 (Ghodsi et al., NSDI'11). What nobody has is not counted.
+ * @param of only of what these amounts have some of; left out: of everything
+ */
+export function dominantShare(amounts: ArrayLike<number>, total: Amounts, of?: ArrayLike<number>): number {
   let share = 0;
-  for (let i = 0; i < total.length; i += 1) if (total[i]! > 0) share = Math.max(share, amounts[i]! / total[i]!);
+  for (let i = 0; i < total.length; i += 1) {
+    if (total[i]! > 0 && (of === undefined || of[i]! > 0)) share = Math.max(share, amounts[i]! / total[i]!);
+  }
   return share;
 }

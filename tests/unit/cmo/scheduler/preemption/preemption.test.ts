@@ -237,3 +237,51 @@ describe('ending work for others', () => {
     );
   }, 60_000);
 });
+
+describe('three accounts that could end each other in turn for ever (anyone, guarantees within tenants)', () => {
+  it('are held back by the least run time and by the rate of an hour', () => {
+    const preemption: PreemptionPolicy = { ...anyone, minRunSeconds: 600, maxPerHour: 6 };
+    const accounts = [
+      guaranteed('a/p1', 3),
+      guaranteed('a/p2', 1),
+      guaranteed('b', 2),
+      guaranteed('c/p1', 2),
+      guaranteed('c/p2', 2),
+    ];
+    let ended = 0;
+    for (let seed = 1; seed <= 12; seed += 1) {
+      let state = seed;
+      const random = (below: number) => {
+        state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+        return (state >>> 8) % below;
+      };
+      const cluster = new Cluster(fleet(), accounts, { preemption });
+      const at: number[] = [];
+      for (let minute = 0; minute < 180; minute += 1) {
+        if (minute % 10 === 0) {
+          const owner = [
+            ['a', 'p1'],
+            ['a', 'p2'],
+            ['b', 'p1'],
+            ['c', 'p1'],
+            ['c', 'p2'],
+          ][random(5)]!;
+          const more = { tenant: owner[0]!, project: owner[1]!, priority: random(9), submittedAt: cluster.now };
+          const one = job(`job_${String(minute).padStart(3, '0')}`, gpus(1 + random(3)), more);
+          cluster.submit({ job: one, seconds: 1e7 });
+        }
+        cluster.preemptedLastHour = at.filter((then) => cluster.now - then < 3_600_000).length;
+        const started = new Map([...cluster.running].map(([id, { startedAt }]) => [id, startedAt]));
+        for (const { jobId } of cluster.round().preemptions) {
+          expect(cluster.now - started.get(jobId)!).toBeGreaterThanOrEqual(600_000);
+          at.push(cluster.now);
+        }
+        const last = at.filter((then) => cluster.now - then < 3_600_000);
+        expect(last.length).toBeLessThanOrEqual(6);
+        cluster.pass(60);
+      }
+      ended += at.length;
+    }
+    expect(ended).toBeGreaterThan(20);
+  }, 60_000);
+});

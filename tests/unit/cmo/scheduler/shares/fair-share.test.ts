@@ -132,3 +132,51 @@ describe('a round over several accounts', () => {
     for (const tenant of ['a', 'b', 'c'] as const) expect(used[tenant] / all).toBeCloseTo(weights[tenant] / 8, 1);
   }, 30_000);
 });
+
+describe('an account whose parts want different things', () => {
+  /** Cores that run for each after a while: a tenant that wants cores, and one whose first project holds all devices and whose second wants cores. */
+  function coresAfterAWhile(accounts: readonly AccountRow[]): Record<string, number> {
+    const cluster = new Cluster([node('n1', { cpuMilli: 16_000, devices: devices('n1', 8) })], accounts);
+    const queue = { simple: ['b', 'p0'], devices: ['a', 'p1'], cores: ['a', 'p2'] } as const;
+    let made = 0;
+    const cores: Record<string, number> = { simple: 0, cores: 0 };
+    for (let minute = 0; minute < 120; minute += 1) {
+      for (const [name, [tenant, project]] of Object.entries(queue)) {
+        while ([...cluster.queued.values()].filter(({ job: { id } }) => id.includes(name)).length < 20) {
+          made += 1;
+          const wants = name === 'devices' ? { resources: { cpu: 0.001, devices: [{ count: 1 }] } } : {};
+          const id = `job_${String(made).padStart(5, '0')}_${name}`;
+          const one = job(id, wants, { tenant, project, submittedAt: cluster.now });
+          cluster.submit({ job: one, seconds: name === 'devices' ? 1e9 : 60 * (1 + (made % 3)) });
+        }
+      }
+      cluster.round();
+      if (minute >= 20) {
+        for (const id of cluster.running.keys()) {
+          for (const name of Object.keys(cores)) if (id.includes(name)) cores[name]! += 1;
+        }
+      }
+      cluster.pass(60);
+    }
+    return cores;
+  }
+
+  it('is not starved of what another wants by what one of its parts holds (Bhattacharya et al., SoCC’13, §3)', () => {
+    // All devices are held by p1: by its dominant share its tenant would come last for ever.
+    const { simple, cores } = coresAfterAWhile([row('a/p1', 1), row('a/p2', 1)]);
+    expect(cores! / (simple! + cores!)).toBeCloseTo(0.5, 1);
+  }, 60_000);
+
+  it('gets no more of a thing for holding it in another part', () => {
+    // p1 holds half the devices; p2, which has none, and another tenant want the rest.
+    const cluster = new Cluster(eightGpus(), [row('a/p1', 1), row('a/p2', 1)]);
+    const asks = (tenant: string, project: string, count: number) =>
+      cluster.submit(...ofTenant(tenant, count, { project }).map((one) => ({ job: one, seconds: 1e9 })));
+    asks('a', 'p1', 4);
+    cluster.round();
+    asks('a', 'p2', 8);
+    asks('b', 'p0', 8);
+    cluster.round();
+    expect([cluster.devicesOf('a'), cluster.devicesOf('b')]).toEqual([4, 4]);
+  });
+});
