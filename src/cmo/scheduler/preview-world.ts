@@ -2,8 +2,8 @@
  * Fleet, reservations, accounts, running work and the front of the queue, as dry runs see them: at most two seconds old.
  *
  * Kept by dirty keys like the scheduler's own copy, so that a flood of dry runs over a large fleet reads what changed and not the fleet. Of
- * the queue only the front is held: what comes behind a job does not keep it waiting. What run times it has learned is what it saw since
- * its first call, so it foresees less than the scheduler does.
+ * the queue only the front is held: what comes behind a job does not keep it waiting. Run times are learned as in the scheduler: from the
+ * newest ends at the start, then from those that it sees.
  */
 import type { Database } from '../../common/database/index.ts';
 import { DirtyReader } from '../../common/events/index.ts';
@@ -12,6 +12,7 @@ import { readFleet, readFleetSites } from '../../drm/tracker/index.ts';
 import { readPendingJobs } from '../jobs/index.ts';
 import { readAccounts } from './accounts/account-rows.ts';
 import { checkAccounts, InvalidAccountsError } from './core/shares/check-accounts.ts';
+import { readHistory } from './history-rows.ts';
 import { readRevisions } from './queries.ts';
 import { queuedJobOf } from './queued-job.ts';
 import { RunningFeed } from './running-feed.ts';
@@ -57,6 +58,8 @@ export class PreviewWorld {
       this.#queueDueAt = Number.NEGATIVE_INFINITY;
       this.#queued = [];
       this.#calendar = '[]';
+      // Before any job, whose run time is predicted from it, as in the scheduler.
+      this.engine.apply({ history: await readHistory(this.#db.system) });
     }
     await this.#readAccounts();
     if (batch.kind === 'reset') {

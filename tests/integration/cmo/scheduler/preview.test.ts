@@ -93,13 +93,19 @@ async function rowOf(id: string): Promise<Row> {
   );
   return rows[0]!;
 }
+/** Threads start slowly where much else runs. */
+const patience = 40_000;
 const started = (id: string) =>
-  until(`${id} starts`, async () => ((await rowOf(id)).state === 'starting' ? rowOf(id) : undefined));
+  until(`${id} starts`, async () => ((await rowOf(id)).state === 'starting' ? rowOf(id) : undefined), patience);
 const waits = (id: string, reason: string) =>
-  until(`${id} waits with ${reason}`, async () => {
-    const row = await rowOf(id);
-    return row.reason === reason ? row : undefined;
-  });
+  until(
+    `${id} waits with ${reason}`,
+    async () => {
+      const row = await rowOf(id);
+      return row.reason === reason ? row : undefined;
+    },
+    patience,
+  );
 
 describe('a dry run', () => {
   it('says what the queue says: quota, room and when it comes, and how many go before', async () => {
@@ -138,6 +144,30 @@ describe('a dry run', () => {
     expect(refused.message).toContain('uses 2 of the 2 gpu');
     expect(refused.expectedAt).not.toBeNull();
     expect((await ask(gpus(1), other)).reason).toBe('insufficient_capacity');
+  });
+
+  it('foresees ends from what ran before, without any time limit', async () => {
+    await addNode(1);
+    for (let i = 0; i < 20; i += 1) {
+      const id = await submit(gpus(1));
+      await system(async (tx) => {
+        await tx.query(
+          `update cmo_jobs set state = 'succeeded', pending_reason = null, attempt_count = 1, ended_at = now() - interval '1 hour'
+           where id = $1`,
+          [id],
+        );
+        await tx.query(
+          `insert into cmo_attempts (id, tenant, job_id, number, state, outcome, backend, site_id, explanation, placed_at, ended_at)
+           values ($1, $2, $3, 1, 'ended', 'succeeded', 'agent', $4, '{}', now() - interval '2 hours', now() - interval '1 hour')`,
+          [newId('attempt'), owner.tenant, id, site.id],
+        );
+      });
+    }
+    await start();
+    await started(await submit(gpus(1)));
+    const busy = await ask(gpus(1));
+    expect(busy.reason).toBe('insufficient_capacity');
+    expect(busy.expectedAt).not.toBeNull();
   });
 
   it('says that it would start, how many tasks of an array, and what it would wait for', async () => {
