@@ -258,6 +258,24 @@ describe('two tenants on two nodes', () => {
     await a.cancel(long);
   }, 300_000);
 
+  it('keeps reserved nodes for whom they are promised to, and tells others until when', async () => {
+    const when = ['--from', inHours(1), '--until', inHours(2)];
+    const made = await product.ok(['reservations', 'create', 'demo', '--nodes', '2', ...when, '--tenant', b.id]);
+    const id = /rsv_\w{26}/.exec(made)![0];
+    expect(await b.ok('reservations')).toMatch(/demo +speech .* booked +2: rack-[12], rack-[12]/);
+    const open = await a.submit('no-limit', cores / 2);
+    await a.explains(open, 'reserved_for_others', 'nobody knows how long it runs', '`timeouts.run`');
+    const short = await a.submit('limited', cores / 2, { timeouts: { run: '10m', stopGrace: 1 } });
+    await a.runs(short);
+    const own = await b.submit('own', cores / 2);
+    await b.runs(own);
+    expect(JSON.parse(await a.ok('reservations', '--json'))).toEqual({ items: [] });
+    await b.ok('reservations', 'cancel', id);
+    await a.runs(open);
+    await a.cancel(open, short);
+    await b.cancel(own);
+  }, 300_000);
+
   it('and each of its rounds, recorded as it ran, replays to the identical plan', async () => {
     const files = readdirSync(records).filter((name) => name.endsWith('.json'));
     expect(files.length).toBeGreaterThan(20);
@@ -276,11 +294,11 @@ describe('two tenants on two nodes', () => {
     expect(has(({ snapshot }) => snapshot.preemptedLastHour! > 0)).toBe(true);
     expect(has(({ jobs }) => jobs.some(({ runTime }) => runTime !== undefined))).toBe(true);
     expect(has(({ jobs }) => jobs.some(({ deadline }) => deadline !== undefined))).toBe(true);
+    expect(has(({ snapshot }) => snapshot.calendar!.length > 0)).toBe(true);
     expect(has(({ plan }) => plan.preemptions.length > 0)).toBe(true);
     expect(has(({ plan }) => plan.placements.some(({ ranks }) => ranks.length === 2))).toBe(true);
-    for (const reason of ['quota_exhausted', 'waits_for_preempted', 'insufficient_capacity', 'behind_others']) {
-      expect(waits(reason), reason).toBe(true);
-    }
+    const told = ['quota_exhausted', 'waits_for_preempted', 'insufficient_capacity', 'behind_others'];
+    for (const reason of [...told, 'reserved_for_others']) expect(waits(reason), reason).toBe(true);
   }, 120_000);
 
   it('foresees after a kill what it learned before it', async () => {

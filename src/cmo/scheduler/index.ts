@@ -1,8 +1,8 @@
 /** The scheduler's face: the running loop, dry runs, replay, and the pure function that all of them call. */
 
 export { type AccountView, listAccounts } from './accounts/account-reads.ts';
-export type { BudgetSetting } from './accounts/budget-rows.ts';
 export { type AccountSettings, readAccounts, removeAccount, setAccount } from './accounts/account-rows.ts';
+export type { BudgetSetting } from './accounts/budget-rows.ts';
 export {
   type MovableJob,
   type Move,
