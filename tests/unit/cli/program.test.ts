@@ -54,6 +54,7 @@ describe('the command tree', () => {
       'explain',
       'queue',
       'quotas',
+      'reservations',
       'nodes',
       'sites',
       'keys',
