@@ -15,6 +15,7 @@ import { type Cgroup, cgroupPids, joinFiles, removeCgroup } from './cgroup.ts';
 import { makeDirectories } from './directories.ts';
 import { jobCommand, jobEnvironment, systemTool } from './environment.ts';
 import type { Prepared } from './isolation.ts';
+import { sayReady } from './say-ready.ts';
 import { removeSecretFiles, secretsDirectory, writeSecretFiles } from './secret-files.ts';
 import { shellQuote } from './shell-quote.ts';
 import { listPids, type ProcessSet } from './watchdog.ts';
@@ -43,7 +44,7 @@ export function prepareProcess(dir: string, launch: Launch, cgroup: Cgroup | nul
     ...joins.map((file) => `echo 0 > ${shellQuote(file)} || { echo "cannot enter the cgroup" >&3; exit 125; }`),
     'echo 500 > /proc/self/oom_score_adj 2>/dev/null',
     'command -v "$1" >/dev/null || { echo "command not found: $1" >&3; exit 127; }',
-    'echo solyx:ready >&3',
+    sayReady('>&3'),
     'exec "$@" 3>&-',
   ].join('\n');
   return {

@@ -17,6 +17,7 @@
 import type { Launch } from '../supervisor/files.ts';
 import { INSIDE_UID } from './identity.ts';
 import { INSIDE, type SandboxRoot } from './sandbox-root.ts';
+import { sayReady } from './say-ready.ts';
 import { shellQuote as q } from './shell-quote.ts';
 
 export interface ScriptInput {
@@ -105,7 +106,7 @@ export function jobScript(
     ...Object.entries(env).map(([name, value]) => `export ${name}=${q(value)}`),
     `cd ${INSIDE.work}`,
     `command -v ${q(program)} >/dev/null || { echo ${q(`command not found: ${program}`)} >&3; exit 127; }`,
-    'echo solyx:ready >&3',
+    sayReady('>&3'),
     `exec ${command.map(q).join(' ')} </dev/null 2>&5 3>&- 4<&- 5>&-`,
     '',
   ].join('\n');

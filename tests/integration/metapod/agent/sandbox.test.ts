@@ -71,6 +71,13 @@ describe.each(users)('a sandbox $name', ({ as, why }) => {
         '\necho tried',
     );
 
+  it.skipIf(why !== null)('runs since its own shell said so, not since that was read', async () => {
+    const { status, out } = await inside('read -r up idle < /proc/uptime; echo "$up"');
+    expect(status.startedUptime).toBeLessThanOrEqual(Number(out[0]));
+    // To the hundredth, as the kernel's file has it.
+    expect(status.startedUptime).toBeCloseTo(Math.round(status.startedUptime! * 100) / 100, 6);
+  });
+
   it.skipIf(why !== null)(`can be had at all${why === null ? '' : ` (${why})`}`, async () => {
     const { status, out } = await inside('id -u; pwd; echo $HOME; node -p 6*7');
     expect(status).toMatchObject({ reason: 'exited', exitCode: 0 });

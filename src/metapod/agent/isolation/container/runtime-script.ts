@@ -15,6 +15,7 @@
  * descriptor 3 and is handed on by pid 1. The container's description, which holds the job's environment, comes by
  * descriptor 4 and is written to memory only.
  */
+import { sayReady } from '../say-ready.ts';
 import { shellQuote as q } from '../shell-quote.ts';
 import type { IdRange } from './id-range.ts';
 
@@ -129,5 +130,5 @@ export function createdHook(stage: string): string {
 
 /** The hook that says that the command is the next thing to run. */
 export function startedHook(stage: string): string {
-  return `cat >/dev/null; cd ${q(stage)} && : > state/started && echo solyx:ready > up`;
+  return `cat >/dev/null; cd ${q(stage)} && : > state/started && { ${sayReady('> up')}; }`;
 }
