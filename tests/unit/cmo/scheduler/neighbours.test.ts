@@ -78,7 +78,7 @@ describe('affinity to other jobs', () => {
   it('to jobs like itself lets the first stand anywhere, and the others beside it', () => {
     const like: SpecInput = { labels: { app: 'cache' }, ...near('rack') };
     const both = nodesOf(fleetOf([four[2]!, four[0]!, four[1]!]), job('job_1', like), job('job_2', like));
-    const rackOf = (id: string | undefined) => four.find((one) => one.id === id)?.labels?.['rack'];
+    const rackOf = (id: string | undefined) => four.find((one) => one.id === id)?.labels?.rack;
     expect(rackOf(both[0])).toBeDefined();
     expect(rackOf(both[0])).toBe(rackOf(both[1]));
   });
@@ -163,7 +163,7 @@ describe('spread', () => {
   const perRack = (snapshot: Snapshot, some: readonly PendingJob[]) => {
     const counts: Record<string, number> = {};
     for (const id of nodesOf(snapshot, ...some)) {
-      const rack = racks.find((one) => one.id === id)?.labels?.['rack'];
+      const rack = racks.find((one) => one.id === id)?.labels?.rack;
       if (rack !== undefined) counts[rack] = (counts[rack] ?? 0) + 1;
     }
     return counts;
@@ -209,7 +209,7 @@ describe('spread', () => {
     const [placed] = nodesOf(fleetOf(racks), job('job_1', gang));
     const counts = new Map<string, number>();
     for (const id of placed!.split(' ')) {
-      const rack = racks.find((one) => one.id === id)!.labels!['rack']!;
+      const rack = racks.find((one) => one.id === id)!.labels!.rack!;
       counts.set(rack, (counts.get(rack) ?? 0) + 1);
     }
     expect([...counts.values()].sort()).toEqual([1, 1, 2]);
@@ -313,11 +313,11 @@ describe('a decision under rules about other jobs', () => {
           const board = new Scoreboard(fleet, compileShape(baseOf(one.shape), snapshot)[0]!);
           const at = (level: DomainLevel, row: number) => domainOf(snapshot, level, row);
           const standing = (app: string) =>
-            runs.filter(({ tenant, labels }) => tenant === 't1' && labels?.['app'] === app).flatMap((run) => run.ranks);
+            runs.filter(({ tenant, labels }) => tenant === 't1' && labels?.app === app).flatMap((run) => run.ranks);
           const rowOf = (nodeId: string) => rows.findIndex(({ id }) => id === nodeId);
           const partsOf = (rule: Rule) =>
             new Set(
-              standing(rule.jobs['app']!)
+              standing(rule.jobs.app!)
                 .map(({ nodeId }) => rowOf(nodeId))
                 .filter((row) => row >= 0)
                 .map((row) => at(rule.within, row))
@@ -325,7 +325,7 @@ describe('a decision under rules about other jobs', () => {
             );
           const nearHolds = (rule: Rule, row: number) => {
             const parts = partsOf(rule);
-            if (parts.size === 0) return rule.jobs['app'] === wanted.app;
+            if (parts.size === 0) return rule.jobs.app === wanted.app;
             return at(rule.within, row) >= 0 && parts.has(at(rule.within, row));
           };
           const apartHolds = (rule: Rule, row: number) =>

@@ -9,7 +9,7 @@ const job = (name: string, more: Partial<Job> = {}): Job => ({
   name,
   project: { id: 'prj_1', name: 'default' },
   state: 'queued',
-  pending: { reason: 'new', message: null, rejections: null, deferredUntil: null },
+  pending: { reason: 'new', message: null, rejections: null, deferredUntil: null, expectedAt: null },
   stopReason: null,
   contactLostSince: null,
   priority: 0,
