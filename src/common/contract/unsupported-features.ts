@@ -25,7 +25,8 @@ export const unsupportedFeatures: readonly Feature[] = [
   {
     at: '/pricing/budget',
     asked: (spec) => spec.pricing.budget !== undefined,
-    message: 'budgets are not enforced yet; use `maxPricePerHour` with `timeouts.run`',
+    message:
+      "a job's own budget is not enforced yet; use `maxPricePerHour` with `timeouts.run`, or a budget of the account",
   },
   { at: '/objective', asked: (spec) => spec.objective !== 'balanced', message: 'only `balanced` is scheduled yet' },
   {
