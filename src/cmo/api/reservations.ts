@@ -95,9 +95,9 @@ function whose(principal: Principal, asked: string | undefined, everybody: boole
   return asked ?? null;
 }
 
-/** @throws not_found */
+/** Reservations of a tenant are made one after the other: two at once would each find what is guaranteed unused. @throws not_found */
 async function projectOf(tx: Tx, tenant: string, name: string | undefined): Promise<string | null> {
-  const { rows: tenants } = await tx.query('select from cmo_tenants where id = $1', [tenant]);
+  const { rows: tenants } = await tx.query('select from cmo_tenants where id = $1 for no key update', [tenant]);
   if (tenants.length === 0) throw new SolyxError('not_found', `No tenant ${tenant}.`);
   if (name === undefined) return null;
   const { rows } = await tx.query<{ id: string }>('select id from cmo_projects where tenant = $1 and name = $2', [

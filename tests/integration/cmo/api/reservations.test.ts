@@ -77,6 +77,14 @@ describe('reservations', () => {
     expect((await list(admin)).items).toHaveLength(1);
     expect((await create(admin, { tenant: api.tenantId, nodes: 1 })).json.code).toBe('forbidden');
     await cancel(admin, made.json.id);
+    // Two at once do not both find it unused.
+    for (let round = 0; round < 5; round += 1) {
+      const both = await Promise.all(
+        ['red', 'blue'].map((rack) => create(admin, { devices: { kind: 'gpu', count: 2 }, labels: { rack } })),
+      );
+      expect(both.map(({ status }) => status).sort()).toEqual([201, 403]);
+      await Promise.all(both.filter(({ status }) => status === 201).map(({ json }) => cancel(admin, json.id)));
+    }
   });
 
   it('that do not fit, or make no sense, are refused with why', async () => {
