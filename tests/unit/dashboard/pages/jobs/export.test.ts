@@ -66,6 +66,7 @@ describe('why a job is in its state', () => {
       message: 'Needs 4 GPUs.',
       rejections: {},
       deferredUntil: null,
+      expectedAt: null,
     };
     expect(reasonOf(job('a', { pending }))).toBe('Needs 4 GPUs.');
     expect(reasonOf(job('a', { pending: { ...pending, message: null } }))).toBe('no matching node');
