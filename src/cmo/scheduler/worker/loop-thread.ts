@@ -12,7 +12,7 @@ import type { FromLoop, LoopSettings, ToLoop } from './loop-messages.ts';
 /** The loop does one thing at a time. */
 const poolSize = 2;
 
-/** How much nicer this thread, and the one below it, is than the rest of the process: requests go first. */
+/** How much nicer this thread, the one below it and what the database does for it are than the rest: requests go first. */
 const nicer = 5;
 // On Linux priorities are a thread's own; elsewhere this would slow the whole process.
 if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + nicer));
@@ -51,7 +51,7 @@ parentPort?.on('message', (message: ToLoop) => {
   }
 });
 
-const db = await openDatabase({ logins, logger, poolSize });
+const db = await openDatabase({ logins, logger, poolSize, nicer });
 const scheduler = new WorkloadScheduler({
   db,
   wake,
