@@ -2,11 +2,11 @@
  * What must hold after any number of kills. Each function returns what it found broken, in words with ids.
  *
  * Tolerances. Jobs take the time by the wall clock of the same machine, when their program comes to it; the product when the
- * supervisor sees the job begin and end, which is a second later in a container. On busy cores these lie up to two seconds apart. A job whose supervisor was
+ * supervisor sees the job begin and end, in a container or not. On busy cores these lie up to two seconds apart. A job whose supervisor was
  * killed wrote its last line at most a step before it died, and its end is billed by the supervisor's last account (every two
  * seconds): what cannot be proved is not billed.
  */
-import { stepMs, stopAfterSeconds } from './jobs.ts';
+import { stepMs } from './jobs.ts';
 import type { Submission } from './load.ts';
 import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJob } from './observed.ts';
 
@@ -14,10 +14,6 @@ import type { AttemptRecord, IntervalRecord, JobRecord, Observed, RankLog, ToldJ
 const toleranceMs = 2_000;
 /** The same for an end that no supervisor recorded, ms. */
 const unprovedToleranceMs = toleranceMs + 2_000 + stepMs;
-/** The same for a container that only the loss of contact ended, ms. */
-const hiddenToleranceMs = stopAfterSeconds * 1_000 + toleranceMs;
-/** How much later it may be seen that a container runs: the start is noted by its runtime and read by a shell, ms. */
-const boxedExtraMs = 1_000;
 
 /** Why each rank ended, by attempt and rank. */
 type Reasons = ReadonlyMap<string, string | null>;
@@ -43,7 +39,7 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
       const logs = attempts.flatMap(({ id }) => logsOf.get(id) ?? []);
       return [
         ...ends(job, attempts, submission),
-        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons, submission.plan.boxed ? boxedExtraMs : 0),
+        ...usage(attempts, intervalsOf.get(job.id) ?? [], logs, reasons),
         ...tells(job, intervalsOf.get(job.id) ?? [], seen.told.get(job.id)),
         ...oneAtATime(attempts, logs),
         ...logs.flatMap((log) =>
@@ -114,7 +110,6 @@ function usage(
   intervals: readonly IntervalRecord[],
   logs: readonly RankLog[],
   reasons: Reasons,
-  extraMs: number,
 ): string[] {
   const words: string[] = [];
   for (const attempt of attempts) {
@@ -124,8 +119,7 @@ function usage(
       if (own.length > 1) words.push(`${place} has ${own.length} usage intervals`);
       const span = spanOf(log);
       const [interval] = own;
-      const reason = reasons.get(`${attempt.id} ${log.rank}`);
-      const proved = ranToEnd.has(attempt.outcome ?? '') && reason === 'exited';
+      const proved = ranToEnd.has(attempt.outcome ?? '') && reasons.get(`${attempt.id} ${log.rank}`) === 'exited';
       if (interval === undefined) {
         if (span !== undefined && (proved || span.endMs - span.startMs > unprovedToleranceMs))
           words.push(`${place} ran ${span.endMs - span.startMs} ms and has no usage`);
@@ -138,10 +132,8 @@ function usage(
       if (span === undefined) continue;
       const late = interval.started_at.getTime() - span.startMs;
       const over = interval.ended_at.getTime() - span.endMs;
-      // An engine whose own processes were killed may not notice that its container died; then lost contact ends it.
-      const isHidden = extraMs > 0 && reason === 'disconnected';
-      const most = proved ? toleranceMs : isHidden ? hiddenToleranceMs : unprovedToleranceMs;
-      if (Math.abs(late) > toleranceMs + extraMs || Math.abs(over) > most)
+      const most = proved ? toleranceMs : unprovedToleranceMs;
+      if (Math.abs(late) > toleranceMs || Math.abs(over) > most)
         words.push(`${place} (${attempt.outcome}) is billed from ${late} ms to ${over} ms after its own word`);
     }
   }

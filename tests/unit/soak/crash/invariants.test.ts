@@ -97,25 +97,6 @@ describe('the invariants of the crash soak', () => {
     expect(findBroken([submissionOf('boxed')], whole({ intervals: [interval(1, 0, 3_900)] }))).toEqual([]);
   });
 
-  it('bill a container whose death its engine hid until contact was lost, and nobody else, for that time', () => {
-    const hidden = (reason: string, endMs: number) =>
-      whole({
-        ...twiceRan,
-        intervals: [interval(1, 0, endMs), interval(2, 9000, 11000)],
-        logs: [log(1, 0, ['start', 'step']), log(2, 9000, ['start', 'step', 'end'])],
-        ranks: [
-          { attempt_id: 'att_1', rank: 0, reason },
-          { attempt_id: 'att_2', rank: 0, reason: 'exited' },
-        ],
-      });
-    const sleep = submissionOf('sleep');
-    const boxed = { ...sleep, plan: { ...sleep.plan, boxed: true } };
-    expect(findBroken([boxed], hidden('disconnected', 7_900))).toEqual([]);
-    expect(findBroken([boxed], hidden('disconnected', 8_100))).toHaveLength(1);
-    expect(findBroken([boxed], hidden('supervisor-lost', 7_900))).toHaveLength(1);
-    expect(findBroken([sleep], hidden('disconnected', 7_900))).toHaveLength(1);
-  });
-
   it.each<[string, Partial<Observed>, RegExp]>([
     ['a job that did not end', { jobs: [{ ...job, state: 'running', final_events: 0 }] }, /did not end/],
     ['a job that ended twice', { jobs: [{ ...job, final_events: 2 }] }, /2 final events/],
