@@ -1,22 +1,18 @@
-/** Budgets from usage to the running scheduler, on PostgreSQL. */
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { spentSince } from '../../../../src/billing/index.ts';
-import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
+import { insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { accrueUse, readAccounts, setAccount } from '../../../../src/cmo/scheduler/accounts/account-rows.ts';
 import type { BudgetSetting } from '../../../../src/cmo/scheduler/accounts/budget-rows.ts';
-import { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
-import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
-import { systemClock } from '../../../../src/common/clock.ts';
+import type { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem, withTenant } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
-import { silentLogger } from '../../../../src/common/logger.ts';
 import { createSite, registerNode, type Site } from '../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { until } from '../../../support/until.ts';
 import { addJobs, addTenant, gib, inventory } from '../../drm/support/fleet.ts';
+import { jobReaches, startScheduler } from './support/running-scheduler.ts';
 
 type Owner = { readonly tenant: string; readonly project: string };
 
@@ -81,33 +77,10 @@ async function submit(more: object = {}): Promise<string> {
 }
 
 async function start(): Promise<void> {
-  const metrics = new SchedulerMetrics(new Registry());
-  scheduler = new WorkloadScheduler({
-    db: database.db,
-    wake,
-    clock: systemClock,
-    logger: silentLogger,
-    record: (metric) => metrics.record(metric),
-    ledger: attemptLedger,
-    resyncSeconds: 0.2,
-  });
-  await scheduler.start();
+  scheduler = await startScheduler(database.db, wake);
 }
 
-const reaches = (id: string, wanted: Readonly<Record<string, string>>) =>
-  until(
-    `${id} is ${JSON.stringify(wanted)}`,
-    async () => {
-      const { rows } = await system((tx) =>
-        tx.query<Record<string, string>>(
-          `select state, stop_reason, pending_reason as reason, pending_detail ->> 'message' as message from cmo_jobs where id = $1`,
-          [id],
-        ),
-      );
-      return Object.entries(wanted).every(([key, value]) => rows[0]![key] === value) ? rows[0]! : undefined;
-    },
-    30_000,
-  );
+const reaches = (id: string, wanted: Readonly<Record<string, string>>) => jobReaches(database.db, id, wanted);
 
 describe('what an account has spent since an instant', () => {
   it('is what ended since, by its part, and what is open at its prices; energy of what ended', async () => {

@@ -1,24 +1,20 @@
-/** Accounts, guarantees and preemption in the running scheduler, on PostgreSQL. */
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
+import { insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { accrueUse, readAccounts, setAccount } from '../../../../src/cmo/scheduler/accounts/account-rows.ts';
 import { defaultPreemption } from '../../../../src/cmo/scheduler/core/preemption/preemption-policy.ts';
 import { readHistory } from '../../../../src/cmo/scheduler/history-rows.ts';
-import { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
-import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
+import type { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { readRunning, readStates } from '../../../../src/cmo/scheduler/running-rows.ts';
-import { systemClock } from '../../../../src/common/clock.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem, withTenant } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
-import { silentLogger } from '../../../../src/common/logger.ts';
 import { createSite, registerNode, type Site } from '../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { until } from '../../../support/until.ts';
 import type { SpecInput } from '../../../unit/cmo/scheduler/support/builders.ts';
 import { addTenant, device, inventory } from '../../drm/support/fleet.ts';
+import { startScheduler } from './support/running-scheduler.ts';
 
 type Owner = { readonly tenant: string; readonly project: string };
 
@@ -44,18 +40,7 @@ afterEach(async () => {
 });
 
 async function start(minRunSeconds = 0): Promise<void> {
-  const metrics = new SchedulerMetrics(new Registry());
-  scheduler = new WorkloadScheduler({
-    db: database.db,
-    wake,
-    clock: systemClock,
-    logger: silentLogger,
-    record: (metric) => metrics.record(metric),
-    ledger: attemptLedger,
-    resyncSeconds: 0.2,
-    policy: { preemption: { ...defaultPreemption, minRunSeconds } },
-  });
-  await scheduler.start();
+  scheduler = await startScheduler(database.db, wake, { preemption: { ...defaultPreemption, minRunSeconds } });
 }
 
 async function submit(owner: Owner, count: number, more: SpecInput = {}): Promise<string> {

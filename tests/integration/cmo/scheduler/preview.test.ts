@@ -1,21 +1,18 @@
-/** Dry runs against a scheduler that runs: what they say is what the queue says afterwards. */
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
-import { createPreview, setAccount, WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
-import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
+import { insertJob } from '../../../../src/cmo/jobs/index.ts';
+import { createPreview, setAccount, type WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
-import { silentLogger } from '../../../../src/common/logger.ts';
 import { bookNodes } from '../../../../src/drm/allocator/index.ts';
 import { createSite, registerNode, type Site } from '../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { until } from '../../../support/until.ts';
 import type { SpecInput } from '../../../unit/cmo/scheduler/support/builders.ts';
 import { addTenant, device, inventory } from '../../drm/support/fleet.ts';
+import { startScheduler } from './support/running-scheduler.ts';
 
 type Owner = { readonly tenant: string; readonly project: string };
 
@@ -42,18 +39,7 @@ afterEach(async () => {
 });
 
 async function start(): Promise<void> {
-  const metrics = new SchedulerMetrics(new Registry());
-  scheduler = new WorkloadScheduler({
-    db: database.db,
-    wake,
-    clock: systemClock,
-    logger: silentLogger,
-    record: (metric) => metrics.record(metric),
-    ledger: attemptLedger,
-    resyncSeconds: 0.2,
-    policy: { reserveAfterSeconds: 1 },
-  });
-  await scheduler.start();
+  scheduler = await startScheduler(database.db, wake, { reserveAfterSeconds: 1 });
 }
 
 async function addNode(devices: number, more: object = {}, labels: Record<string, string> = {}): Promise<string> {

@@ -1,16 +1,11 @@
-/** Reservations from the table to the running scheduler, on PostgreSQL. */
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { setAccount } from '../../../../src/cmo/scheduler/accounts/account-rows.ts';
-import { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
-import { SchedulerMetrics } from '../../../../src/cmo/scheduler/metrics.ts';
-import { systemClock } from '../../../../src/common/clock.ts';
+import type { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem, withTenant } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
-import { silentLogger } from '../../../../src/common/logger.ts';
 import {
   bookedAmounts,
   bookNodes,
@@ -26,6 +21,7 @@ import { createTestDatabase, type TestDatabase } from '../../../support/database
 import { until } from '../../../support/until.ts';
 import type { SpecInput } from '../../../unit/cmo/scheduler/support/builders.ts';
 import { addJobs, addTenant, device, inventory, placement, rank } from '../../drm/support/fleet.ts';
+import { jobReaches, startScheduler } from './support/running-scheduler.ts';
 
 type Owner = { readonly tenant: string; readonly project: string };
 
@@ -73,17 +69,7 @@ const nodesOf = async (id: string) =>
   (await system((tx) => getReservation(tx, id, null)))!.nodes.map((node) => node.id);
 
 async function start(): Promise<void> {
-  const metrics = new SchedulerMetrics(new Registry());
-  scheduler = new WorkloadScheduler({
-    db: database.db,
-    wake,
-    clock: systemClock,
-    logger: silentLogger,
-    record: (metric) => metrics.record(metric),
-    ledger: attemptLedger,
-    resyncSeconds: 0.2,
-  });
-  await scheduler.start();
+  scheduler = await startScheduler(database.db, wake);
 }
 
 async function submit(owner: Owner, more: SpecInput = {}): Promise<string> {
@@ -93,20 +79,7 @@ async function submit(owner: Owner, more: SpecInput = {}): Promise<string> {
   return job!.id;
 }
 
-const reaches = (id: string, wanted: Readonly<Record<string, string>>) =>
-  until(
-    `${id} is ${JSON.stringify(wanted)}`,
-    async () => {
-      const { rows } = await system((tx) =>
-        tx.query<Record<string, string>>(
-          `select state, stop_reason, pending_reason as reason, pending_detail ->> 'message' as message from cmo_jobs where id = $1`,
-          [id],
-        ),
-      );
-      return Object.entries(wanted).every(([key, value]) => rows[0]![key] === value) ? rows[0]! : undefined;
-    },
-    30_000,
-  );
+const reaches = (id: string, wanted: Readonly<Record<string, string>>) => jobReaches(database.db, id, wanted);
 
 describe('nodes are reserved', () => {
   it('by labels, site and devices, those with least work first', async () => {
