@@ -221,6 +221,29 @@ describe.skipIf(noBrowser)('the job page', () => {
     await close(page);
   }, 120_000);
 
+  it('is not taken back by an answer that the live connection overtook', async () => {
+    const id = await submit(`${examples}/waits.yaml`);
+    const page = await console.open('/login');
+    const release = Promise.withResolvers<void>();
+    await page.route(`**/v1/jobs/${id}`, async (route) => {
+      const response = await route.fetch();
+      await release.promise;
+      await route.fulfill({ response });
+    });
+    const answered = page.waitForResponse(`**/v1/jobs/${id}`);
+    await page.goto(`/jobs/${id}`);
+    await page.getByRole('heading', { name: 'Why does it wait?' }).waitFor();
+    await console.product.ok(['cancel', id]);
+    await page.locator('header [data-tone="cancelled"]').waitFor();
+    release.resolve();
+    const late = await answered;
+    expect(await late.json()).toMatchObject({ state: 'queued' });
+    await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 100)));
+    expect(await page.locator('header [data-tone="cancelled"]').count()).toBe(1);
+    expect(await page.getByRole('heading', { name: 'Why does it wait?' }).count()).toBe(0);
+    await close(page);
+  }, 90_000);
+
   it('gives a viewer the page without its actions', async () => {
     const { secret } = await console.product.json<{ secret: string }>([
       'keys',

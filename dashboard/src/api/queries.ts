@@ -1,6 +1,7 @@
 /** TanStack Query over the contract table: keys, retries and refreshes are decided here, once. */
 import { QueryClient, queryOptions } from '@tanstack/react-query';
 import type { GetEndpoint, Input, Output } from './contract.ts';
+import { notOvertaken } from './overtaken.ts';
 import { asProblem, isPassing } from './problem.ts';
 import { request } from './request.ts';
 
@@ -13,11 +14,13 @@ type Arguments<E extends GetEndpoint> = object extends Input<E> ? [input?: Input
 export function read<E extends GetEndpoint>(endpoint: E, ...[input]: Arguments<E>) {
   return queryOptions<Output<E>, Error, Output<E>, ApiKey<E>>({
     queryKey: [endpoint, input ?? {}],
-    queryFn: ({ signal }) =>
-      (request as (endpoint: E, input: unknown, options: { signal: AbortSignal }) => Promise<Output<E>>)(
-        endpoint,
-        input,
-        { signal },
+    queryFn: (context) =>
+      notOvertaken(context, () =>
+        (request as (endpoint: E, input: unknown, options: { signal: AbortSignal }) => Promise<Output<E>>)(
+          endpoint,
+          input,
+          { signal: context.signal },
+        ),
       ),
   });
 }

@@ -4,12 +4,7 @@
  * again without need.
  */
 import type { JobDetail, JobSummary, LiveDelta } from '../../../src/common/contract/live.ts';
-
-/** Whether `next` is not older than `held`. Revisions are decimal numbers as text, of any length. */
-export function isCurrent(held: { readonly revision: string }, next: { readonly revision: string }): boolean {
-  const longer = next.revision.length - held.revision.length;
-  return longer > 0 || (longer === 0 && next.revision >= held.revision);
-}
+import { isCurrent } from '../api/overtaken.ts';
 
 /** Jobs of a list as they are now; rows that are not in the list are left out, and the order stays. */
 export function patchJobs<T extends JobSummary>(items: readonly T[], put: readonly JobSummary[]): readonly T[] {

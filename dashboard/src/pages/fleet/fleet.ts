@@ -1,6 +1,6 @@
 /** What is known of the fleet, how deltas change it, and what is summed from it. Pure. */
 import type { LiveDevice, LiveNode, Site } from '../../../../src/common/contract/live.ts';
-import { isCurrent } from '../../live/patch.ts';
+import { isCurrent } from '../../api/overtaken.ts';
 import type { Tone } from '../../ui/state-mark.tsx';
 
 export interface Fleet {

@@ -5,6 +5,7 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useMemo, useState } from 'react';
 import type { Job, Output } from '../../api/contract.ts';
+import { notOvertaken } from '../../api/overtaken.ts';
 import { request } from '../../api/request.ts';
 import { useLiveJobs, useLiveStatus } from '../../live/hooks.ts';
 import { patchJobs } from '../../live/patch.ts';
@@ -29,10 +30,12 @@ export function useJobs(filters: Filters) {
   const jobs = useInfiniteQuery({
     queryKey,
     queryFn: ({ pageParam, signal }) =>
-      request(
-        'GET /v1/jobs',
-        { query: { ...query, limit: pageSize, ...(pageParam !== null && { cursor: pageParam }) } },
-        { signal },
+      notOvertaken({ client: cache, queryKey }, () =>
+        request(
+          'GET /v1/jobs',
+          { query: { ...query, limit: pageSize, ...(pageParam !== null && { cursor: pageParam }) } },
+          { signal },
+        ),
       ),
     initialPageParam: null as string | null,
     getNextPageParam: ({ nextCursor }) => nextCursor,
