@@ -117,6 +117,8 @@ export interface PendingJob {
   readonly runTime?: ExpectedRunTime;
   /** How long after its arrival its turn is, seconds ≥ 0; set by the queue, by its order. */
   readonly patienceSeconds?: number;
+  /** Whether work is being ended for it, so that it goes before others until it starts; left out: no. */
+  readonly promised?: boolean;
   /** Its labels, by which other jobs of its tenant mean it; left out: none. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Id of the array that it is a task of, if its tasks are spread. */

@@ -19,6 +19,7 @@ import type { JobTraits } from '../job-traits.ts';
 import { SnapshotStore } from '../state/snapshot-store.ts';
 import { Assumptions } from './assumptions.ts';
 import type { ComparedKind, Comparison, Delta, QueuedJob, RoundSummary, Settlement } from './messages.ts';
+import { Promises } from './promises.ts';
 import { RunTimes } from './run-times.ts';
 import { RunningSet } from './running-set.ts';
 import { VerdictMemory } from './verdict-memory.ts';
@@ -41,6 +42,7 @@ export class RoundEngine {
   #memory = new VerdictMemory();
   #runTimes = new RunTimes();
   #running = new RunningSet(this.#runTimes);
+  #promises = new Promises();
   #accounts: readonly AccountRow[] = [];
   #calendar: readonly Booking[] = [];
   /** Of queued jobs. */
@@ -68,6 +70,7 @@ export class RoundEngine {
     this.#memory = new VerdictMemory();
     this.#runTimes = new RunTimes();
     this.#running = new RunningSet(this.#runTimes);
+    this.#promises = new Promises();
     this.#accounts = [];
     this.#calendar = [];
     this.#traits = new Map();
@@ -109,12 +112,22 @@ export class RoundEngine {
       this.#queue.delete(id);
       this.#memory.delete(id);
       this.#traits.delete(id);
+      this.#promises.drop(id);
     } else {
       const known = row.traits === undefined ? undefined : this.#runTimes.expected(row.traits, now);
       if (known !== undefined) this.#traits.set(id, known.traits);
       const runTime = known === undefined ? row.job.runTime : known.runTime;
-      this.#queue.set(runTime === undefined ? row.job : { ...row.job, runTime });
+      const promised = this.#promises.has(id);
+      this.#queue.set({ ...row.job, promised, ...(runTime !== undefined && { runTime }) });
       this.#memory.set(id, row.reason);
+    }
+  }
+
+  /** Whether a queued job is one that room is made for. */
+  #setPromised(ids: Iterable<string>, promised: boolean): void {
+    for (const id of ids) {
+      const job = this.#queue.get(id);
+      if (job !== undefined) this.#queue.set({ ...job, promised });
     }
   }
 
@@ -125,6 +138,7 @@ export class RoundEngine {
   run(policy: Policy, now: number, record?: (round: RoundRecord) => void): Omit<RoundSummary, 'seconds'> {
     this.#round += 1;
     this.#now = now;
+    this.#setPromised(this.#promises.expire(now), false);
     const snapshot = this.#prepare(policy, now);
     const outcome = planRound(snapshot, this.#queue, policy, now, this.#round, this.#standing);
     if (record !== undefined) {
@@ -141,6 +155,7 @@ export class RoundEngine {
       this.#running.assume(job, placement, this.#traits.get(job.id), now);
     }
     this.#running.preempt(outcome.preemptions, now);
+    this.#setPromised(this.#promises.make(outcome.preemptions, now), true);
     const waiting = this.#queue.release(now);
     return {
       round: this.#round,
@@ -200,6 +215,7 @@ export class RoundEngine {
   settle({ committed, refused, unknown }: Settlement): void {
     for (const id of [...committed, ...unknown]) {
       this.#assumptions.settle(id);
+      this.#promises.drop(id);
       const row = this.#arrived.get(id);
       this.#arrived.delete(id);
       // A row that arrived before the commit is older than it; only a later one counts, and its key is dirty again.

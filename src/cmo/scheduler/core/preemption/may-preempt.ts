@@ -3,7 +3,8 @@
  *
  * 1. *Reclaim*: `a` stays within its guarantee with the job, and `v` holds more than it is guaranteed of what the job wants.
  * 2. *Priority*: the job's is higher, and `v`, and all within it that what is ended belongs to, keep all they are guaranteed without it. In one account it is the only rule, and it may
- *    cut into the guarantee as long as the job stays within it: else what is ended would go before it again.
+ *    cut into the guarantee: that is the account's, and which of its jobs has it is a matter of their priorities. What is ended would go before
+ *    the job again, being within the guarantee, so who has room made for it goes first until it starts (`PendingJob.promised`).
  *
  * Stability: if A ends V, then V, queued again, may not end A. By 1, A is within a guarantee: a holds no more than that, so rule 1 does not
  * apply to A, and taking A away would cut into it, so rule 2 does not. By 2, V's priority is lower, so only rule 1 is left; but v still holds
@@ -29,7 +30,7 @@ export interface Claimant {
 export function mayPreempt(policy: PreemptionPolicy, claimant: Claimant, { job, account, use }: Holder): boolean {
   const outranks = claimant.priority > job.priority && isOpenToPriority(policy, claimant, job.tenant);
   const [a, v] = siblingsOf(claimant.account, account);
-  if (a === undefined || v === undefined) return outranks && staysAhead(claimant, use);
+  if (a === undefined || v === undefined) return outranks;
   if (policy.reclaim && isWithinGuarantee(a, claimant.use) && isBorrowing(v, claimant.use)) return true;
   // Of all accounts on the way down to it: a guarantee within `v` would be reclaimed there, and what is ended for that come back here.
   return (
@@ -38,13 +39,6 @@ export function mayPreempt(policy: PreemptionPolicy, claimant: Claimant, { job, 
       .slice(pathOf(v).length - 1)
       .every((part) => keepsGuarantee(part, use))
   );
-}
-
-/** Whether the job goes before the one that it ends, which goes first if it is within the guarantee of the account and the job is not. */
-function staysAhead({ account, use: wanted }: Claimant, ended: Use): boolean {
-  if (keepsGuarantee(account, ended)) return true;
-  const after = account.without(ended);
-  return isWithinGuarantee(after, wanted) || !isWithinGuarantee(after, ended);
 }
 
 function isOpenToPriority({ byPriority }: PreemptionPolicy, { tenant }: Claimant, other: string): boolean {

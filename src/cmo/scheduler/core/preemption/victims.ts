@@ -1,18 +1,18 @@
 /**
- * Which running jobs to end so that a waiting one fits: those by which least work is lost since their last checkpoint, then the fewest.
+ * Which running jobs to end so that a waiting one fits its quotas and the nodes: those by which least work is lost since their last
+ * checkpoint, then the fewest.
  *
- * The exact choice is a covering problem. On each node the cheapest candidates are taken until a rank fits, then whatever turned out not to be
- * needed is spared, dearest first; of the nodes of a site the cheapest are taken, one a rank, and the sparing is repeated over all of them,
- * since a gang that is ended frees several nodes at once. Nothing is ended unless the job then fits.
+ * The exact choice is a covering problem. First, of the account that refuses the job, the cheapest are ended until it refuses no more. Then on
+ * each node the cheapest are taken until a rank fits, and of the nodes of a site the cheapest, one a rank. Last, whatever turned out not to be
+ * needed is spared, dearest first, over all of them: a gang that is ended frees several nodes at once, and what makes room on a node
+ * is also given back to its account. Nothing is ended unless the job then starts.
  */
-import { type Future, fitsFree } from '../backfill/future.ts';
 import type { Capacity } from '../capacity.ts';
-import type { Fleet } from '../fleet.ts';
 import type { NodeRequest } from '../request.ts';
 import type { Holder } from '../running.ts';
-import type { Ledger } from '../shares/ledger.ts';
-import { indexOfKind } from '../shares/resources.ts';
-import type { Claims } from './claims.ts';
+import type { Account } from '../shares/ledger.ts';
+import type { Use } from '../shares/use.ts';
+import { lostWork, Trial, type TrialOptions } from './trial.ts';
 
 export interface Eviction {
   /** Node rows at one site, one a rank. */
@@ -22,134 +22,151 @@ export interface Eviction {
   readonly lost: number;
 }
 
-export interface Search {
-  readonly fleet: Fleet;
-  readonly ledger: Ledger;
+/** One way to run the job: an alternative of its devices. */
+export interface Way {
+  readonly request: NodeRequest;
+  /** What could hold it if it were idle. */
+  readonly capacity: () => Capacity;
+  /** What it takes at least. */
+  readonly use: Use;
+  /** Nodes for all ranks that have room now; left out: none have, and that is why it waits. */
+  readonly room?: () => readonly number[] | undefined;
+}
+
+export interface Search extends Omit<TrialOptions, 'request' | 'use'> {
   readonly now: number;
-  /** Running jobs by the node rows that they stand on. */
+  /** What may be ended at all, by the node rows that it stands on. */
   readonly onRow: ReadonlyMap<number, readonly Holder[]>;
-  /** What comes back anyway, since it is being ended. */
-  readonly claims: Claims;
-  /** Whether one more may be ended, by what accounts hold at that moment. */
-  readonly may: (holder: Holder) => boolean;
+  /** The same of an account and all below it, cheapest first. */
+  readonly within: (account: Account) => readonly Holder[];
   /** Most that may be ended. */
   readonly most: number;
 }
 
-/** Work that ending a job now would waste, device-seconds or core-seconds ≥ 0. */
-export function lostWork({ job, use }: Holder, now: number): number {
-  const since = Math.max(job.startedAt, job.checkpointAt ?? Number.NEGATIVE_INFINITY);
-  const devices = use.amounts.subarray(indexOfKind('gpu')).reduce((sum, milli) => sum + milli, 0);
-  const seconds = (now - since) / 1000;
-  return Math.max(seconds, 0) * ((devices > 0 ? devices : use.amounts[0]!) / 1000);
-}
-
 /** The cheapest way to make room for all ranks at one site; undefined when there is none. Leaves ledger and fleet as they were. */
-export function findVictims(search: Search, request: NodeRequest, { usable, pick }: Capacity): Eviction | undefined {
-  // As in `Claims.rowsFor`.
-  if (pick !== undefined) return undefined;
-  const trial = new Trial(search, request);
-  let best: Eviction | undefined;
-  for (const [, rows] of [...usable].sort((a, b) => a[0] - b[0])) {
-    if (rows.length < request.ranks) continue;
-    const found = trial.site(rows);
-    if (found !== undefined && (best === undefined || isCheaper(found, best))) best = found;
+export function findVictims(search: Search, way: Way): Eviction | undefined {
+  const finder = new Finder(search, way);
+  try {
+    return finder.find();
+  } finally {
+    finder.close();
   }
-  trial.end();
-  return best;
 }
 
 const isCheaper = (a: Eviction, b: Eviction): boolean =>
   a.lost < b.lost || (a.lost === b.lost && a.victims.length < b.victims.length);
 
-/** A copy of the counters on which jobs are ended on trial. */
-class Trial {
+class Finder {
   readonly #search: Search;
-  readonly #request: NodeRequest;
-  readonly #future: Future;
+  readonly #way: Way;
+  readonly #trial: Trial;
   readonly #lost = new Map<Holder, number>();
+  /** What was ended for quotas. */
+  #forQuota: readonly Holder[] = [];
 
-  constructor(search: Search, request: NodeRequest) {
+  constructor(search: Search, way: Way) {
     this.#search = search;
-    this.#request = request;
-    this.#future = search.claims.future();
-    for (const { account, use } of search.claims.leaving) search.ledger.charge(account, use, -1);
+    this.#way = way;
+    this.#trial = new Trial({ ...search, request: way.request, use: way.use });
   }
 
-  /** Puts back what was charged. */
-  end(): void {
-    for (const { account, use } of this.#search.claims.leaving) this.#search.ledger.charge(account, use);
+  close(): void {
+    this.#trial.close();
   }
 
-  site(rows: readonly number[]): Eviction | undefined {
-    const { ranks } = this.#request;
+  find(): Eviction | undefined {
+    if (!this.#endForQuota()) return undefined;
+    this.#forQuota = [...this.#trial.ended];
+    const rows = this.#way.room?.();
+    if (rows !== undefined) return this.#together(rows, []);
+    const capacity = this.#way.capacity();
+    // As in `Claims.rowsFor`.
+    if (capacity.pick !== undefined) return undefined;
+    let best: Eviction | undefined;
+    for (const [, some] of [...capacity.usable].sort((a, b) => a[0] - b[0])) {
+      if (some.length < this.#way.request.ranks) continue;
+      const found = this.#site(some);
+      if (found !== undefined && (best === undefined || isCheaper(found, best))) best = found;
+    }
+    return best;
+  }
+
+  /** Ends the cheapest that help until no account refuses; what is ended may let more be ended, so it goes on while it gets anywhere. */
+  #endForQuota(): boolean {
+    const trial = this.#trial;
+    for (let refusal = trial.refusal(); refusal !== undefined; ) {
+      const { account } = refusal;
+      const before = trial.ended.size;
+      for (const holder of this.#search.within(account)) {
+        if (refusal?.account !== account) break;
+        if (refusal.counts?.(holder.use) !== true || !trial.end(holder)) continue;
+        refusal = trial.refusal();
+        if (trial.ended.size > this.#search.most) return false;
+      }
+      if (trial.ended.size === before) return false;
+    }
+    return true;
+  }
+
+  #site(rows: readonly number[]): Eviction | undefined {
+    const { ranks } = this.#way.request;
     const options = rows.flatMap((row) => this.#row(row) ?? []);
     if (options.length < ranks) return undefined;
     options.sort((a, b) => a.lost - b.lost || a.victims.length - b.victims.length || a.rows[0]! - b.rows[0]!);
     const chosen = options.slice(0, ranks);
-    if (ranks === 1) return chosen[0]!.victims.length > 0 ? chosen[0] : undefined;
-    const victims = [...new Set(chosen.flatMap((option) => option.victims))];
+    const more = new Set(chosen.flatMap((option) => option.victims));
     return this.#together(
       chosen.map((option) => option.rows[0]!),
-      victims,
+      [...more],
     );
   }
 
-  /** Room for one rank on a node: nothing to be ended, or the cheapest that was found. */
+  /** Room for one rank on a node, beside what was ended for quotas: nothing more, or the cheapest that was found. */
   #row(row: number): Eviction | undefined {
     const { fleet, onRow } = this.#search;
     if (fleet.keptFor(row) !== undefined) return undefined;
-    if (this.#fits([row])) return { rows: [row], victims: [], lost: 0 };
-    const candidates = [...(onRow.get(row) ?? [])].sort((a, b) => this.#cost(a) - this.#cost(b) || byId(a, b));
-    return candidates.length === 0 ? undefined : this.#together([row], candidates);
+    if (this.#trial.fits(row)) return { rows: [row], victims: [], lost: 0 };
+    const candidates = (onRow.get(row) ?? []).filter((holder) => !this.#trial.ended.has(holder));
+    if (candidates.length === 0) return undefined;
+    candidates.sort((a, b) => this.#cost(a) - this.#cost(b) || byId(a, b));
+    return this.#together([row], candidates, false);
   }
 
-  /** Ends candidates in order until all rows fit, and spares those without which they fit, too. */
-  #together(rows: readonly number[], candidates: readonly Holder[]): Eviction | undefined {
-    const { may, most } = this.#search;
-    let victims: Holder[] = [];
+  /**
+   * Ends candidates in order until all rows fit, and spares what is not needed.
+   * @param isAll whether what was ended for quotas is part of it: it may be spared, and counts
+   */
+  #together(rows: readonly number[], candidates: readonly Holder[], isAll = true): Eviction | undefined {
+    const trial = this.#trial;
+    const fits = () => rows.every((row) => trial.fits(row));
     for (const holder of candidates) {
-      if (this.#fits(rows)) break;
-      if (!may(holder)) continue;
-      this.#remove(holder);
-      victims.push(holder);
+      if (fits()) break;
+      trial.end(holder);
     }
-    const fits = this.#fits(rows);
-    if (fits) victims = this.#spare(rows, victims);
-    for (const holder of victims) this.#restore(holder);
-    if (!fits || victims.length === 0 || victims.length > most) return undefined;
-    return { rows, victims, lost: victims.reduce((sum, holder) => sum + this.#cost(holder), 0) };
+    let found: Eviction | undefined;
+    if (fits()) {
+      const all = [...trial.ended].filter((holder) => isAll || !this.#forQuota.includes(holder));
+      trial.spare(
+        all.sort((a, b) => this.#cost(b) - this.#cost(a) || byId(a, b)),
+        () => fits() && trial.refusal() === undefined,
+      );
+      const victims = [...trial.ended].filter((holder) => isAll || !this.#forQuota.includes(holder));
+      const lost = victims.reduce((sum, holder) => sum + this.#cost(holder), 0);
+      if (victims.length > 0 && trial.ended.size <= this.#search.most) found = { rows, victims, lost };
+    }
+    this.#backTo(this.#forQuota);
+    return found;
   }
 
-  #spare(rows: readonly number[], victims: readonly Holder[]): Holder[] {
-    const dearest = [...victims].sort((a, b) => this.#cost(b) - this.#cost(a) || byId(a, b));
-    return dearest.filter((holder) => {
-      this.#restore(holder);
-      if (this.#fits(rows)) return false;
-      this.#remove(holder);
-      return true;
-    });
-  }
-
-  #fits(rows: readonly number[]): boolean {
-    const { snapshot } = this.#search.fleet;
-    return rows.every((row) => fitsFree(snapshot, this.#future, this.#request, row));
+  #backTo(ended: readonly Holder[]): void {
+    for (const holder of [...this.#trial.ended]) this.#trial.restore(holder);
+    for (const holder of ended) this.#trial.end(holder);
   }
 
   #cost(holder: Holder): number {
     const known = this.#lost.get(holder) ?? lostWork(holder, this.#search.now);
     this.#lost.set(holder, known);
     return known;
-  }
-
-  #remove(holder: Holder): void {
-    this.#future.release(holder);
-    this.#search.ledger.charge(holder.account, holder.use, -1);
-  }
-
-  #restore(holder: Holder): void {
-    this.#future.release(holder, -1);
-    this.#search.ledger.charge(holder.account, holder.use);
   }
 }
 

@@ -19,6 +19,8 @@ export interface QuotaRefusal {
   readonly account: Account;
   /** Whether it would refuse no more if that had ended, of so many jobs; left out: no end helps. */
   readonly isEnough?: (freed: Use, jobs: number) => boolean;
+  /** Whether the end of a job of the account that holds that would help; left out: no end helps. */
+  readonly counts?: (held: Use) => boolean;
 }
 
 const nothing: Spending = {};
@@ -36,7 +38,9 @@ export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothi
       if (used + wanted <= most) continue;
       const message = quotaMessage(account, quota, used, wanted);
       const isEnough = (freed: Use) => used - amountOf(quota.resource, freed) + wanted <= most;
-      return { reason: 'quota_exhausted', message, account, isEnough };
+      // What wants more than there ever is waits for no end.
+      const counts = (held: Use) => wanted <= most && amountOf(quota.resource, held) > 0;
+      return { reason: 'quota_exhausted', message, account, isEnough, counts };
     }
     const refusal = limitRefusal(account, use);
     if (refusal !== undefined) return { reason: 'limit_reached', account, ...refusal };
@@ -97,7 +101,7 @@ function quotaMessage(account: Account, quota: QuotaRow, used: number, wanted: n
   return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + wanted - most)} of them end, or with a larger quota.`;
 }
 
-function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' | 'isEnough'> | undefined {
+function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' | 'isEnough' | 'counts'> | undefined {
   const limits = account.row?.limits;
   if (limits === undefined) return undefined;
   const name = accountName(account);
@@ -105,7 +109,7 @@ function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' 
   if (mostJobs !== undefined && account.jobs + 1 > mostJobs) {
     const { jobs } = account;
     const message = `Account ${name} may run ${mostJobs} jobs at a time and runs ${jobs}. It goes on when one ends.`;
-    return { message, isEnough: (_, ended) => jobs - ended + 1 <= mostJobs };
+    return { message, isEnough: (_, ended) => jobs - ended + 1 <= mostJobs, counts: () => mostJobs >= 1 };
   }
   if (mostDevices !== undefined) {
     const wanted = devicesOf(use);
@@ -117,6 +121,7 @@ function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' 
       return {
         message: `Account ${name} ${numbers}. ${unblocks}.`,
         isEnough: (freed) => held - devicesOf(freed) + wanted <= mostDevices,
+        counts: (other) => wanted <= mostDevices && devicesOf(other) > 0,
       };
     }
   }

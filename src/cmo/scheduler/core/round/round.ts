@@ -24,6 +24,7 @@ import { baseOf } from '../neighbours/rules.ts';
 import { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group, PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
+import type { Way } from '../preemption/victims.ts';
 import { mustStop } from '../quota/budget.ts';
 import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
 import { countRunning } from '../quota/expected-spending.ts';
@@ -180,6 +181,7 @@ export class Round {
       this.#block(cursor);
       return;
     }
+    if (this.#makeRoom(cursor, 'quota')) return;
     const refusal = refusals[0]!;
     const { tenant } = cursor.head;
     let detail: Verdict['detail'] | undefined;
@@ -236,7 +238,7 @@ export class Round {
   #block(cursor: Cursor): void {
     const job = cursor.head;
     const blocked = new Blocked(this.#fleet, cursor.view.boards(), cursor.vicinity);
-    if (this.#makeRoom(cursor, blocked)) return;
+    if (blocked.reason === 'insufficient_capacity' && this.#makeRoom(cursor, 'nodes')) return;
     const reserved = this.#reservedFor(cursor, blocked);
     const kept = this.#reservations.keep(job, blocked);
     const estimate = kept === undefined ? this.#outlookOf(cursor, blocked) : () => kept;
@@ -283,22 +285,34 @@ export class Round {
   }
 
   /** Waits for room that is being made, or makes it by ending work that the job may end. */
-  #makeRoom(cursor: Cursor, blocked: Blocked): boolean {
-    if (blocked.reason !== 'insufficient_capacity') return false;
+  #makeRoom(cursor: Cursor, shortOf: 'quota' | 'nodes'): boolean {
     const { id, tenant, priority } = cursor.head;
     const claimant = { account: cursor.account, tenant, priority, use: cursor.use };
-    const leaving = this.#preemptor.leavingRows(claimant, blocked);
-    const eviction = leaving === undefined ? this.#preemptor.makeRoom(id, claimant, blocked) : undefined;
+    const ways = this.#waysOf(cursor, shortOf);
+    const leaving = this.#preemptor.leavingRows(claimant, ways);
+    const eviction = leaving === undefined ? this.#preemptor.makeRoom(id, claimant, ways, shortOf) : undefined;
     const rows = leaving ?? eviction?.rows;
     if (rows === undefined) return false;
     const names = this.#reservations.namesOf(rows);
     const message =
       eviction === undefined
-        ? `It starts on ${names} when work that is being ended there has ended.`
-        : `Ended to make room for it on ${names}: ${endedOf(eviction.victims, tenant)}. It starts when they have ended, after their grace.`;
+        ? `It starts on ${names} when work that is being ended has ended.`
+        : `Room for it on ${names} comes from ending ${endedOf(eviction.victims, tenant)}. It starts when they have ended, after their grace.`;
     this.#say([cursor.head], 'waits_for_preempted', () => ({ message }));
     cursor.advance();
     return true;
+  }
+
+  #waysOf(cursor: Cursor, shortOf: 'quota' | 'nodes'): Way[] {
+    const { view, vicinity } = cursor;
+    return view.boards().map((board, alternative) => ({
+      request: board.request,
+      use: view.uses[alternative]!,
+      capacity: () => vicinity?.narrow(board) ?? board.capacity(),
+      ...(shortOf === 'quota' && {
+        room: () => (vicinity === undefined ? this.#rowsFor(cursor, board) : vicinity.choose(board)),
+      }),
+    }));
   }
 
   #place(cursor: Cursor, board: Scoreboard, { rows, devices, use }: Choice): void {

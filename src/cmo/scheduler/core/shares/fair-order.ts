@@ -1,7 +1,7 @@
 /**
  * Whose job goes next: hierarchical dominant-resource fairness (Ghodsi et al., NSDI'11; Bhattacharya et al., SoCC'13).
  *
- * At each level of the account tree goes first who stays within its guarantee, then the higher priority, then the least weighted dominant
+ * At each level of the account tree goes first who stays within its guarantee or has room made for it, then the higher priority, then the least weighted dominant
  * share, then the earlier job. Of an account with parts only those resources count that its first job wants: by all of them, a tenant of which
  * one project holds all devices would come last for cores, too, and another project of it that wants nothing but cores would starve (the
  * case of SoCC'13, §3). Their cure, to scale the parts' shares down to the least of them, would give an account more of what one part holds for
@@ -80,7 +80,7 @@ export class FairOrder<S extends JobSource> {
       this.#path = path;
       // Guarantees are used up by other sources meanwhile: then it goes later.
       const account = level.account!;
-      if (entry.key.within && !isWithinGuarantee(account, entry.item.use)) this.back(entry.item);
+      if (entry.key.within && !goesFirst(account, entry.item)) this.back(entry.item);
       else return entry.item;
     }
   }
@@ -130,7 +130,12 @@ const newLevel = <S>(account: Account | null): Level<S> => ({
 });
 
 function sourceKey(account: Account, source: JobSource): Key {
-  return { within: isWithinGuarantee(account, source.use), share: 0, head: source.head };
+  return { within: goesFirst(account, source), share: 0, head: source.head };
+}
+
+/** Whether it stays within its guarantee, or has been promised room that others are ended for. */
+function goesFirst(account: Account, { head, use }: JobSource): boolean {
+  return head.promised === true || isWithinGuarantee(account, use);
 }
 
 /** A level as its siblings see it: by its first job and its own share. */
@@ -138,7 +143,7 @@ function entryOf<S extends JobSource>(level: Level<S>): Keyed<Level<S>> | undefi
   const first = firstOf(level);
   if (first === undefined) return undefined;
   const account = level.account!;
-  const within = isWithinGuarantee(account, first.use);
+  const within = goesFirst(account, first);
   const share = level.isDivided ? account.shareOf(first.use) : account.share;
   return { item: level, key: { within, share, head: first.head } };
 }

@@ -71,11 +71,13 @@ export class Cluster {
       this.now,
     );
     for (const placement of plan.placements) this.#start(placement);
-    for (const { jobId } of plan.preemptions) {
+    for (const { jobId, inFavourOf } of plan.preemptions) {
       const { runs } = this.running.get(jobId)!;
       this.running.delete(jobId);
       this.preempted.push(jobId);
-      this.queued.set(jobId, runs);
+      this.queued.set(jobId, { ...runs, job: { ...runs.job, promised: false } });
+      const winner = inFavourOf === null ? undefined : this.queued.get(inFavourOf);
+      if (winner !== undefined) this.queued.set(winner.job.id, { ...winner, job: { ...winner.job, promised: true } });
     }
     return plan;
   }
