@@ -35,8 +35,8 @@ export async function listJobs(db: Queryable, tenant: string, query: JobQuery): 
   const values: unknown[] = [tenant];
   const bind = (value: unknown) => `$${values.push(value)}`;
   const where = ['j.tenant = $1'];
-  if (query.state?.length === 1) where.push(`j.state = ${bind(query.state[0])}`);
-  else if (query.state?.length) where.push(`j.state = any(${bind(query.state)}::text[])`);
+  const states = [...new Set(query.state)];
+  if (states.length === 1) where.push(`j.state = ${bind(states[0])}`);
   if (query.project) where.push(`j.project = ${bind(query.project)}`);
   if (query.arrayId) where.push(`j.array_id = ${bind(query.arrayId)}`);
   if (query.submittedBy) where.push(`j.submitted_by = ${bind(query.submittedBy)}`);
@@ -54,13 +54,22 @@ export async function listJobs(db: Queryable, tenant: string, query: JobQuery): 
     );
   }
   const limit = bind(query.limit);
-  const page = (and: readonly string[]) =>
-    `select j.* from cmo_jobs j where ${[...where, ...and].join(' and ')} order by j.id desc limit ${limit}`;
-  // One page for each key, then the newest of them: with `any` the planner would sort all that they ever submitted.
-  const statement = query.submitters
-    ? `select j.* from unnest(${bind(query.submitters)}::text[]) as key
-         cross join lateral (${page(['j.submitted_by = key'])}) j order by j.id desc limit ${limit}`
-    : page([]);
+  // One page for each key and state, then the newest of them: with `any` the planner would sort all that the keys ever submitted, or
+  // read all jobs of the tenant, newest first, in search of states that none of them is in.
+  const each: string[] = [];
+  if (query.submitters) {
+    each.push(`unnest(${bind(query.submitters)}::text[]) as key`);
+    where.push('j.submitted_by = key');
+  }
+  if (states.length > 1) {
+    each.push(`unnest(${bind(states)}::text[]) as wanted`);
+    where.push('j.state = wanted');
+  }
+  const page = `select j.* from cmo_jobs j where ${where.join(' and ')} order by j.id desc limit ${limit}`;
+  const statement =
+    each.length === 0
+      ? page
+      : `select j.* from ${each.join(' cross join ')} cross join lateral (${page}) j order by j.id desc limit ${limit}`;
   const { rows } = await db.query<JobRow>(statement, values);
   return rows;
 }

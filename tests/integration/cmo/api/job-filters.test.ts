@@ -55,6 +55,22 @@ describe('lists of jobs', () => {
     expect(await names(other.text, 'mine=true')).toEqual(['by-another']);
   });
 
+  it('of several states are one list, newest first, each job once', async () => {
+    const { text: key } = await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role: 'member' });
+    const ids: string[] = [];
+    for (const name of ['first', 'second', 'third', 'fourth']) ids.push(await submit(key, name));
+    for (const id of [ids[0], ids[2]])
+      expect((await api.ask(key, 'POST', `/v1/jobs/${id}/cancel`)).status).toBeLessThan(300);
+    const mine = (query: string) => names(key, `mine=true&${query}`);
+    expect(await mine('state=queued')).toEqual(['fourth', 'second']);
+    expect(await mine('state=cancelled&state=queued')).toEqual(['fourth', 'third', 'second', 'first']);
+    expect(await mine('state=queued&state=queued&state=cancelled')).toEqual(['fourth', 'third', 'second', 'first']);
+    expect(await mine('state=running&state=failed')).toEqual([]);
+    const page = await api.ask(key, 'GET', '/v1/jobs?mine=true&state=queued&state=cancelled&limit=3');
+    expect(page.json.items.map(({ name }: { name: string }) => name)).toEqual(['fourth', 'third', 'second']);
+    expect(await mine(`state=queued&state=cancelled&limit=3&cursor=${page.json.nextCursor}`)).toEqual(['first']);
+  });
+
   it('of mine page by keyset like all others', async () => {
     const { text: key } = await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role: 'member' });
     for (const name of ['one', 'two', 'three']) await submit(key, name);
