@@ -5,12 +5,14 @@
  * Slowness is bounded three times: what waits is one value an entity (`outbox.ts`); when that grows beyond a limit the largest
  * subscription is begun anew instead of buffered; and a client that takes nothing for half a minute is cut off.
  */
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { type LiveTopic, liveCloseCodes } from '../../../common/contract/live.ts';
 import { type Code, SolyxError, toProblem } from '../../../common/errors/index.ts';
 import type { Principal } from '../../../common/http/index.ts';
 import { issuesOf } from '../../../common/http/validation.ts';
 import type { Flushable, Flusher } from './flusher.ts';
+import { textFrame } from './frames.ts';
 import { type ParsedMessage, parseMessage } from './messages.ts';
 import { end } from './sockets.ts';
 import { type Carrier, Subscription } from './subscription.ts';
@@ -41,6 +43,8 @@ const messagesPerSecond = 40;
 
 export interface ConnectionOptions {
   readonly socket: WebSocket;
+  /** What the socket was made of: text goes straight to it. */
+  readonly stream: Duplex;
   readonly principal: Principal;
   readonly services: LiveServices;
   readonly flusher: Flusher;
@@ -52,6 +56,7 @@ export class Connection implements Carrier, Flushable {
   readonly principal: Principal;
   readonly services: LiveServices;
   readonly #socket: WebSocket;
+  readonly #stream: Duplex;
   readonly #flusher: Flusher;
   readonly #topics: readonly TopicSpec[];
   readonly #limits: ConnectionLimits;
@@ -67,6 +72,7 @@ export class Connection implements Carrier, Flushable {
     this.principal = options.principal;
     this.services = options.services;
     this.#socket = options.socket;
+    this.#stream = options.stream;
     this.#flusher = options.flusher;
     this.#topics = options.topics;
     this.#limits = { ...defaultLimits, ...options.limits };
@@ -96,7 +102,7 @@ export class Connection implements Carrier, Flushable {
   }
 
   transmit(text: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(text);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#stream.write(textFrame(text));
   }
 
   mark(): void {

@@ -41,8 +41,8 @@ export function serveLive(app: FastifyInstance, deps: ApiDeps): void {
     purpose: 'live',
     role: 'viewer',
     mostMessageBytes,
-    open: ({ socket, principal }) => {
-      const connection = new Connection({ socket, principal, services, flusher, topics });
+    open: ({ socket, stream, principal }) => {
+      const connection = new Connection({ socket, stream, principal, services, flusher, topics });
       connections.add(connection);
       metrics.connections.inc();
       socket.once('close', () => {

@@ -35,6 +35,8 @@ export interface SocketRoute {
 
 export interface OpenedSocket {
   readonly socket: WebSocket;
+  /** The connection below it. Whole frames may be written to it beside the socket's own, which are never compressed or kept back. */
+  readonly stream: Duplex;
   readonly principal: Principal;
   readonly about: TicketAbout;
   readonly request: IncomingMessage;
@@ -70,7 +72,7 @@ export function serveSockets(app: FastifyInstance, deps: ApiDeps, route: SocketR
     if (app.stopping.aborted) return refuseUpgrade(socket, 503, 'Service Unavailable');
     server.handleUpgrade(request, socket, head, (webSocket) => {
       hold(webSocket, opened.principal, host);
-      route.open({ ...opened, socket: webSocket, request });
+      route.open({ ...opened, socket: webSocket, stream: socket, request });
     });
   };
 

@@ -44,8 +44,16 @@ async function connected(limits: Partial<ConnectionLimits>) {
   const flusher = new Flusher();
   const server = createServer();
   const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => {
-    new Connection({ socket, principal: {} as never, services, flusher, topics: [things], limits });
+  sockets.on('connection', (socket, request) => {
+    new Connection({
+      socket,
+      stream: request.socket,
+      principal: {} as never,
+      services,
+      flusher,
+      topics: [things],
+      limits,
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
