@@ -4,12 +4,11 @@
  * They are separate logins with separate policies, so no code path can reach another tenant's rows by forgetting a filter,
  * and a burst of requests cannot starve the loops of connections. Migrations use a connection of their own.
  */
-import { readFileSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
 import pg from 'pg';
 import type { Logger } from '../logger.ts';
 import { connectionTypes } from './connection.ts';
 import { classify, toSolyxError } from './failures.ts';
+import { makeNicer } from './niceness.ts';
 import { backoff } from './retry.ts';
 import type { DatabaseLogins } from './roles.ts';
 
@@ -73,20 +72,10 @@ function makePool(options: DatabaseOptions, login: pg.ClientConfig, name: string
   pool.on('connect', (client) => client.on('error', () => {}));
   const { nicer = 0 } = options;
   if (nicer > 0 && login.host?.startsWith('/')) {
-    pool.on('connect', (client) => makeNicer((client as { processID?: number }).processID, nicer));
+    pool.on('connect', (client) => makeNicer((client as { processID?: number }).processID, nicer, 'postgres: '));
   }
   pool.on('error', (error) => options.logger.warn({ err: error, pool: name }, 'idle database connection lost'));
   return pool;
-}
-
-/** A number that a proxy made up is nobody's, or not a process of PostgreSQL. */
-function makeNicer(pid: number | undefined, by: number): void {
-  try {
-    if (pid === undefined || !readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('postgres: ')) return;
-    setPriority(pid, Math.min(19, getPriority(pid) + by));
-  } catch {
-    // Another machine's, another user's, or gone.
-  }
 }
 
 async function firstContact(pool: pg.Pool): Promise<void> {
