@@ -11,7 +11,7 @@
  * (`round/reservations.ts`). So no stream of short jobs starves a long one.
  */
 import { likelySecondsOf } from './backfill/run-class.ts';
-import type { PendingJob, Shape } from './snapshot.ts';
+import type { PendingJob, Policy, Shape } from './snapshot.ts';
 
 /** Times its expected work that a job is patient. */
 const patience = 30;
@@ -32,4 +32,19 @@ function sizeOf({ resources }: Shape): number {
   const milli = (deviceAlternatives[0] ?? []).reduce((sum, device) => sum + device.count * device.milli, 0);
   const size = (nodes * (milli > 0 ? milli : cpuMilli)) / 1000;
   return Number.isFinite(size) ? Math.max(1, size) : 1;
+}
+
+/** Times its expected run time that a job waits before nodes are kept for it, at most a day: until then its wait is short for what it is. */
+const slack = 10;
+const longestSlackSeconds = 86_400;
+
+/** After what wait nodes are kept for a blocked job, seconds ≥ `reserveAfterSeconds`. */
+export function reserveAfterOf({ runTime }: Pick<PendingJob, 'runTime'>, { reserveAfterSeconds }: Policy): number {
+  const wait = Math.min(longestSlackSeconds, slack * (likelySecondsOf(runTime) ?? 0));
+  return Math.max(reserveAfterSeconds, wait);
+}
+
+/** …and after what wait from all others, seconds ≥ `firmAfterSeconds`; no more than that or `longestPatienceSeconds`. */
+export function firmAfterOf({ runTime }: Pick<PendingJob, 'runTime'>, { firmAfterSeconds }: Policy): number {
+  return Math.max(firmAfterSeconds, Math.min(longestPatienceSeconds, patience * (likelySecondsOf(runTime) ?? 0)));
 }

@@ -14,7 +14,7 @@ export const defaultPolicy: Policy = {
   order: 'arrival',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
-  firmAfterSeconds: 4 * 3600,
+  firmAfterSeconds: 86_400,
   maxReservations: 16,
   historyHalfLifeSeconds: 7 * 86_400,
   historyWeight: 1,

@@ -173,9 +173,9 @@ export interface Policy {
   readonly order?: QueueOrder;
   /** Most placements of one round, 1–100,000; the rest waits for the next, so that a round stays short. */
   readonly maxPlacements: number;
-  /** A job that fits the fleet but not what is free of it gets nodes kept for it after waiting so long, seconds ≥ 0. */
+  /** A job that fits the fleet but not what is free of it gets nodes kept for it after so long at the earliest (`patience.ts`), seconds ≥ 0. */
   readonly reserveAfterSeconds: number;
-  /** After so long they are kept from all others, whatever is foreseen, seconds ≥ 0. */
+  /** After so long at the earliest they are kept from all others, whatever is foreseen, seconds ≥ 0. */
   readonly firmAfterSeconds: number;
   /** For how many jobs at a time nodes are kept, 0–1,000. */
   readonly maxReservations: number;

@@ -82,11 +82,41 @@ describe('kept nodes', () => {
     expect(plan.placements.map(({ jobId }) => jobId)).toEqual(['job_b']);
   });
 
+  const wide = (count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const id = `n${i}`;
+      return node(id, {
+        devices: devices(id, 4).map((one, at) => ({ ...one, usedMilli: at < 3 ? 1000 : 0 })),
+      });
+    });
+  const blocked = (count: number, request = gpus(4)) =>
+    Array.from({ length: count }, (_, i) => job(`job_a${i}`, request, { submittedAt: now - 3_600_000 + i }));
+  const small = (count: number) => Array.from({ length: count }, (_, i) => job(`job_s${i}`, gpus(1)));
+
   it('are at most as many as the policy says', () => {
-    const second = job('job_b', gpus(4), { submittedAt: now - 3_600_000 });
-    const small = job('job_c', gpus(1));
+    const nodes = wide(40);
     const placed = (maxReservations: number) =>
-      schedule(fleetOf(half), [old, second, small], policy({ maxReservations }), now).placements.length;
-    expect([placed(0), placed(1), placed(2)]).toEqual([1, 1, 0]);
+      schedule(fleetOf(nodes), [...blocked(5), ...small(40)], policy({ maxReservations }), now).placements.length;
+    expect([placed(0), placed(1), placed(2)]).toEqual([40, 39, 38]);
+  });
+
+  it('are a twentieth of those that could hold the jobs, however many wait, and one at least', () => {
+    const left = (count: number) => schedule(fleetOf(wide(count)), [...blocked(16), ...small(count)], policy(), now);
+    expect(left(36).placements).toHaveLength(35);
+    expect(left(80).placements).toHaveLength(76);
+    expect(left(2).placements).toHaveLength(1);
+  });
+
+  it('are kept in each part of the fleet for the first that waits for it', () => {
+    const tpus = Array.from({ length: 3 }, (_, i) =>
+      node(`t${i}`, {
+        devices: devices(`t${i}`, 4).map((one, at) => ({ ...one, kind: 'tpu' as const, usedMilli: at < 3 ? 1000 : 0 })),
+      }),
+    );
+    const forTpu = { resources: { devices: [{ count: 4, kind: 'tpu' as const }] } };
+    const waiting = [...blocked(3), job('job_t', forTpu, { submittedAt: now - 1_800_000 })];
+    const { pending } = schedule(fleetOf([...wide(3), ...tpus]), waiting, policy(), now);
+    const kept = pending.filter(({ detail }) => detail.message.includes('Kept for it'));
+    expect(kept.map(({ jobId }) => jobId)).toEqual(['job_a0', 'job_t']);
   });
 });

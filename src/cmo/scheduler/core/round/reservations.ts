@@ -2,18 +2,26 @@
  * Nodes kept for jobs that have waited long enough, and when blocked jobs are expected to start.
  *
  * At first the nodes on which a job will fit earliest are kept from that moment on, and what ends before, or leaves enough, may still use them
- * (`backfill/holds.ts`). Such a promise is as good as its predictions, and a new one in each round may name other nodes. So a job that has
- * waited `firmAfterSeconds`, or of whose start nothing is foreseen, has the nodes kept on which least is missing, from others altogether.
+ * (`backfill/holds.ts`). Such a promise is as good as its predictions, and a new one in each round may name other nodes. So for a job that has
+ * waited very long for what it is, or of whose start nothing is foreseen, the nodes are kept on which least is missing, from others altogether.
  *
- * Bound. From then on the rule is that of `reserve.ts`, whatever was predicted: on the kept nodes what is missing never grows, and every change
- * of nodes lowers it. If work there ends within T, the first such job starts at most T after the last change, without one at most
- * firmAfterSeconds + T after it was submitted (reserveAfterSeconds + T when nothing is foreseen). Those whose turn is before it may go first.
+ * What is kept idles. Kept for each of the first sixteen of a long queue, from four hours of waiting on, it was up to half of 36 nodes, and everybody
+ * waited half as long again as with EASY, which keeps nodes for the first only. So nodes are kept for the first job that waits for some part of the
+ * fleet, for more only within a twentieth of what could hold it; and not before the wait is long for the length of the job (`patience.ts`):
+ * slack (Talby & Feitelson, IPPS 1999) lets others use what a job does not miss yet.
+ *
+ * Bound. Let F = firmAfterOf(job) ≤ max(firmAfterSeconds, thirty days). From F after it was submitted the rule is that of `reserve.ts`, whatever was
+ * predicted: on the kept nodes what is missing never grows, and every change of nodes lowers it. The first such job that may stand there is
+ * never refused its nodes by the share. If work there ends within T, it starts at most T after the last change, without one at most F + T after
+ * it was submitted. Those whose turn is before it may go first, one in every T at least.
  */
 import { type EarliestFit, earliestFit } from '../backfill/earliest-fit.ts';
 import { type End, endsOf } from '../backfill/ends.ts';
 import { Holds } from '../backfill/holds.ts';
 import type { Fleet } from '../fleet.ts';
+import { firmAfterOf, reserveAfterOf } from '../patience.ts';
 import type { QuotaRefusal } from '../quota/check-quota.ts';
+import type { NodeRequest } from '../request.ts';
 import { nodesToKeep } from '../reserve.ts';
 import type { Holder } from '../running.ts';
 import type { Account } from '../shares/ledger.ts';
@@ -31,6 +39,9 @@ export interface Outlook {
 /** Blocked groups of a round that are told when they may expect to start; each costs a look at what runs. */
 const mostEstimates = 32;
 
+/** Of the nodes that could hold a job, how many may be kept for it and those before it; the first is not held to it. */
+const mostKeptShare = 0.05;
+
 export class Reservations {
   readonly holds: Holds;
   readonly #fleet: Fleet;
@@ -39,6 +50,9 @@ export class Reservations {
   readonly #policy: Policy;
   readonly #now: number;
   #kept = 0;
+  readonly #keptRows = new Set<number>();
+  /** What would take more than the share. */
+  readonly #denied = new Set<NodeRequest>();
   #estimates = 0;
 
   /** @param holders what runs, asked for only when a job is blocked */
@@ -59,13 +73,30 @@ export class Reservations {
   /** Keeps nodes for a job that has waited long enough; says which, or undefined when none are kept. */
   keep(job: PendingJob, blocked: Blocked): Outlook | undefined {
     const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
-    if (!(waitedSeconds >= this.#policy.reserveAfterSeconds)) return undefined;
-    if (this.#kept >= this.#policy.maxReservations || !blocked.canWait) return undefined;
+    if (!(waitedSeconds >= reserveAfterOf(job, this.#policy))) return undefined;
+    if (this.#kept >= this.#policy.maxReservations || !blocked.canWait || !this.#mayKeep(blocked)) return undefined;
     const foreseen =
-      waitedSeconds < this.#policy.firmAfterSeconds ? this.#keepForeseen(blocked, job.tenant) : undefined;
+      waitedSeconds < firmAfterOf(job, this.#policy) ? this.#keepForeseen(blocked, job.tenant) : undefined;
     const kept = foreseen ?? this.#keepFirmly(blocked);
     if (kept !== undefined) this.#kept += 1;
     return kept;
+  }
+
+  /** Nothing of what could hold it is kept yet, or with its nodes no more than the share. What is kept only grows in a round. */
+  #mayKeep(blocked: Blocked): boolean {
+    if (this.#keptRows.size === 0) return true;
+    for (const { request, capacity } of blocked.possible()) {
+      if (this.#denied.has(request)) continue;
+      let usable = 0;
+      let kept = 0;
+      for (const rows of capacity.usable.values()) {
+        usable += rows.length;
+        for (const row of rows) if (this.#keptRows.has(row)) kept += 1;
+      }
+      if (kept === 0 || kept + request.ranks <= mostKeptShare * usable) return true;
+      this.#denied.add(request);
+    }
+    return false;
   }
 
   #keepForeseen(blocked: Blocked, tenant: string): Outlook | undefined {
@@ -73,6 +104,7 @@ export class Reservations {
       const fit = earliestFit(this.#fleet, request, capacity, this.ends);
       if (fit === undefined) continue;
       this.holds.keep(request, fit, this.ends);
+      for (const row of fit.rows) this.#keptRows.add(row);
       return { message: `${this.#expectation(fit, tenant)} Kept for it from then on.`, at: fit.at };
     }
     return undefined;
@@ -82,7 +114,10 @@ export class Reservations {
     for (const { request, capacity } of blocked.possible()) {
       const rows = nodesToKeep(this.#fleet, request, capacity);
       if (rows === undefined) continue;
-      for (const row of rows) this.#fleet.keep(row, request);
+      for (const row of rows) {
+        this.#fleet.keep(row, request);
+        this.#keptRows.add(row);
+      }
       return { message: `Kept for it: ${this.namesOf(rows)}.` };
     }
     return undefined;

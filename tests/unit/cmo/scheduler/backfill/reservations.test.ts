@@ -50,6 +50,16 @@ describe('a blocked job that has waited', () => {
     expect(messages.get('job_big')).toContain(', when job_x1 ends.');
   });
 
+  it('has nothing kept for it while its wait is short for its length, and after a day in any case', () => {
+    const waits = (waitedHours: number, runHours: number) =>
+      planFor(busy(), { ...big, submittedAt: now - waitedHours * hour * 1000, runTime: runTime(runHours * hour) })
+        .pending[0]!.detail.message;
+    expect(waits(9, 1)).not.toContain('Kept for it');
+    expect(waits(11, 1)).toContain('Kept for it from then on.');
+    expect(waits(23, 100)).not.toContain('Kept for it');
+    expect(waits(25, 100)).toContain('Kept for it from then on.');
+  });
+
   it('is passed on its nodes only by what ends before, or leaves it enough', () => {
     const cluster = busy();
     const kept = cluster.running.get('job_x1')!.ranks[0]!.nodeId;
@@ -90,9 +100,14 @@ describe('a blocked job that has waited', () => {
   it('keeps nodes from all others once it has waited long, or when nothing is foreseen', () => {
     const cluster = busy();
     const small = job('job_b', gpus(1), { submittedAt: now, runTime: runTime(60) });
-    const veryOld = { ...big, submittedAt: now - 5 * hour * 1000 };
+    const veryOld = { ...big, submittedAt: now - 25 * hour * 1000 };
     const other = { ...small, id: 'job_c' };
     expect(placed(planFor(cluster, veryOld, small, other))).toHaveLength(1);
+    // A wait of a day is short for a job that runs one: until it is thirty times that, what ends in time still passes.
+    const likely = { runTime: runTime(24 * hour) };
+    expect(placed(planFor(cluster, { ...veryOld, ...likely }, small, other))).toHaveLength(2);
+    const ancient = { ...veryOld, ...likely, submittedAt: now - 31 * 24 * hour * 1000 };
+    expect(placed(planFor(cluster, ancient, small, other))).toHaveLength(1);
     for (const [id, running] of cluster.running) cluster.running.set(id, { ...running, endsAt: null });
     expect(placed(planFor(cluster, big, small, other))).toHaveLength(1);
   });
