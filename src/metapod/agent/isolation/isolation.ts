@@ -9,6 +9,7 @@
  * seconds since boot: it runs since then), and anything else is why it could not start. While the job runs, descriptor 3 is how the supervisor's death is noticed.
  */
 import type { Enforcement, Launch } from '../supervisor/files.ts';
+import type { ProcessIdentity } from '../supervisor/process-identity.ts';
 import { type JobSecrets, noSecrets } from '../supervisor/secret-input.ts';
 import { type Cgroup, createCgroup, removeCgroup } from './cgroup.ts';
 import type { ProcessSet } from './watchdog.ts';
@@ -41,6 +42,10 @@ export interface Prepared {
   engine?: {
     terminate(): void;
     kill(): void;
+    /** Whether a process stays for as long as the container runs, and who, asked when it runs; null: it is dead already. */
+    monitor: null | (() => ProcessIdentity | null);
+    /** Whether the command runs already, be it that nobody has seen it yet. */
+    mayHaveBegun(): boolean;
     /** @returns whether nothing of the container is left */
     remove(): boolean;
     /** Its group's accounts as they were at the end, once it is removed; null when nobody wrote them down. */

@@ -32,6 +32,8 @@ export interface Job {
   lostRuntime(): boolean;
   /** An engine's container has ended, which the engine itself tells only later. Never true of what is our own child. */
   hasEnded(): boolean;
+  /** The command runs, or may: of an engine's container that is seen only later. */
+  mayHaveBegun(): boolean;
   processes(): ProcessSet;
   /** Processes to write down for whoever finds the attempt without its supervisor. */
   identities(): ProcessIdentity[];
@@ -42,7 +44,7 @@ export interface Job {
   gone(): Promise<void>;
 }
 
-/** How often a container without its main process is looked for, ms. */
+/** How often a container without its main process, or without its monitor, is looked for, ms. */
 const matesMs = 100;
 
 /** @throws Error when the launcher cannot be started */
@@ -86,6 +88,19 @@ export function startJob(prepared: Prepared, pipes: OutputPipes): Job {
     }, matesMs);
     child.once('exit', () => clearInterval(timer));
   };
+  /**
+   * A container whose monitor was killed runs on, and nobody hears it any more; podman itself waits 20 s before it says so. It is
+   * ended at once, for whoever pays for it must be told what it said.
+   */
+  const endWithMonitor = (monitor: ProcessIdentity | null, initOf: ProcessIdentity) => {
+    const timer = setInterval(() => {
+      // In this order: the monitor leaves after the container.
+      if ((monitor !== null && isAlive(monitor)) || !(lost || isAlive(initOf))) return;
+      lost = true;
+      kill();
+    }, matesMs);
+    child.once('exit', () => clearInterval(timer));
+  };
   /** Takes a waiting container over and lets it go on; one that cannot be taken over never does. */
   const enter = (insidePid: number, initOf: ProcessIdentity) => {
     try {
@@ -119,8 +134,10 @@ export function startJob(prepared: Prepared, pipes: OutputPipes): Job {
       const word = /^solyx:ready(?: (\d+\.\d+))?$/m.exec(text);
       if (ready || word === null) return;
       ready = true;
-      if (prepared.engine !== undefined) mainPid = init?.pid ?? mainPid;
-      else if (!prepared.direct && prepared.enter === undefined)
+      if (prepared.engine !== undefined) {
+        mainPid = init?.pid ?? mainPid;
+        if (prepared.engine.monitor !== null && init !== null) endWithMonitor(prepared.engine.monitor(), init);
+      } else if (!prepared.direct && prepared.enter === undefined)
         mainPid = childOf(child.pid ?? 0, init?.pid ?? 0) ?? mainPid;
       resolve({ kind: 'running', pid: mainPid, sinceSeconds: word[1] === undefined ? null : Number(word[1]) });
     });
@@ -163,6 +180,7 @@ export function startJob(prepared: Prepared, pipes: OutputPipes): Job {
     ranOutOfMemory: () => memory,
     lostRuntime: () => lost,
     hasEnded: () => prepared.engine !== undefined && ready && (init === null || !isAlive(init)),
+    mayHaveBegun: () => ready || prepared.engine?.mayHaveBegun() === true,
     processes,
     identities: () => [init, identify(mainPid), identify(child.pid ?? 0)].filter((one) => one !== null),
     terminate() {

@@ -56,6 +56,7 @@ export async function supervise(
   const drained = collectOutput(dir, launch, job, log);
 
   let ending: Ending | null = null;
+  let terminated = false;
   let running = false;
   let ticks = 0;
   let measuringDisk = false;
@@ -103,10 +104,12 @@ export async function supervise(
         lookingForUnnamed = false;
       });
     }
-    const first = ending === null;
     ending = decideEnding(ending, launch, facts, now);
-    if (ending !== null && (now >= ending.killAtSeconds || !running)) job.kill();
-    else if (ending !== null && first) job.terminate();
+    if (ending !== null && (now >= ending.killAtSeconds || !job.mayHaveBegun())) job.kill();
+    else if (ending !== null && running && !terminated) {
+      terminated = true;
+      job.terminate();
+    }
     if (!running && now > spawnedSeconds + START_SECONDS) job.kill();
     ticks += 1;
   };
@@ -189,8 +192,9 @@ export function explain(
     const isWhy = memoryExceeded && ending.reason === 'timed-out';
     return { reason: ending.reason, message: isWhy ? `${ending.message}; ${memoryWords}` : ending.message };
   }
-  if (startFailure !== null) return { reason: 'start-failed', message: startFailure };
+  // Also of one that nobody saw begin: it may have.
   if (lostRuntime) return { reason: 'supervisor-lost', message: 'what ran its container died, and the job with it' };
+  if (startFailure !== null) return { reason: 'start-failed', message: startFailure };
   // A child may run out of memory and its parent cope; only an unsuccessful end is blamed on it.
   if (memoryExceeded && exit.code !== 0) return { reason: 'out-of-memory', message: memoryWords };
   if (exit.signal !== null) return { reason: 'signalled', message: `ended by ${exit.signal}` };

@@ -1,8 +1,14 @@
 /** What becomes of a job when a process that runs its container is killed: never a verdict on the job, and nothing stays. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { leftovers } from '../../../../soak/crash/leftovers.ts';
 import { runtimesOf, seeProcesses } from '../../../../soak/crash/processes.ts';
+import { runtimeOf } from '../../../../src/metapod/agent/isolation/container/engine-notes.ts';
+import { FILES } from '../../../../src/metapod/agent/supervisor/index.ts';
 import { until } from '../../../support/until.ts';
+import type { Attempt } from './support/attempt.ts';
 import { type Box, boxed, findDriver, imageHome } from './support/boxed.ts';
 
 const found = { runtime: await findDriver('runtime'), podman: await findDriver('podman') };
@@ -40,8 +46,86 @@ describe.each(victims)('when $program of a container is killed', ({ kind, progra
     );
     expect(pids).not.toEqual([]);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    const { reason } = await job.ended(60_000);
+    // Podman needs 20 s to find out about conmon, and the job is billed meanwhile.
+    const { reason } = await job.ended(15_000);
     expect(reason).toBe('supervisor-lost');
     expect(seeProcesses().filter(({ attemptId }) => attemptId === job.launch.attemptId)).toEqual([]);
+  }, 90_000);
+});
+
+/** A box of podman's in which one of its programs behaves as a test says: lines of a shell script before the program itself. */
+async function behaving(home: ReturnType<typeof imageHome>, program: 'podman' | 'runtime', lines: readonly string[]) {
+  const driver = found.podman.driver!;
+  const real = program === 'podman' ? driver.program : runtimeOf(driver)!;
+  const folder = mkdtempSync(join(tmpdir(), 'solyx-test-programs-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, program);
+  const head = ['#!/bin/sh', `real=${real}`, `folder=${folder}`];
+  writeFileSync(path, [...head, ...lines, 'exec "$real" "$@"', ''].join('\n'), { mode: 0o755 });
+  const flags = driver.flags.map((flag) => (flag.startsWith('--runtime=') ? `--runtime=${path}` : flag));
+  const changed = program === 'podman' ? { ...driver, program: path } : { ...driver, flags };
+  return { box: { driver: changed, image: await home.image() }, folder };
+}
+const gone = (job: Attempt) => leftovers('/nowhere-at-all', [], new Set([job.launch.attemptId]), true);
+
+describe('a container of podman', () => {
+  const home = imageHome();
+  beforeEach(({ skip }) => {
+    if (found.podman.why !== null) skip(found.podman.why);
+  });
+
+  it('that ends without whoever told of it is lost: its code is known, but not all that it said', async () => {
+    // The look at its state comes when it has ended, as on a busy machine.
+    const wait =
+      'case " $* " in *" inspect "*) while [ -d "$folder" ] && [ ! -e "$folder/ended" ]; do sleep 0.05; done;; esac';
+    const { box, folder } = await behaving(home, 'podman', [wait]);
+    const job = boxed(box, 'trap "exit 0" USR1; echo up; while :; do sleep 0.05; done');
+    await job.start();
+    const { jobPid } = await job.running();
+    await until('it has begun', () => job.lines().includes('up'));
+    const own = new Set(runtimesOf(job.launch.attemptId));
+    const attached = seeProcesses().filter(({ pid, command }) => own.has(pid) && command.includes('start --attach'));
+    expect(attached).toHaveLength(1);
+    process.kill(attached[0]!.pid, 'SIGKILL');
+    process.kill(jobPid!, 'SIGUSR1');
+    await until('it has ended', () => !existsSync(`/proc/${jobPid}`));
+    writeFileSync(join(folder, 'ended'), '');
+    const { reason } = await job.ended(60_000);
+    expect(reason).toBe('supervisor-lost');
+    expect(job.lines()).toEqual(['up']);
+    expect(gone(job)).toEqual([]);
+  }, 90_000);
+
+  it.each(['before', 'after'])(
+    'whose runtime is killed %s it let the command go is lost: it may have begun',
+    async (when) => {
+      const killed = `case " $* " in *" start "*) ${when === 'after' ? '"$real" "$@"; ' : ''}kill -9 $$;; esac`;
+      const { box } = await behaving(home, 'runtime', [killed]);
+      const job = boxed(box, 'echo up; sleep 300');
+      await job.start();
+      const { reason } = await job.ended(60_000);
+      expect(reason).toBe('supervisor-lost');
+      expect(gone(job)).toEqual([]);
+    },
+    90_000,
+  );
+
+  it('that is stopped before anybody has seen it run has its grace all the same', async () => {
+    const wait = '"$real" "$@" || exit; while [ -d "$folder" ] && [ ! -e "$folder/seen" ]; do sleep 0.05; done; exit 0';
+    const { box, folder } = await behaving(home, 'runtime', [`case " $* " in *" start "*) ${wait};; esac`]);
+    const job = boxed(box, 'trap "echo asked; exit 0" TERM; echo up; while :; do sleep 0.05; done');
+    await job.start();
+    const isJob = ({ attemptId, command }: { attemptId: string | null; command: string }) =>
+      attemptId === job.launch.attemptId && command.startsWith('sleep');
+    await until('it has begun', () => seeProcesses().some(isJob));
+    expect(job.status()?.state).toBe('starting');
+    writeFileSync(join(job.dir, FILES.stop), JSON.stringify({ why: 'for the test', graceSeconds: 60 }));
+    // Two looks of the supervisor.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    writeFileSync(join(folder, 'seen'), '');
+    const { reason } = await job.ended(30_000);
+    expect(reason).toBe('stopped');
+    expect(job.lines()).toEqual(['up', 'asked']);
+    expect(gone(job)).toEqual([]);
   }, 90_000);
 });

@@ -153,8 +153,6 @@ describe.each(boxes)('a container $name', ({ kind, as, why }) => {
     });
     await job.start();
     await until('it is up', () => job.lines().includes('up'));
-    // What says so before it is known to run would be ended at once.
-    await job.running();
     writeFileSync(join(job.dir, FILES.stop), JSON.stringify({ why: 'for the test', graceSeconds: 1 }));
     const status = await job.ended(30_000);
     expect([status.reason, status.message]).toEqual(['stopped', 'for the test']);

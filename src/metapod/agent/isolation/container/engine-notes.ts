@@ -15,10 +15,10 @@
  * daemon's configuration, so it is asked (`engine-script.ts`).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerDriverChoice } from '../../supervisor/files.ts';
-import { readStat } from '../../supervisor/process-identity.ts';
+import { identify, type ProcessIdentity, readStat } from '../../supervisor/process-identity.ts';
 import type { Cgroup } from '../cgroup.ts';
 import { type Mount, readMounts } from '../mounts.ts';
 import { shellQuote as q } from '../shell-quote.ts';
@@ -28,10 +28,14 @@ export const NOTES = {
   folder: 'engine',
   /** The script itself. */
   runtime: 'runtime',
+  /** Number of conmon, which holds the container's output. */
+  monitor: 'monitor',
   /** Number of the container's first process, written before it runs anything. */
   pid: 'pid',
   /** By what name the runtime knows it. */
   id: 'id',
+  /** Holds something from when the runtime is told to let the command go until it refuses: it ran, whatever else is known. */
+  starting: 'starting',
   /** The command runs; since when, in seconds since boot (a reader may come before the words). */
   started: 'started',
   /** Its groups, as /proc has them. */
@@ -75,6 +79,20 @@ export function notedCgroup(folder: string): Cgroup | null {
     return { version: 1, directories: { memory: folder, cpuacct: folder } };
   }
   return existsSync(join(folder, ACCOUNTS[2][''][0])) ? { version: 2, directories: { memory: folder } } : null;
+}
+
+/** Whether the runtime was told to let the command go, and has not refused. */
+export function wasLetGo(folder: string): boolean {
+  return (statSync(join(folder, NOTES.starting), { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/** Who holds the container's output; null where nobody was noted, or when it is gone already. */
+export function notedMonitor(folder: string): ProcessIdentity | null {
+  try {
+    return identify(Number(readFileSync(join(folder, NOTES.monitor), 'utf8')));
+  } catch {
+    return null;
+  }
 }
 
 /** Says that a container is about to be removed; before its `rm`. A folder that is not there has no notes to end. */
@@ -124,6 +142,8 @@ export function notesScript(runtime: string, folder: string, mounts: readonly Mo
     'copy() { [ ! -r "$1" ] || while IFS= read -r line; do printf "%s\\n" "$line"; done < "$1" > "$2"; }',
     'case $verb in',
     'create)',
+    // Conmon calls, and stays.
+    `  echo "$PPID" > ${note(NOTES.monitor)}`,
     '  "$runtime" "$@" || exit',
     '  { read -r pid < "$file"',
     `  copy "/proc/$pid/cgroup" ${note(NOTES.cgroup)}`,
@@ -134,7 +154,9 @@ export function notesScript(runtime: string, folder: string, mounts: readonly Mo
     '  kill -9 "$pid"; "$runtime" delete --force "$before"',
     '  exit 1;;',
     'start)',
-    '  "$runtime" "$@" || exit',
+    `  echo > ${note(NOTES.starting)}`,
+    // Killed, it could not say what it had done.
+    `  "$runtime" "$@" || { code=$?; [ "$code" -gt 128 ] || : > ${note(NOTES.starting)}; exit "$code"; }`,
     `  read -r since _ < /proc/uptime; echo "$since" > ${note(NOTES.started)}`,
     '  exit 0;;',
     'delete)',

@@ -40,18 +40,26 @@ export function launcherScript(
     `do sleep ${notes === null ? '0.05' : '0.02'}; done`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's parameter expansion
     '[ "${pid:-0}" -le 0 ] || { echo "solyx:init $pid"; : > engine.begun; echo "solyx:ready${since:+ $since}"; }) >&3 5>&- &',
-    `${run} start --attach ${q(name)} </dev/null 2>&5 3>&- 5>&-`,
+    // In a shell of its own: this one would tell of its death in the job's log.
+    `(exec ${run} start --attach ${q(name)} </dev/null 2>&5 3>&- 5>&-)`,
     'code=$?',
     ': > engine.over',
     'wait',
-    `state=$(${inspect('{{.State.Status}} {{.State.OOMKilled}} {{.State.Error}}')})`,
+    `state=$(${inspect('{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}')})`,
     'case "$state" in *" true "*) echo solyx:oom >&3;; esac',
+    'lost() { echo solyx:lost >&3; }',
     'case "$state" in',
-    // What handed on its output was killed, and the container goes on: how it will fare is not told any more.
-    '  running*) [ ! -e engine.begun ] || echo solyx:lost >&3;;',
     // It was over before anybody could look.
-    '  exited*|stopped*) [ -e engine.begun ] || echo solyx:ready >&3;;',
+    '  "exited $code "*|"stopped $code "*) [ -e engine.begun ] || echo solyx:ready >&3;;',
+    // What handed on its output was killed: how the container fares is not told any more, or only half of what it said is known.
+    '  running*|exited*|stopped*) lost;;',
+    // Nobody can be asked. A death by a signal may be its own.
+    '  "") [ "$code" -le 128 ] || lost;;',
+    ...(notes === null ? [] : [`  *) [ ! -s ${note(NOTES.starting)} ] || [ -e engine.begun ] || lost;;`]),
+    'esac',
     // Podman keeps no word of why. Making it ready without starting it fails in the same way, and runs nothing.
+    'case "$state" in',
+    '  running*|exited*|stopped*) ;;',
     `  *) [ -e engine.begun ] || { echo "the engine could not start the container: $state" >&3; ${run} init ${q(name)} 2>&3 >/dev/null; };;`,
     'esac',
     'exit $code',

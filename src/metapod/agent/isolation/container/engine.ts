@@ -20,7 +20,7 @@ import { removeSecretFiles, secretsDirectory, writeSecretFiles } from '../secret
 import { containerEnvironment } from './container-environment.ts';
 import { groupsOf } from './device-groups.ts';
 import { createArguments, envFileText } from './engine-arguments.ts';
-import { endNoted, NOTES, notedCgroup, noteRemoval, prepareNotes } from './engine-notes.ts';
+import { endNoted, NOTES, notedCgroup, notedMonitor, noteRemoval, prepareNotes, wasLetGo } from './engine-notes.ts';
 import { guardianScript, launcherScript } from './engine-script.ts';
 import { hostId, idRange } from './id-range.ts';
 import { seccompProfile } from './seccomp.ts';
@@ -118,6 +118,8 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
         lastKill = Date.now();
         kill();
       },
+      monitor: notes === null ? null : () => notedMonitor(notes),
+      mayHaveBegun: () => notes !== null && wasLetGo(notes),
       remove() {
         if (notes !== null) noteRemoval(notes);
         return run(...removeWords(driver), name).status === 0 && (notes === null || endNoted(notes));
