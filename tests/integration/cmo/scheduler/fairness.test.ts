@@ -3,8 +3,9 @@ import { insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { accrueUse, readAccounts, setAccount } from '../../../../src/cmo/scheduler/accounts/account-rows.ts';
 import { defaultPreemption } from '../../../../src/cmo/scheduler/core/preemption/preemption-policy.ts';
 import { readHistory } from '../../../../src/cmo/scheduler/history-rows.ts';
-import type { WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
+import { createPreview, type WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
 import { readRunning, readStates } from '../../../../src/cmo/scheduler/running-rows.ts';
+import { systemClock } from '../../../../src/common/clock.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type Tx, withSystem, withTenant } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
@@ -113,6 +114,41 @@ describe('accounts in the running scheduler', () => {
     await submit(a, 2, { priority: 5 });
     await reaches(low, { state: 'stopping', stop_reason: 'preempt' });
     expect((await rowOf(foreign)).state).toBe('starting');
+  }, 120_000);
+});
+
+describe('a quota that is used up while nodes are free', () => {
+  it('is given back by what a sibling has borrowed and by lesser work of the same project; dry runs say so before', async () => {
+    const { tenant, project } = await system(addTenant);
+    const other = newId('prj') as string;
+    await system((tx) =>
+      tx.query(`insert into cmo_projects (id, tenant, name) values ($1, $2, 'other')`, [other, tenant]),
+    );
+    await system((tx) => setAccount(tx, { tenant, weight: 1, quotas: [quota('gpu', 2, 0)] }));
+    await system((tx) => setAccount(tx, { tenant, project, weight: 1, quotas: [quota('gpu', 1, 1)] }));
+    await system((tx) => setAccount(tx, { tenant, project: other, weight: 1, quotas: [quota('gpu', 1, 1)] }));
+    await start();
+    const borrowing = [await submit({ tenant, project }, 1), await submit({ tenant, project }, 1)];
+    for (const id of borrowing) await reaches(id, { state: 'starting' });
+
+    const preview = createPreview(database.db, systemClock, { preemption: { ...defaultPreemption, minRunSeconds: 0 } });
+    const spec = jobSpecSchema.parse({ name: 'job', command: 'true', resources: { devices: [{ count: 1 }] } });
+    const foreseen = await preview(spec, { tenant, project: other, submittedBy: 'key_test' });
+    await preview.stop();
+    expect(foreseen).toMatchObject({ startsNow: false, reason: 'waits_for_preempted' });
+    const named = borrowing.filter((id) => foreseen.message.includes(id));
+    expect(named).toHaveLength(1);
+    for (const id of borrowing) expect((await rowOf(id)).state).toBe('starting');
+
+    const reclaiming = await submit({ tenant, project: other }, 1);
+    await reaches(named[0]!, { state: 'stopping', stop_reason: 'preempt' });
+    await reaches(reclaiming, { reason: 'waits_for_preempted' });
+    const [kept] = borrowing.filter((id) => id !== named[0]);
+    expect((await rowOf(kept!)).state).toBe('starting');
+
+    const urgent = await submit({ tenant, project }, 1, { priority: 5 });
+    await reaches(kept!, { state: 'stopping', stop_reason: 'preempt' });
+    await reaches(urgent, { reason: 'waits_for_preempted' });
   }, 120_000);
 });
 
