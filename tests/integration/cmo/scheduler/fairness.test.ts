@@ -120,7 +120,7 @@ describe('accounts in the running scheduler', () => {
 describe('a quota that is used up while nodes are free', () => {
   it('is given back by what a sibling has borrowed and by lesser work of the same project; dry runs say so before', async () => {
     const { tenant, project } = await system(addTenant);
-    const other = newId('prj') as string;
+    const other = newId('project') as string;
     await system((tx) =>
       tx.query(`insert into cmo_projects (id, tenant, name) values ($1, $2, 'other')`, [other, tenant]),
     );
