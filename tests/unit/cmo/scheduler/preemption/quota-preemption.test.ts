@@ -255,14 +255,26 @@ describe('a job that is short of its quota and of room on the nodes', () => {
 });
 
 describe('what was ended so that others could be', () => {
-  it('is not spared when they could not have been ended without it', () => {
-    // a holds 2 of the 2 guaranteed to it by lesser work, b has borrowed 4. Only when a has ended its own is it within its guarantee.
-    const accounts = [quota('t1', 8, 0), quota('t1/a', 2, 6), quota('t1/b', 2, 6)];
-    const cluster = running(accounts, [...some(2, 'a'), ...some(6, 'b', { priority: 9 })]);
-    for (const [id, one] of cluster.running) {
-      if (one.project === 'b') cluster.running.set(id, { ...one, checkpointAt: cluster.now });
+  const checkpoints = (cluster: Cluster, secondsAgo: Readonly<Record<string, number>>) => {
+    for (const [id, seconds] of Object.entries(secondsAgo)) {
+      cluster.running.set(id, { ...cluster.running.get(id)!, checkpointAt: cluster.now - seconds * 1000 });
     }
-    expect(asks(cluster, job('job_u', gpus(2), { project: 'a', priority: 5 }))).toEqual(['job_a0', 'job_a1']);
+  };
+
+  it('is not spared when they could not have been ended without it', () => {
+    // Only when a has ended one of its own it is within its guarantee, and may have back what b has borrowed.
+    const accounts = [quota('t1', 8, 0), quota('t1/a', 3, 5), quota('t1/b', 2, 6)];
+    const gang = job('job_gang', gpus(4), { project: 'b', priority: 9 });
+    const cluster = running(accounts, [...some(2, 'a'), gang, ...some(2, 'b', { priority: 9 })]);
+    checkpoints(cluster, { job_a0: 0, job_gang: 60 });
+    expect(asks(cluster, job('job_u', gpus(2), { project: 'a', priority: 5 }))).toEqual(['job_a0', 'job_gang']);
+  });
+
+  it('is something that helps: cheap work without devices does not use up the round for a quota of devices', () => {
+    const accounts = [quota('t1', 2, 0)];
+    const cpu = Array.from({ length: 20 }, (_, i) => job(`job_c${i}`, { resources: { cpu: 0.1 } } as never));
+    const cluster = running(accounts, [...cpu, ...some(2, 'a')]);
+    expect(asks(cluster, job('job_u', gpus(2), { priority: 5 }))).toEqual(['job_a0', 'job_a1']);
   });
 });
 
