@@ -1,6 +1,7 @@
 /** A database as it is after a year: a million jobs of twenty tenants, and a fleet of ten thousand nodes. */
 import { jobSpecSchema } from '../../src/common/contract/job-spec.ts';
 import { withClient } from '../../src/common/database/connection.ts';
+import { newId } from '../../src/common/ids.ts';
 import { makeKey } from '../../src/common/keys.ts';
 import type { BenchDatabase } from '../product/database.ts';
 
@@ -73,6 +74,31 @@ export async function addEndedJobs(database: BenchDatabase, tenants: readonly Te
     }
     // As autovacuum has long done in a database of that age; or it would begin while the load runs.
     await client.query('vacuum (analyze)');
+    await client.query('checkpoint');
+  });
+}
+
+/**
+ * Queued jobs that fit, as the intake would have written them, and their dirty keys. All before anything is measured: how jobs come
+ * in is measured by the submits, and a bulk insert beside them would stand in the way of each of their commits.
+ */
+export async function addQueuedJobs(database: BenchDatabase, tenant: Tenant, count: number): Promise<void> {
+  const spec = jobSpecSchema.parse({ name: 'filler', command: ['true'], resources: { cpu: 1, memory: '1GiB' } });
+  await withClient(database.admin, async (client) => {
+    await client.query('set synchronous_commit = off');
+    for (let from = 0; from < count; from += 10_000) {
+      const ids = Array.from({ length: Math.min(10_000, count - from) }, () => newId('job'));
+      await client.query(
+        `with job as (
+           insert into cmo_jobs (id, tenant, project, name, pending_reason, priority, spec, submitted_by)
+           select id, $2, $3, 'filler', 'new', 0, $4, 'bench' from unnest($1::text[]) as id
+         )
+         insert into feed_dirty (kind, key) select 'job', id from unnest($1::text[]) as id`,
+        [ids, tenant.id, tenant.project, JSON.stringify(spec)],
+      );
+    }
+    // As autovacuum has done when a queue of that length has been there for a while.
+    await client.query('vacuum (analyze) cmo_jobs');
     await client.query('checkpoint');
   });
 }

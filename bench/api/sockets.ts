@@ -4,12 +4,12 @@
  *
  * Gets `{url, keys, sockets, eventsPerSecond, seconds, logins}` as a message; answers `ready`, waits for `go`, answers the result.
  */
-import { WebSocket } from 'ws';
 import { liveProtocol, type ServerMessage, ticketProtocolPrefix } from '../../src/common/contract/live.ts';
 import { type DatabaseLogins, openDatabase } from '../../src/common/database/index.ts';
 import { DatabaseWake } from '../../src/common/events/index.ts';
 import { silentLogger } from '../../src/common/logger.ts';
 import { HttpLoad } from '../product/http-load.ts';
+import { LiveClient } from './live-client.ts';
 
 export interface SocketsPlan {
   readonly url: string;
@@ -31,7 +31,7 @@ export interface SocketsResult {
   readonly resets: number;
 }
 
-const shown = 50;
+const shownJobs = 50;
 
 process.once('message', async (plan: SocketsPlan) => {
   const load = new HttpLoad(plan.url, 64);
@@ -45,30 +45,28 @@ process.once('message', async (plan: SocketsPlan) => {
   let resets = 0;
 
   /** People have a machine each; here the fifty of a tenant share one, and what they are told alike is parsed once. */
-  const latest = plan.keys.map(() => ({ text: '', message: undefined as ServerMessage | undefined }));
-  const read = (tenant: number, text: string): ServerMessage => {
+  const latest = plan.keys.map(() => ({ bytes: Buffer.alloc(0), message: undefined as ServerMessage | undefined }));
+  const read = (tenant: number, bytes: Buffer): ServerMessage => {
     const last = latest[tenant]!;
-    if (last.message !== undefined && last.text === text) return last.message;
-    last.text = text;
-    last.message = JSON.parse(text) as ServerMessage;
+    if (last.message !== undefined && last.bytes.equals(bytes)) return last.message;
+    last.bytes = Buffer.from(bytes);
+    last.message = JSON.parse(bytes.toString()) as ServerMessage;
     return last.message;
   };
 
   const open = async (tenant: number): Promise<void> => {
     const answer = await load.send('POST', '/v1/live/tickets', plan.keys[tenant]!, '{}');
     const { ticket } = JSON.parse(answer.body) as { ticket: string };
-    const socket = new WebSocket(`${plan.url.replace('http', 'ws')}/v1/live`, [
-      liveProtocol,
-      ticketProtocolPrefix + ticket,
-    ]);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('open', () =>
-        socket.send(JSON.stringify({ op: 'subscribe', id: '1', topic: 'jobs', params: { limit: shown } })),
-      );
-      socket.on('message', (bytes) => {
+    const { promise: shown, resolve } = Promise.withResolvers<void>();
+    const client = await LiveClient.open({
+      url: `${plan.url}/v1/live`,
+      protocols: [liveProtocol, ticketProtocolPrefix + ticket],
+      onLost: (why) => {
+        throw new Error(`a socket was lost: ${why}`);
+      },
+      onText(bytes) {
         const now = performance.now();
-        const message = read(tenant, String(bytes));
+        const message = read(tenant, bytes);
         if (message.type === 'snapshot') {
           jobsOf[tenant] = (message.data as { items: { id: string }[] }).items.map(({ id }) => id);
           resolve();
@@ -79,8 +77,10 @@ process.once('message', async (plan: SocketsPlan) => {
             if (at !== undefined) took.push(now - at);
           }
         } else if (message.type === 'reset') resets += 1;
-      });
+      },
     });
+    client.send(JSON.stringify({ op: 'subscribe', id: '1', topic: 'jobs', params: { limit: shownJobs } }));
+    await shown;
   };
 
   for (let index = 0; index < plan.sockets; index += 1) await Promise.all(plan.keys.map((_, tenant) => open(tenant)));

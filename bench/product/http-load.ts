@@ -2,56 +2,61 @@
  * Requests against a server, as fast as some clients can, or at a fixed rate whatever the answers do. At a fixed rate a request's
  * time counts from when it was due, so that a server that stalls cannot hide it by making the load wait.
  */
-import { Agent, request } from 'node:http';
-
-export interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
+import { type Answer, HttpLine } from './http-line.ts';
 
 export class HttpLoad {
   readonly #url: URL;
-  readonly #agent: Agent;
+  readonly #connections: number;
+  readonly #lines = new Set<HttpLine>();
+  /** The one that was used last is used next: few connections at a low rate, as people's are. */
+  readonly #idle: HttpLine[] = [];
+  readonly #waiting: ((line: HttpLine) => void)[] = [];
 
   /** @param connections most at a time */
   constructor(url: string, connections: number) {
     this.#url = new URL(url);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+    this.#connections = connections;
   }
 
-  send(method: string, path: string, key: string, body?: string): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const asked = request(
-        {
-          agent: this.#agent,
-          host: this.#url.hostname,
-          port: this.#url.port,
-          method,
-          path,
-          headers: {
-            authorization: `Bearer ${key}`,
-            ...(body !== undefined && {
-              'content-type': 'application/json',
-              'content-length': Buffer.byteLength(body),
-            }),
-          },
-        },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk) => chunks.push(chunk));
-          response.once('end', () =>
-            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
-          );
-          response.once('error', reject);
-        },
-      );
-      asked.once('error', reject);
-      asked.end(body);
-    });
+  async send(method: string, path: string, key: string, body?: string): Promise<Answer> {
+    const { host } = this.#url;
+    const content =
+      body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${key}\r\n${content}\r\n`;
+    const line = await this.#take();
+    try {
+      return await line.ask(head + (body ?? ''));
+    } finally {
+      this.#give(line);
+    }
   }
 
   close(): void {
-    this.#agent.destroy();
+    for (const line of this.#lines) line.close();
+  }
+
+  #take(): HttpLine | Promise<HttpLine> {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    if (this.#lines.size >= this.#connections) return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#make();
+  }
+
+  #make(): HttpLine {
+    const line = new HttpLine(this.#url.hostname, Number(this.#url.port), () => {
+      this.#lines.delete(line);
+      const at = this.#idle.indexOf(line);
+      if (at >= 0) this.#idle.splice(at, 1);
+    });
+    this.#lines.add(line);
+    return line;
+  }
+
+  #give(line: HttpLine): void {
+    const isAlive = this.#lines.has(line);
+    const next = this.#waiting.shift();
+    if (next) next(isAlive ? line : this.#make());
+    else if (isAlive) this.#idle.push(line);
   }
 }
 
