@@ -4,8 +4,10 @@
  * Read by key like all else. Checkpoints and stops write no key for the scheduler, so once a minute the few columns that tell are compared
  * over all that is active, and what differs is read again.
  */
+import type { NeighbourSpec } from '../../common/contract/placement.ts';
 import type { StopReason } from '../../common/contract/states/job.ts';
 import type { Queryable } from '../../common/database/index.ts';
+import { type KeptApart, keptApartOf } from './core/neighbours/rules.ts';
 import type { RunningRank } from './core/running.ts';
 import { type JobTraits, traitsOf } from './job-traits.ts';
 
@@ -25,6 +27,8 @@ export interface RunningRow {
   readonly labels?: Readonly<Record<string, string>> | null;
   /** Id of the array that it is a task of, if its tasks are spread. */
   readonly array?: string | null;
+  /** As that of `RunningJob`. */
+  readonly apart?: readonly KeptApart[] | undefined;
 }
 
 interface Row {
@@ -44,6 +48,7 @@ interface Row {
   run_seconds: number | null;
   labels: Readonly<Record<string, string>> | null;
   array_id: string | null;
+  apart: NeighbourSpec[] | null;
 }
 
 /** Reads those of the jobs that hold something. */
@@ -54,6 +59,7 @@ export async function readRunning(db: Queryable, ids: readonly string[]): Promis
             held.devices, held.cores, (j.spec #>> '{timeouts,run}')::float8 as run_seconds,
             nullif(j.spec -> 'labels', '{}') as labels,
             case when j.spec #> '{placement,spread}' is not null then j.array_id end as array_id,
+            j.spec #> '{placement,antiAffinity}' as apart,
             (extract(epoch from a.placed_at) * 1000)::float8 as started,
             case when j.checkpoint_token = a.token then (extract(epoch from j.checkpoint_at) * 1000)::float8 end as checkpoint
      from cmo_jobs j
@@ -85,6 +91,7 @@ export async function readRunning(db: Queryable, ids: readonly string[]): Promis
     stopping: row.state === 'stopping' ? row.stop_reason : null,
     labels: row.labels,
     array: row.array_id,
+    apart: keptApartOf(row.apart),
     traits: traitsOf({
       user: row.submitted_by,
       name: row.name,

@@ -6,6 +6,7 @@
  */
 import type { Fleet } from './fleet.ts';
 import { isOneOf, type Meant } from './neighbours/neighbours.ts';
+import { type KeptApart, keyOf } from './neighbours/rules.ts';
 import { countRanks, type HeldRank, type Holder, heldRanks, heldUse, type RunningJob } from './running.ts';
 import type { AccountTree } from './shares/account.ts';
 import type { Ledger } from './shares/ledger.ts';
@@ -18,6 +19,11 @@ interface Held {
   readonly ranks: readonly HeldRank[];
   /** Worked out for rounds that look at single jobs. */
   use: Use | undefined;
+}
+
+interface Keepers {
+  readonly rule: KeptApart;
+  readonly held: Set<Held>;
 }
 
 interface Sum {
@@ -33,6 +39,8 @@ export class RunningBook {
   readonly #sums = new Map<string, Sum>();
   /** Those that others may look for, by tenant and label or array. */
   readonly #tagged = new Map<string, Set<Held>>();
+  /** Those that keep others from where they stand, by tenant and rule. */
+  readonly #keepers = new Map<string, Map<string, Keepers>>();
   /** By id; undefined after a change. */
   #sorted: readonly Held[] | undefined;
 
@@ -52,6 +60,7 @@ export class RunningBook {
     if (before !== undefined) {
       this.#count(before, -1);
       this.#tag(before, false);
+      this.#keep(before, false);
     }
     this.#sorted = undefined;
     if (job === null) {
@@ -63,6 +72,7 @@ export class RunningBook {
     this.#held.set(id, held);
     this.#count(held, 1);
     this.#tag(held, true);
+    this.#keep(held, true);
   }
 
   #count({ leaf, ranks }: Held, times: 1 | -1): void {
@@ -81,6 +91,7 @@ export class RunningBook {
 
   /** Jobs of a tenant that have these labels, or are tasks of that array. */
   meant(tenant: string, meant: Meant): Iterable<Held> {
+    if ('keeping' in meant) return this.#keepers.get(tenant)?.get(keyOf(meant.keeping))?.held ?? [];
     if ('array' in meant) return this.#tagged.get(`${tenant} ${meant.array}`) ?? [];
     const [[name, values] = ['', []]] = Object.entries(meant.labels);
     const some = values.flatMap((value) => [...(this.#tagged.get(JSON.stringify([tenant, name, value])) ?? [])]);
@@ -94,6 +105,26 @@ export class RunningBook {
       else some.delete(held);
       if (some.size === 0) this.#tagged.delete(tag);
       else this.#tagged.set(tag, some);
+    }
+  }
+
+  /** Rules by which jobs of a tenant keep others from where they stand, by `keyOf`, and who has them. */
+  keepers(tenant: string): ReadonlyMap<string, Readonly<Keepers>> | undefined {
+    return this.#keepers.get(tenant);
+  }
+
+  #keep(held: Held, isThere: boolean): void {
+    const { tenant, apart } = held.job;
+    for (const rule of apart ?? []) {
+      const key = keyOf(rule);
+      const rules = this.#keepers.get(tenant) ?? new Map<string, Keepers>();
+      const known = rules.get(key) ?? { rule, held: new Set<Held>() };
+      if (isThere) known.held.add(held);
+      else known.held.delete(held);
+      if (known.held.size > 0) rules.set(key, known);
+      else rules.delete(key);
+      if (rules.size > 0) this.#keepers.set(tenant, rules);
+      else this.#keepers.delete(tenant);
     }
   }
 

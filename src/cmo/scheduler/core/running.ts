@@ -7,6 +7,7 @@
 import type { RankPlacement } from '../../../common/contract/plan.ts';
 import type { StopReason } from '../../../common/contract/states/job.ts';
 import type { Fleet } from './fleet.ts';
+import type { KeptApart } from './neighbours/rules.ts';
 import type { Owner } from './shares/account.ts';
 import type { Account } from './shares/ledger.ts';
 import { type Amounts, noAmounts } from './shares/resources.ts';
@@ -32,6 +33,8 @@ export interface RunningJob extends Owner {
   /** As those of `PendingJob`. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly array?: string;
+  /** What it keeps from the part where it stands; left out: nothing. */
+  readonly apart?: readonly KeptApart[];
   /** Why it is being ended already, so that what it holds comes back soon; null: it is not. */
   readonly stopping: StopReason | null;
 }

@@ -2,6 +2,7 @@
  * What holds capacity, for rounds: what rows say, and what was planned or is being ended and the rows do not say yet.
  */
 import type { Placement, Preemption } from '../../../common/contract/plan.ts';
+import { keptApart } from '../core/neighbours/rules.ts';
 import type { RunningJob } from '../core/running.ts';
 import type { PendingJob } from '../core/snapshot.ts';
 import type { History } from '../history-rows.ts';
@@ -76,9 +77,9 @@ export class RunningSet {
       this.#runTimes.ended(id, now, finished);
       return;
     }
-    const { traits, labels, array, ...job } = row;
+    const { traits, labels, array, apart, ...job } = row;
     const endsAt = this.#runTimes.started(id, traits, row.startedAt, now);
-    this.#put(id, { ...job, user: traits.user, endsAt, preemptible: true, ...neighbourFacts(labels, array) });
+    this.#put(id, { ...job, user: traits.user, endsAt, preemptible: true, ...neighbourFacts(labels, array, apart) });
   }
 
   /** A placement that was planned. */
@@ -96,7 +97,7 @@ export class RunningSet {
       endsAt,
       preemptible: true,
       stopping: null,
-      ...neighbourFacts(job.labels, job.array),
+      ...neighbourFacts(job.labels, job.array, keptApart(job.shape)),
     });
   }
 
@@ -117,7 +118,12 @@ export class RunningSet {
   }
 }
 
-const neighbourFacts = (labels: RunningJob['labels'] | null | undefined, array: string | null | undefined) => ({
+const neighbourFacts = (
+  labels: RunningJob['labels'] | null | undefined,
+  array: string | null | undefined,
+  apart: RunningJob['apart'],
+) => ({
   ...(labels && { labels }),
   ...(array && { array }),
+  ...(apart && { apart }),
 });

@@ -205,6 +205,9 @@ describe('placement in the running scheduler', () => {
     const three = await submit({ labels, placement });
     expect((await waits(three, 'placement_rule')).message).toContain('one stands in each of the 2 racks');
     expect(await ask({ labels, placement })).toMatchObject({ startsNow: false, reason: 'placement_rule' });
+    // Without a rule of its own it is kept away by theirs, as the running scheduler knows them and as rows tell a dry run.
+    expect((await waits(await submit({ labels }), 'placement_rule')).message).toContain('Jobs that stand apart from');
+    expect(await ask({ labels })).toMatchObject({ startsNow: false, reason: 'placement_rule' });
 
     const beside = { affinity: [{ jobs: { app: 'cache' } }] };
     const lonely = await submit({ placement: beside });

@@ -6,7 +6,7 @@ import { domainOf } from '../domains.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { Neighbours } from './neighbours.ts';
-import type { Judged, Vicinity } from './vicinity.ts';
+import { type Judged, meantBy, type Vicinity } from './vicinity.ts';
 
 /**
  * What must end last before all ranks may stand together; undefined when that is not enough, or nobody knows when they end.
@@ -29,7 +29,7 @@ export function clearedBy(
     const lasts = rows.flatMap((row) => {
       if (!near.every((judged) => vicinity.meets(judged, row))) return [];
       const parts = apart.map(({ rule }) => domainOf(fleet.snapshot, rule.level, row));
-      if (parts.some((part) => part < 0)) return [];
+      if (parts.some((part, i) => part < 0 && !apart[i]!.isTheirs)) return [];
       const last = parts.map((part, i) => clearing[i]!.get(part)).reduce(later, undefined);
       return last === null ? [] : [last];
     });
@@ -44,12 +44,13 @@ export function clearedBy(
 function lastEnds(
   fleet: Fleet,
   neighbours: Neighbours,
-  { tenant, rule, counts }: Judged,
+  judged: Judged,
   endOf: ReadonlyMap<string, End>,
 ): Map<number, End | null> {
+  const { tenant, rule, counts } = judged;
   const lasts = new Map<number, End | null>();
   const seen = new Map<number, number>();
-  for (const { job, ranks } of neighbours.running(tenant, { labels: rule.jobs })) {
+  for (const { job, ranks } of neighbours.running(tenant, meantBy(judged))) {
     for (const { row } of ranks) {
       const part = row < 0 ? -1 : domainOf(fleet.snapshot, rule.level, row);
       if (part < 0) continue;

@@ -37,6 +37,26 @@ export interface NeighbourRules {
 
 type Labels = Readonly<Record<string, string>>;
 
+/** What a job that stands somewhere keeps from its part: its required `antiAffinity`, seen from the other side. */
+export type KeptApart = Pick<NeighbourRule, 'jobs' | 'level'>;
+
+/** What a job will keep from its part; undefined when nothing, as of nearly all. */
+export function keptApart({ neighbours }: Pick<Shape, 'neighbours'>): readonly KeptApart[] | undefined {
+  const required = neighbours?.apart.filter((rule) => rule.required) ?? [];
+  return required.length === 0 ? undefined : required.map(({ jobs, level }) => ({ jobs, level }));
+}
+
+/** The same from the `antiAffinity` of a spec, as rows have it. */
+export function keptApartOf(specs: readonly NeighbourSpec[] | null): readonly KeptApart[] | undefined {
+  const required = specs?.filter((spec) => spec.required) ?? [];
+  return required.length === 0
+    ? undefined
+    : required.map(({ jobs, within }) => ({ jobs: sorted(jobs), level: within }));
+}
+
+/** Equal texts, equal rules. */
+export const keyOf = ({ jobs, level }: KeptApart): string => JSON.stringify([level, jobs]);
+
 /** Whether a job with these labels is meant. */
 export function isMeant(wanted: WantedLabels, labels: Labels | undefined): boolean {
   if (labels === undefined) return false;
@@ -71,6 +91,9 @@ const sorted = (labels: WantedLabels): WantedLabels =>
       .sort()
       .map((name) => [name, [...labels[name]!].sort()]),
   );
+
+/** No rules, for a job that only others have rules about. */
+export const withoutRules = (base: Shape): NeighbourRules => ({ base, near: [], apart: [], spread: undefined });
 
 /** The shape whose boards serve a shape: itself when it has no rules. */
 export const baseOf = (shape: Shape): Shape => shape.neighbours?.base ?? shape;

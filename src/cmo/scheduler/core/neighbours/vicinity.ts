@@ -12,9 +12,9 @@ import { missedCost } from '../fit.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { Snapshot } from '../snapshot.ts';
-import type { Counts, Neighbours } from './neighbours.ts';
+import type { Counts, Meant, Neighbours } from './neighbours.ts';
 import { type CostedRow, pickEvenly } from './pick-evenly.ts';
-import type { NeighbourRule, NeighbourRules, SpreadRule } from './rules.ts';
+import type { KeptApart, NeighbourRule, NeighbourRules, SpreadRule } from './rules.ts';
 
 /** The code under which a node counts that a rule refuses. */
 export type RuleCode = 'affinity' | 'anti_affinity' | 'spread';
@@ -31,7 +31,13 @@ export interface Judged {
   readonly code: 'affinity' | 'anti_affinity';
   readonly rule: NeighbourRule;
   readonly counts: Counts;
+  /** Whether it is a rule of the others that stand there, and not of the job. */
+  readonly isTheirs: boolean;
 }
+
+/** Whom a rule means, and so whose ends make way. */
+export const meantBy = ({ rule, isTheirs }: Judged): Meant =>
+  isTheirs ? { keeping: { jobs: rule.jobs, level: rule.level } } : { labels: rule.jobs };
 
 export class Vicinity {
   readonly rules: NeighbourRules;
@@ -43,8 +49,18 @@ export class Vicinity {
   #rejected: { readonly board: Scoreboard; readonly rejected: Rejected; left: number } | undefined;
   #parts: { readonly board: Scoreboard; readonly revision: number; readonly parts: ReadonlySet<number> } | undefined;
 
-  /** @param array that the job is a task of, if any */
-  constructor(fleet: Fleet, neighbours: Neighbours, rules: NeighbourRules, tenant: string, array: string | undefined) {
+  /**
+   * @param array that the job is a task of, if any
+   * @param kept rules of others of its tenant that mean the job
+   */
+  constructor(
+    fleet: Fleet,
+    neighbours: Neighbours,
+    rules: NeighbourRules,
+    tenant: string,
+    array: string | undefined,
+    kept: readonly KeptApart[] = [],
+  ) {
     this.#fleet = fleet;
     this.rules = rules;
     const judge = (code: Judged['code'], some: readonly NeighbourRule[]): Judged[] =>
@@ -53,13 +69,31 @@ export class Vicinity {
         code,
         rule,
         counts: neighbours.counts(tenant, { labels: rule.jobs }, rule.level),
+        isTheirs: false,
       }));
+    const theirs = kept.map(
+      (rule): Judged => ({
+        tenant,
+        code: 'anti_affinity',
+        rule: { ...rule, required: true, self: false },
+        counts: neighbours.counts(tenant, { keeping: rule }, rule.level),
+        isTheirs: true,
+      }),
+    );
     const judged = [...judge('affinity', rules.near), ...judge('anti_affinity', rules.apart)];
-    this.required = judged.filter(({ rule }) => rule.required);
+    this.required = [...judged.filter(({ rule }) => rule.required), ...theirs];
     this.#preferred = judged.filter(({ rule }) => !rule.required);
     const { spread } = rules;
     this.#tasks =
       spread === undefined || array === undefined ? new Map() : neighbours.counts(tenant, { array }, spread.level);
+  }
+
+  /** Whether it has anything to say: a job without rules of its own is free while nobody stands anywhere whose rules mean it. */
+  get isInForce(): boolean {
+    const { near, apart, spread } = this.rules;
+    return (
+      near.length + apart.length > 0 || spread !== undefined || this.required.some(({ counts }) => counts.size > 0)
+    );
   }
 
   /** Whether the rules about other jobs let a rank stand on a node. */
@@ -292,8 +326,10 @@ export class Vicinity {
   }
 }
 
-function isMet(snapshot: Snapshot, { code, rule, counts }: Judged, row: number): boolean {
+function isMet(snapshot: Snapshot, { code, rule, counts, isTheirs }: Judged, row: number): boolean {
   const part = domainOf(snapshot, rule.level, row);
+  // Who stands nowhere is kept from nowhere.
+  if (isTheirs) return !counts.has(part);
   if (code === 'anti_affinity') return part >= 0 && !counts.has(part);
   // The first of those that stand together has nobody to stand beside.
   return counts.size === 0 ? rule.self : part >= 0 && counts.has(part);

@@ -32,9 +32,12 @@ export function faultOfRules(fleet: Fleet, vicinity: Vicinity, { usable }: Capac
   return `No node that could hold it meets all of its placement rules at once. It goes on when jobs that these name start or end.`;
 }
 
-function faultOf(fleet: Fleet, { code, rule, counts }: Judged, rows: readonly number[]): string {
+function faultOf(fleet: Fleet, { code, rule, counts, isTheirs }: Judged, rows: readonly number[]): string {
   const who = labelsOf(rule.jobs);
   const parts = new Set(rows.map((row) => domainOf(fleet.snapshot, rule.level, row)));
+  if (isTheirs) {
+    return `Jobs that stand apart from those with ${who} stand in each of the ${countOf(parts.size, rule.level)} that could hold it. It goes on when those in one of them have ended.`;
+  }
   if (rule.level !== 'node' && rule.level !== 'site' && [...parts].every((part) => part < 0)) {
     return `No node that could hold it says in which ${rule.level} it stands. Label nodes \`${rule.level}\`, or set \`required\` to false.`;
   }

@@ -33,17 +33,22 @@ export class Cursor implements JobSource {
   readonly group: Group;
   readonly account: Account;
   readonly view: ShapeView;
-  /** Where its jobs may stand by their rules about other jobs; undefined without such rules. */
-  readonly vicinity: Vicinity | undefined;
+  readonly #vicinity: Vicinity | undefined;
   readonly #jobs: readonly PendingJob[];
   #next = 0;
 
-  constructor(group: Group, account: Account, view: ShapeView, vicinity?: Vicinity) {
-    this.vicinity = vicinity;
+  /** @param jobs those of the group that the vicinity is of */
+  constructor(group: Group, account: Account, view: ShapeView, vicinity?: Vicinity, jobs = group.jobs()) {
+    this.#vicinity = vicinity;
     this.group = group;
     this.account = account;
     this.view = view;
-    this.#jobs = group.jobs();
+    this.#jobs = jobs;
+  }
+
+  /** Where its jobs may stand by rules about other jobs, their own and those of others; undefined while none is in force. */
+  get vicinity(): Vicinity | undefined {
+    return this.#vicinity?.isInForce === true ? this.#vicinity : undefined;
   }
 
   get head(): PendingJob {

@@ -19,9 +19,9 @@ import { type Decision, explain } from '../explain.ts';
 import type { Fleet } from '../fleet.ts';
 import { devicesToTake } from '../fragmentation.ts';
 import { clearedBy } from '../neighbours/clearing.ts';
+import { expectRules, kindsOf } from '../neighbours/kinds.ts';
 import { Neighbours } from '../neighbours/neighbours.ts';
 import { baseOf } from '../neighbours/rules.ts';
-import { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group, PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
 import type { Way } from '../preemption/victims.ts';
@@ -109,6 +109,7 @@ export class Round {
     );
     preemptions.push(...this.#overspent().map(({ job }) => ({ jobId: job.id as JobId, inFavourOf: null })));
     this.#wait(queue.release(this.#now));
+    expectRules(queue, this.#neighbours);
     const order = new FairOrder<Cursor>();
     order.add(this.#cursors(queue));
     let full = false;
@@ -143,15 +144,10 @@ export class Round {
       }
       const account = this.#ledger.account(group.account);
       this.#accounts.add(account);
-      yield [account, new Cursor(group, account, viewOf(group.shape), this.#vicinityOf(group))] as const;
+      for (const { vicinity, jobs } of kindsOf(group, this.#fleet, this.#neighbours)) {
+        yield [account, new Cursor(group, account, viewOf(group.shape), vicinity, jobs)] as const;
+      }
     }
-  }
-
-  /** Jobs of a group with rules about other jobs are of one tenant, and of one array if they are tasks. */
-  #vicinityOf(group: Group): Vicinity | undefined {
-    const rules = group.shape.neighbours;
-    const [first] = rules === undefined ? [] : group.jobs();
-    return first && new Vicinity(this.#fleet, this.#neighbours, rules!, first.tenant, first.array);
   }
 
   /** Counts what running work will spend, where somebody has a budget; what has to end since one is used up that says so. */

@@ -1,4 +1,6 @@
 /** A small cluster in virtual time, driven by `schedule`: what it places runs until its end, and preempted work goes back to the queue. */
+
+import { keptApart } from '../../../../../src/cmo/scheduler/core/neighbours/rules.ts';
 import type { NodeRow } from '../../../../../src/cmo/scheduler/core/rows.ts';
 import type { RunningJob } from '../../../../../src/cmo/scheduler/core/running.ts';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
@@ -88,6 +90,7 @@ export class Cluster {
     this.queued.delete(jobId);
     this.startedAt.set(jobId, this.now);
     const careful = job.runTime?.carefulSeconds;
+    const apart = keptApart(job.shape);
     this.running.set(jobId, {
       id: jobId,
       tenant: job.tenant,
@@ -99,6 +102,8 @@ export class Cluster {
       checkpointAt: null,
       endsAt: careful === undefined ? null : this.now + careful * 1000,
       preemptible,
+      ...(job.labels !== undefined && { labels: job.labels }),
+      ...(apart !== undefined && { apart }),
       stopping: null,
       endsReally: this.now + seconds * 1000,
       runs,
