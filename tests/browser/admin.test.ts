@@ -1,5 +1,8 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Locator } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../support/until.ts';
 import { expectAccessible } from './support/accessibility.ts';
 import { noBrowser } from './support/chromium.ts';
 import { type Console, expectQuiet, refuse, startConsole } from './support/console.ts';
@@ -12,7 +15,10 @@ const copied = async (button: Locator): Promise<string> =>
 describe.skipIf(noBrowser)('the admin page', () => {
   let console: Console;
   beforeAll(async () => {
-    console = await startConsole({ args: ['--no-node'] });
+    console = await startConsole({
+      args: ['--no-node'],
+      env: { SOLYX_NOTIFICATIONS_ALLOW_NETWORKS: '127.0.0.1/32' },
+    });
   }, 120_000);
   afterAll(() => console?.close(), 90_000);
 
@@ -140,6 +146,68 @@ describe.skipIf(noBrowser)('the admin page', () => {
     expectQuiet(page);
     await page.context().close();
   }, 90_000);
+
+  it('adds a web-hook, shows what a test of it was answered, and sends that again', async () => {
+    const told: { readonly headers: IncomingHttpHeaders }[] = [];
+    let answer = 204;
+    const hook = createServer((request, response) => {
+      told.push({ headers: request.headers });
+      response.writeHead(answer).end();
+    });
+    await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void hook.close());
+    const { port } = hook.address() as AddressInfo;
+    const page = await console.open('/admin/notifications');
+    await page.getByText('Nobody is told what becomes of jobs').waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-notifications-empty');
+    await page.getByRole('button', { name: 'Call a web-hook' }).click();
+    await page.getByLabel('Name').fill('pager');
+    await page.getByLabel('Address').fill(`http://user:word@127.0.0.1:${port}/`);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page
+      .getByRole('alert')
+      .getByText(/neither user, password nor fragment/)
+      .waitFor();
+    await page.getByLabel('Address').fill(`http://127.0.0.1:${port}/`);
+    await page.getByLabel('was cancelled').check();
+    await page.getByLabel('is stuck').uncheck();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-notifications-add');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    const secret = await copied(page.getByRole('dialog').getByRole('button', { name: /^Copy / }));
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByText('finished, failed, cancelled', { exact: true }).waitFor();
+    expect(await page.content()).not.toContain(secret);
+
+    const test = () => page.getByRole('button', { name: 'Test', exact: true }).click();
+    await test();
+    await page
+      .getByRole('row', { name: /^test / })
+      .getByText('sent')
+      .waitFor();
+    await page.getByRole('button', { name: 'Send again' }).click();
+    await until('it was told again', () => told.length === 2);
+    expect(new Set(told.map(({ headers }) => headers['solyx-delivery'])).size).toBe(1);
+    answer = 500;
+    await test();
+    await page.getByText(/500.*; again/).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-notifications', { dark: true });
+
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page
+      .getByRole('row', { name: /^pager/ })
+      .getByText('paused')
+      .waitFor();
+    await page.getByRole('button', { name: 'Resume' }).waitFor();
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('Nobody is told what becomes of jobs').waitFor();
+    await page.getByText('Nothing was told yet').waitFor();
+    expectQuiet(page);
+    await page.context().close();
+  }, 120_000);
 
   it('lists projects with what they used, and who did what', async () => {
     const page = await console.open('/admin/projects');

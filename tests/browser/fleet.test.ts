@@ -6,6 +6,9 @@ import { type Console, expectQuiet, refuse, startConsole } from './support/conso
 import { addFleet, keepHeard, largeFleet, onDatabase, sampleFleet } from './support/large-fleet.ts';
 import { screenshot } from './support/screenshots.ts';
 
+/** A time as a form takes it, so many days from now. */
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 16);
+
 describe.skipIf(noBrowser)('the fleet page', () => {
   let console: Console;
   let fleet: { nodes: string[]; devices: string[] };
@@ -89,6 +92,32 @@ describe.skipIf(noBrowser)('the fleet page', () => {
     expectQuiet(page);
     await Promise.all([page.context().close(), other.context().close()]);
   }, 60_000);
+
+  it('has nodes that can be reserved for a time and given back', async () => {
+    const page = await console.open('/admin/reservations');
+    await page.getByText('Nothing is reserved').waitFor();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Reserve nodes' }).click();
+    await page.getByLabel('What it is for').fill('demo');
+    await page.getByLabel('How many nodes').fill('2');
+    await page.getByLabel('From').fill('2020-01-02T00:00');
+    await page.getByLabel('Until').fill('2020-01-01T00:00');
+    await page.getByRole('button', { name: 'Reserve', exact: true }).click();
+    await page.getByRole('dialog').getByRole('alert').waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-reservations-refused');
+    await page.getByLabel('From').fill('');
+    await page.getByLabel('Until').fill(inDays(2));
+    await page.getByRole('button', { name: 'Reserve', exact: true }).click();
+    await page.getByRole('row', { name: /^demo/ }).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'admin-reservations', { dark: true });
+    await page.getByRole('button', { name: 'Give back' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Give back' }).click();
+    await page.getByText('Nothing is reserved').waitFor();
+    expectQuiet(page);
+    await page.context().close();
+  }, 90_000);
 
   it('removes a node only after asking, and says that it left', async () => {
     const page = await console.open(`/fleet/${fleet.nodes[1]}`);

@@ -1,10 +1,14 @@
-/** Admin: people, service accounts, keys, projects, quotas, reservations, secrets and the audit log, each under an address of its own. */
+/**
+ * Admin: people, service accounts, keys, projects, quotas, reservations, secrets, notifications and the audit log, each under an
+ * address of its own.
+ */
 import { Link, useParams } from '@tanstack/react-router';
 import type { ComponentType } from 'react';
 import { NotFound } from '../../app/not-found.tsx';
 import classes from './admin.module.css';
 import { AuditLog } from './audit.tsx';
 import { Keys } from './keys.tsx';
+import { Notifications } from './notifications.tsx';
 import { People } from './people.tsx';
 import { Projects } from './projects.tsx';
 import { Quotas } from './quotas.tsx';
@@ -20,6 +24,7 @@ const tabs: Readonly<Record<string, { readonly label: string; readonly Tab: Comp
   quotas: { label: 'Quotas', Tab: Quotas },
   reservations: { label: 'Reservations', Tab: Reservations },
   secrets: { label: 'Secrets', Tab: Secrets },
+  notifications: { label: 'Notifications', Tab: Notifications },
   audit: { label: 'Audit log', Tab: AuditLog },
 };
 

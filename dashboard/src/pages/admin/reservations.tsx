@@ -7,6 +7,7 @@ import { read } from '../../api/queries.ts';
 import { request } from '../../api/request.ts';
 import { ConfirmButton } from '../../ui/confirm-button.tsx';
 import type { Column } from '../../ui/data-table.tsx';
+import { Time } from '../../ui/time.tsx';
 import { CreateDialog, textIn } from './create-dialog.tsx';
 import { ProjectField } from './fields.tsx';
 import { ListPanel } from './list-panel.tsx';
@@ -49,13 +50,11 @@ const readyOf = ({ nodes, nodeCount }: Reservation): string => {
   return ready === nodeCount ? `${nodeCount}` : `${ready} of ${nodeCount} ready`;
 };
 
-const instant = (text: string) => new Date(text).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-
 const columns: readonly Column<Reservation>[] = [
   { id: 'name', header: 'Reservation', primary: true, width: 'minmax(140px, 2fr)', cell: ({ name }) => name },
   { id: 'project', header: 'For', cell: ({ project }) => project?.name ?? 'all projects' },
-  { id: 'from', header: 'From', cell: ({ startsAt }) => instant(startsAt) },
-  { id: 'until', header: 'Until', cell: ({ endsAt }) => instant(endsAt) },
+  { id: 'from', header: 'From', cell: ({ startsAt }) => <Time at={startsAt} exact /> },
+  { id: 'until', header: 'Until', cell: ({ endsAt }) => <Time at={endsAt} exact /> },
   { id: 'state', header: 'State', width: '90px', cell: ({ state }) => state },
   { id: 'nodes', header: 'Nodes', align: 'end', width: '120px', cell: readyOf },
   {

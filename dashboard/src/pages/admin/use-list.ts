@@ -21,10 +21,14 @@ export interface List<Row> extends QueryLike<readonly Row[]> {
 
 const pageSize = 50;
 
-/** @param filters of the endpoint's query */
+/**
+ * @param filters of the endpoint's query
+ * @param refreshMs how often to read the rows that are there again, by what they are; false: not by itself
+ */
 export function useList<E extends ListEndpoint>(
   endpoint: E,
   filters: Readonly<Record<string, string | undefined>> = {},
+  refreshMs: (rows: readonly Item<E>[]) => number | false = () => false,
 ): List<Item<E>> {
   type Page = { readonly items: readonly Item<E>[]; readonly nextCursor: string | null };
   const query = useInfiniteQuery({
@@ -37,6 +41,7 @@ export function useList<E extends ListEndpoint>(
         { signal },
       ),
     getNextPageParam: (page) => page.nextCursor ?? undefined,
+    refetchInterval: ({ state: { data } }) => refreshMs(data?.pages.flatMap(({ items }) => items) ?? []),
   });
   return {
     data: query.data?.pages.flatMap(({ items }) => items),
