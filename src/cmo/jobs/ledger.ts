@@ -7,6 +7,7 @@ import type { Transaction } from '../../common/database/queryable.ts';
 import { newId } from '../../common/ids.ts';
 import type { AttemptLedger } from '../../drm/allocator/index.ts';
 import { storedExplanation } from './explanation.ts';
+import { conflicts } from './neighbour-conflicts.ts';
 
 /** Locks the jobs that are still queued at the planned revision. A job that somebody changes right now is left out. */
 async function claim(
@@ -78,4 +79,4 @@ async function create(
   return new Map(rows.map(({ jobId, ...attempt }) => [jobId, attempt]));
 }
 
-export const attemptLedger = { claim, create } satisfies AttemptLedger;
+export const attemptLedger = { claim, conflicts, create } satisfies AttemptLedger;

@@ -5,6 +5,7 @@
  * them, the orchestrator carries them out, and API and dashboard show their explanations.
  */
 import type { DeviceId, JobId, NodeId, ReservationId, SiteId } from '../ids.ts';
+import type { DomainLevel } from './placement.ts';
 import type { PendingReason } from './states/job.ts';
 
 /** A share of a device, in thousandths of it, 1–1000. */
@@ -74,6 +75,19 @@ export interface Explanation {
   readonly rejections: Readonly<Partial<Record<RejectionCode, number>>>;
 }
 
+/** What must hold of other jobs of the tenant where a job is placed: the commit looks again, since other planners place jobs, too. */
+export interface NeighbourTerm {
+  /** Jobs that have all these labels, each with one of the values; tasks of an array; or those whose required `antiAffinity` at this level means the job. */
+  readonly meant:
+    | { readonly labels: Readonly<Record<string, readonly string[]>> }
+    | { readonly array: string }
+    | { readonly keeping: true };
+  /** The part of the fleet in which each rank of the job stands; null: wherever. */
+  readonly level: DomainLevel | null;
+  /** How many ranks of them may stand there, ≥ 0. */
+  readonly most: number;
+}
+
 export interface Placement {
   readonly jobId: JobId;
   /** Revision of the job that was planned; a job that changed since is refused. */
@@ -82,6 +96,8 @@ export interface Placement {
   /** One entry a rank, in rank order; never empty. */
   readonly ranks: readonly RankPlacement[];
   readonly explanation: Explanation;
+  /** Left out: nothing. */
+  readonly neighbours?: readonly NeighbourTerm[];
   /** When nodes are reserved: what the commit checks against the calendar. Left out: stands on no reserved node. */
   readonly calendar?: {
     /** By when it is taken to have ended, epoch milliseconds. */

@@ -13,6 +13,14 @@ export interface AttemptLedger<T = Transaction> {
     tx: T,
     wants: readonly { readonly jobId: string; readonly revision: bigint }[],
   ): Promise<Map<string, { readonly tenant: string }>>;
+  /**
+   * Jobs that may not stand as planned because of what other jobs hold by now, with the reason in words; asked when capacity is locked. Left
+   * out: nobody looks.
+   */
+  conflicts?(
+    tx: T,
+    items: readonly { readonly placement: Placement; readonly tenant: string }[],
+  ): Promise<ReadonlyMap<string, string>>;
   /** Makes the attempts of claimed jobs, with their ranks, and moves the jobs from queued to starting. By job id. */
   create(
     tx: T,

@@ -5,8 +5,9 @@ import type { End } from '../backfill/ends.ts';
 import { domainOf } from '../domains.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Scoreboard } from '../scoreboard.ts';
+import { type Judged, meantBy } from './judged.ts';
 import type { Neighbours } from './neighbours.ts';
-import { type Judged, meantBy, type Vicinity } from './vicinity.ts';
+import type { Vicinity } from './vicinity.ts';
 
 /**
  * What must end last before all ranks may stand together; undefined when that is not enough, or nobody knows when they end.

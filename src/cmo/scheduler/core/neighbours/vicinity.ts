@@ -4,20 +4,17 @@
  * Looks at nodes only as far as it must: a single rank is found by the board's blocks, a gang looks at every node that fits. A node that does
  * not say in which part it stands satisfies no rule about such parts: what cannot be checked is not promised.
  */
-import type { ScoreTerm } from '../../../../common/contract/plan.ts';
+import type { NeighbourTerm, ScoreTerm } from '../../../../common/contract/plan.ts';
 import { BestRows } from '../best-rows.ts';
 import type { Capacity } from '../capacity.ts';
 import { domainOf } from '../domains.ts';
 import { missedCost } from '../fit.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Scoreboard } from '../scoreboard.ts';
-import type { Snapshot } from '../snapshot.ts';
-import type { Counts, Meant, Neighbours } from './neighbours.ts';
+import { isMet, type Judged, type RuleCode } from './judged.ts';
+import type { Counts, Neighbours } from './neighbours.ts';
 import { type CostedRow, pickEvenly } from './pick-evenly.ts';
 import type { KeptApart, NeighbourRule, NeighbourRules, SpreadRule } from './rules.ts';
-
-/** The code under which a node counts that a rule refuses. */
-export type RuleCode = 'affinity' | 'anti_affinity' | 'spread';
 
 type Rejected = Partial<Record<RuleCode, number>>;
 
@@ -25,25 +22,12 @@ type Rejected = Partial<Record<RuleCode, number>>;
 const largeFleet = 20_000;
 const placementsPerCount = 32;
 
-/** A rule and where those stand that it means. */
-export interface Judged {
-  readonly tenant: string;
-  readonly code: 'affinity' | 'anti_affinity';
-  readonly rule: NeighbourRule;
-  readonly counts: Counts;
-  /** Whether it is a rule of the others that stand there, and not of the job. */
-  readonly isTheirs: boolean;
-}
-
-/** Whom a rule means, and so whose ends make way. */
-export const meantBy = ({ rule, isTheirs }: Judged): Meant =>
-  isTheirs ? { keeping: { jobs: rule.jobs, level: rule.level } } : { labels: rule.jobs };
-
 export class Vicinity {
   readonly rules: NeighbourRules;
   readonly required: readonly Judged[];
   readonly #preferred: readonly Judged[];
   readonly #fleet: Fleet;
+  readonly #array: string | undefined;
   /** What each part holds of the tasks of the same array. */
   readonly #tasks: Counts;
   #rejected: { readonly board: Scoreboard; readonly rejected: Rejected; left: number } | undefined;
@@ -62,6 +46,7 @@ export class Vicinity {
     kept: readonly KeptApart[] = [],
   ) {
     this.#fleet = fleet;
+    this.#array = array;
     this.rules = rules;
     const judge = (code: Judged['code'], some: readonly NeighbourRule[]): Judged[] =>
       some.map((rule) => ({
@@ -94,6 +79,20 @@ export class Vicinity {
     return (
       near.length + apart.length > 0 || spread !== undefined || this.required.some(({ counts }) => counts.size > 0)
     );
+  }
+
+  /** What the commit must find unchanged, as far as others could have placed jobs meanwhile; ends do no harm. */
+  conditions(board: Scoreboard): NeighbourTerm[] {
+    const { spread } = this.rules;
+    const terms = this.required.flatMap(({ code, rule, counts, isTheirs }): NeighbourTerm[] => {
+      const meant = isTheirs ? ({ keeping: true } as const) : { labels: rule.jobs };
+      if (code === 'anti_affinity') return [{ meant, level: rule.level, most: 0 }];
+      // Where one stands already it does no harm if there are more; the first must be the first.
+      return counts.size === 0 ? [{ meant, level: null, most: 0 }] : [];
+    });
+    if (spread?.required !== true || board.request.ranks > 1 || this.#array === undefined) return terms;
+    const most = this.#least(board, spread) + spread.maxSkew - 1;
+    return [...terms, { meant: { array: this.#array }, level: spread.level, most }];
   }
 
   /** Whether the rules about other jobs let a rank stand on a node. */
@@ -324,15 +323,6 @@ export class Vicinity {
           maxSkew,
         );
   }
-}
-
-function isMet(snapshot: Snapshot, { code, rule, counts, isTheirs }: Judged, row: number): boolean {
-  const part = domainOf(snapshot, rule.level, row);
-  // Who stands nowhere is kept from nowhere.
-  if (isTheirs) return !counts.has(part);
-  if (code === 'anti_affinity') return part >= 0 && !counts.has(part);
-  // The first of those that stand together has nobody to stand beside.
-  return counts.size === 0 ? rule.self : part >= 0 && counts.has(part);
 }
 
 /** By part; what stands in none is left out. */

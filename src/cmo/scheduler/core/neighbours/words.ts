@@ -4,8 +4,9 @@ import type { Capacity } from '../capacity.ts';
 import { domainOf } from '../domains.ts';
 import type { Fleet } from '../fleet.ts';
 import { countOf } from '../words.ts';
+import type { Judged } from './judged.ts';
 import type { WantedLabels } from './rules.ts';
-import type { Judged, Vicinity } from './vicinity.ts';
+import type { Vicinity } from './vicinity.ts';
 
 /** "app=cache and tier=a or b". */
 export const labelsOf = (jobs: WantedLabels): string =>

@@ -1,4 +1,5 @@
 /** How far a round is with a group: its next job, and the boards of its shape, which all groups of that shape share. */
+import type { Placement } from '../../../../common/contract/plan.ts';
 import type { Vicinity } from '../neighbours/vicinity.ts';
 import type { Group } from '../pending-queue.ts';
 import type { Scoreboard } from '../scoreboard.ts';
@@ -49,6 +50,12 @@ export class Cursor implements JobSource {
   /** Where its jobs may stand by rules about other jobs, their own and those of others; undefined while none is in force. */
   get vicinity(): Vicinity | undefined {
     return this.#vicinity?.isInForce === true ? this.#vicinity : undefined;
+  }
+
+  /** What the commit must find of other jobs: rules that are not in force yet are so as soon as somebody else has placed a job. */
+  conditions(board: Scoreboard): Pick<Placement, 'neighbours'> {
+    const neighbours = this.#vicinity?.conditions(board) ?? [];
+    return neighbours.length === 0 ? {} : { neighbours };
   }
 
   get head(): PendingJob {

@@ -328,6 +328,7 @@ export class Round {
       siteId: sites.ids[nodes.site[rows[0]!]!] as SiteId,
       ranks: rows.map((row, rank) => this.#takeRank(request, row, devices[rank]!)),
       explanation,
+      ...cursor.conditions(board),
       ...(!this.#calendar.isEmpty && {
         calendar: { endsBy: endBy(this.#now, group.mostSeconds), reservations: this.#calendar.idsFor(job, rows) },
       }),
