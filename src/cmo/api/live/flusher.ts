@@ -1,12 +1,11 @@
 /**
  * Sends what waits on all sockets, in rounds at most every 50 ms, so that a burst becomes one frame a subscription. A round
- * yields every few milliseconds: a thousand sockets must not hold up the requests of the same process.
+ * yields every few milliseconds.
  */
+import { inSlices } from './slices.ts';
 
 /** Least time between two rounds, ms. */
 const roundMs = 50;
-/** Synchronous work between two yields, ms. */
-const sliceMs = 4;
 
 export interface Flushable {
   /** Sends what it may. @returns whether something still waits */
@@ -47,13 +46,9 @@ export class Flusher {
     this.#lastRound = performance.now();
     const items = [...this.#dirty];
     this.#dirty.clear();
-    let sliceBegan = performance.now();
-    for (const item of items) {
+    await inSlices(items, (item) => {
       if (item.flush()) this.#dirty.add(item);
-      if (performance.now() - sliceBegan < sliceMs) continue;
-      await new Promise(setImmediate);
-      sliceBegan = performance.now();
-    }
+    });
     this.#running = false;
     this.#schedule();
   }

@@ -9,6 +9,7 @@ import { mostMessageBytes } from './messages.ts';
 import { makeLiveMetrics } from './metrics.ts';
 import { SharedReads } from './shared-reads.ts';
 import { SharedViews } from './shared-views.ts';
+import { inSlices } from './slices.ts';
 import { serveSockets } from './sockets.ts';
 import { topics } from './topics/index.ts';
 
@@ -28,10 +29,11 @@ export function serveLive(app: FastifyInstance, deps: ApiDeps): void {
   let beats = 0;
   const beat = setInterval(() => {
     beats += 1;
-    for (const connection of connections) {
+    const isPing = beats % 2 === 0;
+    void inSlices([...connections], (connection) => {
       connection.sayMark();
-      if (beats % 2 === 0) connection.ping();
-    }
+      if (isPing) connection.ping();
+    });
   }, markMs);
   beat.unref();
 
