@@ -92,6 +92,10 @@ describe('a placement with rules about other jobs', () => {
     expect(await place(await one(db), b, keeping('rack'))).toBe('capacity_taken');
     expect(await place(await one(db), b, keeping('node'))).toBe('placed');
     expect(await place(await one({ labels: { app: 'other' } }), b, keeping('rack'))).toBe('placed');
+    const c = await addNode({ rack: 'r2' });
+    const lenient = { antiAffinity: [{ jobs: { app: 'db' }, within: 'rack' as const, required: false }] };
+    expect(await place(await one({ placement: lenient }), c)).toBe('placed');
+    expect(await place(await one(db), c, keeping('rack'))).toBe('placed');
   });
 
   it('as the first of those that stand together is refused when it is not the first, and one too many of an array is, too', async () => {
@@ -117,26 +121,28 @@ describe('a placement with rules about other jobs', () => {
 describe('what a plan says of it', () => {
   it('are the upper bounds that it was made by, and nothing for jobs that nobody asks about', () => {
     const rules = job('job_a', {
-      labels: { app: 'db' },
+      labels: { app: 'own', tier: 'x' },
       placement: {
         antiAffinity: [
           { jobs: { app: 'db' }, within: 'rack' },
           { jobs: { app: 'x' }, required: false },
         ],
-        affinity: [{ jobs: { app: 'db' }, within: 'site' }],
+        affinity: [{ jobs: { app: 'own', tier: 'x' }, within: 'site' }],
       },
     });
     const racks = fleetOf([node('n1', { labels: { rack: 'r1' } }), node('n2', { labels: { rack: 'r2' } })]);
-    const { placements } = schedule(racks, [rules, job('job_b', { labels: { app: 'cache' } })], policy(), now);
+    // Placed before the one that will keep it away: another scheduler may have placed that one first.
+    const before = job('job_c', { labels: { app: 'db' }, priority: 5 });
+    const { placements } = schedule(racks, [rules, before, job('job_b', { labels: { app: 'cache' } })], policy(), now);
     const termsOf = (id: string) => placements.find(({ jobId }) => jobId === id)!.neighbours;
     const meant = { labels: { app: ['db'] } };
     expect(termsOf('job_a')).toEqual(
       expect.arrayContaining([
         { meant, level: 'rack', most: 0 },
-        { meant, level: null, most: 0 },
-        { meant: { keeping: true }, level: 'rack', most: 0 },
+        { meant: { labels: { app: ['own'], tier: ['x'] } }, level: null, most: 0 },
       ]),
     );
+    expect(termsOf('job_c')).toEqual([{ meant: { keeping: true }, level: 'rack', most: 0 }]);
     expect(termsOf('job_b')).toBeUndefined();
   });
 

@@ -1,9 +1,12 @@
 /** Required anti-affinity from the other side: what a job that stands somewhere keeps from there. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Fleet } from '../../../../src/cmo/scheduler/core/fleet.ts';
 import { keptApart, keptApartOf } from '../../../../src/cmo/scheduler/core/neighbours/rules.ts';
 import type { RunningJob } from '../../../../src/cmo/scheduler/core/running.ts';
+import { RunningBook } from '../../../../src/cmo/scheduler/core/running-book.ts';
 import { schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
+import { AccountTree } from '../../../../src/cmo/scheduler/core/shares/account.ts';
 import type { PendingJob, Snapshot } from '../../../../src/cmo/scheduler/core/snapshot.ts';
 import { jobSpecSchema } from '../../../../src/common/contract/job-spec.ts';
 import { type DomainLevel, domainLevels } from '../../../../src/common/contract/placement.ts';
@@ -91,6 +94,20 @@ describe('a running job that stands apart from others', () => {
     const placed = nodesOf(plan);
     expect(Object.keys(placed)).toHaveLength(4);
     expect([placed.job_1, placed.job_2]).not.toContain(placed.job_k);
+  });
+
+  it('is forgotten in the book of what runs when it has ended', () => {
+    const snapshot = fleetOf(racks);
+    const book = new RunningBook(new Fleet(snapshot), new AccountTree([]));
+    const one = keeper('n1', apart('rack'));
+    book.set('job_k', one);
+    book.set('job_l', { ...one, id: 'job_l' });
+    const [[, { held }]] = [...book.keepers('t1')!] as [[string, { held: Set<unknown> }]];
+    expect(held.size).toBe(2);
+    book.set('job_k', null);
+    expect(held.size).toBe(1);
+    book.set('job_l', null);
+    expect(book.keepers('t1')).toBeUndefined();
   });
 
   it('is read the same from its row as from its spec', () => {
