@@ -19,6 +19,8 @@ import { type Visit, weigh } from './weight.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const jobs = 60;
+/** A word of the name of the one part to run, such as `interactive`; all without it. */
+const only = process.env.BENCH_DASHBOARD_PART;
 /** How much slower the processor is made: a middling telephone. */
 const slowdown = 4;
 const updateRounds = 12;
@@ -38,9 +40,13 @@ export const benchmark: Benchmark = {
       stopHearing = keepHeard(installation.home);
       const key = readFileSync(join(installation.home, 'admin.key'), 'utf8').trim();
       const open = async () => (browser ??= await BenchBrowser.launch(url, key));
-      await context.measure('what routes transfer', async () => weights(await open(), job));
-      await context.measure('until it is interactive', async () => readiness(await open(), context.seeds));
-      await context.measure('live updates', async () => updates(await open(), fleet));
+      const parts: readonly [string, () => Promise<BenchmarkCase[]>][] = [
+        ['what routes transfer', async () => weights(await open(), job)],
+        ['until it is interactive', async () => readiness(await open(), context.seeds)],
+        ['live updates', async () => updates(await open(), fleet)],
+      ];
+      for (const [name, step] of parts)
+        if (only === undefined || name.includes(only)) await context.measure(name, step);
     } finally {
       await browser?.close();
       stopHearing();
@@ -110,6 +116,7 @@ async function readiness(browser: BenchBrowser, visits: number): Promise<Benchma
     aCase(name, 'navigation → figures painted, median', 'ms', median(measured.map(({ shownMs }) => shownMs))),
     aCase(name, 'navigation → a click on Jobs answered, median', 'ms', median(interactive), 1_500),
     aCase(name, 'navigation → a click on Jobs answered, worst', 'ms', Math.max(...interactive)),
+    aCase(name, 'that click → the next picture, median', 'ms', median(measured.map(({ nextPaintMs }) => nextPaintMs))),
     aCase(
       name,
       'navigation → the rows of Jobs after that click, median',
