@@ -48,6 +48,26 @@ describe.skipIf(noBrowser)('the overview', () => {
     await page.context().close();
   });
 
+  it('answers a click on another page at once by its shape, while its code is still on the way', async () => {
+    const page = await console.open('/');
+    await figure(page, 'Running').waitFor();
+    let arrive = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    await page.route(/\/assets\/jobs-.*\.js$/, async (route) => {
+      await arrived;
+      await route.continue();
+    });
+    await page.getByRole('link', { name: 'Jobs', exact: true }).first().click();
+    await page.locator('main [aria-busy]').getByRole('heading', { name: 'Jobs' }).waitFor();
+    expect(await page.getByRole('heading', { level: 1 }).allTextContents()).toEqual(['Jobs']);
+    arrive();
+    await page.getByRole('grid', { name: 'Jobs' }).waitFor();
+    expectQuiet(page);
+    await page.context().close();
+  });
+
   it('has a title of its own, as every page has, so that tabs and screen readers tell them apart', async () => {
     const page = await console.open('/');
     const titled = (title: string) => page.waitForFunction((wanted) => document.title === wanted, title);

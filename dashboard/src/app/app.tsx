@@ -2,17 +2,14 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { createQueryClient } from '../api/queries.ts';
 import { createLiveClient } from '../live/connect.ts';
 import { LiveContext } from '../live/hooks.ts';
-import { giveHeadStart } from './head-start.ts';
+import { queryClient } from './cache.ts';
 import { router } from './router.tsx';
 import { styleNonce } from './style-nonce.ts';
 import { cssVariables, theme } from './theme.ts';
 
-const queryClient = createQueryClient();
 const liveClient = createLiveClient();
-giveHeadStart(queryClient, window.location.pathname);
 
 export function App() {
   return (

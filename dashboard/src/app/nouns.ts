@@ -12,9 +12,21 @@ export interface PageModule {
 
 const modules = import.meta.glob<PageModule>('../pages/*/index.tsx');
 
+const loaded = new Set<string>();
+
 /** Loads a page's chunk; undefined when there is no such page. */
-export const pageLoader = (folder: string): (() => Promise<PageModule>) | undefined =>
-  modules[`../pages/${folder}/index.tsx`];
+export function pageLoader(folder: string): (() => Promise<PageModule>) | undefined {
+  const load = modules[`../pages/${folder}/index.tsx`];
+  if (load === undefined) return undefined;
+  return async () => {
+    const module = await load();
+    loaded.add(folder);
+    return module;
+  };
+}
+
+/** Whether a page's chunk is here. */
+export const isPageLoaded = (folder: string): boolean => loaded.has(folder);
 
 export interface Noun {
   readonly folder: string;

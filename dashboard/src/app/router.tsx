@@ -52,7 +52,6 @@ export const router = createRouter({
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageError,
   defaultPendingComponent: Pending,
-  // A click answers within 100 ms, if only by the shape of what comes.
   defaultPendingMs: 60,
   defaultPendingMinMs: 0,
   scrollRestoration: true,

@@ -1,10 +1,12 @@
 /**
  * The frame around every page: rail, top bar, the page. Signed out, only the sign-in page shows.
  */
-import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useContext, useEffect, useState } from 'react';
 import { LiveContext } from '../live/hooks.ts';
-import { pageLoader } from './nouns.ts';
+import { folderOf } from './head-start.ts';
+import { isPageLoaded, pageLoader } from './nouns.ts';
+import { Pending } from './pending.tsx';
 import { Rail } from './rail.tsx';
 import { useRecovery } from './recover.ts';
 import { useSession } from './session.ts';
@@ -24,6 +26,7 @@ export function Shell() {
   const live = useContext(LiveContext);
   const [menu, setMenu] = useState(false);
   const hasLogin = pageLoader('login') !== undefined;
+  const leaving = useLeaving();
 
   useEffect(() => {
     if (signedOut && hasLogin && !isOpen) void navigate({ to: '/login', search: { next: href }, replace: true });
@@ -50,9 +53,23 @@ export function Shell() {
       <div className={classes.right}>
         <TopBar onMenu={() => setMenu(true)} />
         <main id="main" className={classes.main} tabIndex={-1}>
-          <Outlet />
+          {leaving ? <Pending /> : <Outlet />}
         </main>
       </div>
     </div>
   );
+}
+
+/**
+ * Whether a page was chosen whose code is still on its way: then its shape stands in its place at once. The router by itself would
+ * keep the page that one wants to leave until all of the next is here, because both lie in the same boundary of Suspense.
+ */
+function useLeaving(): boolean {
+  return useRouterState({
+    select: ({ status, location, resolvedLocation }) => {
+      const next = folderOf(location.pathname);
+      const left = resolvedLocation === undefined ? undefined : folderOf(resolvedLocation.pathname);
+      return status === 'pending' && left !== undefined && left !== next && !isPageLoaded(next);
+    },
+  });
 }

@@ -111,9 +111,13 @@ export function formatRelative(at: number, now: number): string {
 /** `local` is the zone of the browser. */
 export type Zone = 'local' | 'utc';
 
-/** An instant in full, with its zone: `2026-11-22 14:03:07 CET`. */
-export function formatInstant(at: number, zone: Zone): string {
-  const parts = new Intl.DateTimeFormat('en-GB', {
+/** Making one costs a hundred times what using it does. */
+const formatters = new Map<Zone, Intl.DateTimeFormat>();
+
+function formatterOf(zone: Zone): Intl.DateTimeFormat {
+  const known = formatters.get(zone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat('en-GB', {
     year: 'numeric',
     month: '2-digit',
     day: '2-digit',
@@ -123,7 +127,14 @@ export function formatInstant(at: number, zone: Zone): string {
     hourCycle: 'h23',
     timeZoneName: 'short',
     ...(zone === 'utc' && { timeZone: 'UTC' }),
-  }).formatToParts(at);
+  });
+  formatters.set(zone, made);
+  return made;
+}
+
+/** An instant in full, with its zone: `2026-11-22 14:03:07 CET`. */
+export function formatInstant(at: number, zone: Zone): string {
+  const parts = formatterOf(zone).formatToParts(at);
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? '';
   const day = `${part('year')}-${part('month')}-${part('day')}`;
   return `${day} ${part('hour')}:${part('minute')}:${part('second')} ${part('timeZoneName')}`;
