@@ -102,7 +102,7 @@ describe('a running job that stands apart from others', () => {
     const one = keeper('n1', apart('rack'));
     book.set('job_k', one);
     book.set('job_l', { ...one, id: 'job_l' });
-    const [{ held }] = [...book.keepers('t1')!.values()] as [{ readonly held: ReadonlySet<unknown> }];
+    const { held } = [...book.keepers('t1')!.values()][0]!;
     expect(held.size).toBe(2);
     book.set('job_k', null);
     expect(held.size).toBe(1);
