@@ -110,6 +110,21 @@ export class RunTimePredictor {
     };
   }
 
+  /** Another job of its burst, to be followed by itself. */
+  alike(job: TrackedJob): TrackedJob {
+    return { ...job, startedAt: Number.NaN, bin: 0, atStart: null };
+  }
+
+  /** Whether none of its burst has run yet. */
+  isUnknown({ group }: TrackedJob): boolean {
+    return group.runningCount === 0 && group.endedCount === 0;
+  }
+
+  /** A whole number that is another one when something was learned of its burst or session. */
+  evidence({ group, nodes }: TrackedJob): number {
+    return group.version + group.runningCount + 1e6 * nodes.at(-2)!.endedCount;
+  }
+
   /**
    * The job runs since `now` (epoch seconds); one that runs already is left as it is.
    * @param doneSeconds what it keeps of earlier attempts, by a checkpoint: it goes on from there

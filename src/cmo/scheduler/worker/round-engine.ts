@@ -112,13 +112,15 @@ export class RoundEngine {
       this.#queue.delete(id);
       this.#memory.delete(id);
       this.#traits.delete(id);
+      this.#runTimes.left(id);
       this.#promises.drop(id);
     } else {
-      const known = row.traits === undefined ? undefined : this.#runTimes.expected(row.traits, now);
-      if (known !== undefined) this.#traits.set(id, known.traits);
-      const runTime = known === undefined ? row.job.runTime : known.runTime;
-      const promised = this.#promises.has(id);
-      this.#queue.set({ ...row.job, promised, ...(runTime !== undefined && { runTime }) });
+      // A job that was refused comes back without its traits.
+      const traits = row.traits ?? this.#traits.get(id);
+      if (traits !== undefined) this.#traits.set(id, traits);
+      const { job } = row;
+      const runTime = traits === undefined ? job.runTime : this.#runTimes.queued(id, traits, job.submittedAt, now);
+      this.#queue.set({ ...withRunTime(job, runTime), promised: this.#promises.has(id) });
       this.#memory.set(id, row.reason);
     }
   }
@@ -139,6 +141,10 @@ export class RoundEngine {
     this.#round += 1;
     this.#now = now;
     this.#setPromised(this.#promises.expire(now), false);
+    for (const [id, runTime] of this.#runTimes.takeMoved(now)) {
+      const job = this.#queue.get(id);
+      if (job !== undefined) this.#queue.set(withRunTime(job, runTime));
+    }
     const snapshot = this.#prepare(policy, now);
     const outcome = planRound(snapshot, this.#queue, policy, now, this.#round, this.#standing);
     if (record !== undefined) {
@@ -264,6 +270,11 @@ export class RoundEngine {
     if (kind === 'job') return this.#queue.ids();
     return (kind === 'site' ? this.#store.siteRevisions : this.#store.nodeRevisions).keys();
   }
+}
+
+function withRunTime(job: PendingJob, runTime: PendingJob['runTime']): PendingJob {
+  const { runTime: _, ...rest } = job;
+  return runTime === undefined ? rest : { ...rest, runTime };
 }
 
 /** When the first of the jobs may start, or the calendar turns; null when neither is foreseen. */

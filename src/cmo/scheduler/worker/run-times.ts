@@ -1,31 +1,19 @@
 /**
  * How long jobs run, learned from those that run and end while this process watches.
  *
- * A prediction is shared by all jobs of a class (user, name, size, limit), so that a million queued jobs cost a look-up each. Nothing
- * is stored: a new process learns from the newest ends that rows tell of, as if it had watched them.
+ * What waits is followed by bursts (`queued-bursts.ts`), so that a million queued jobs cost a look-up each. Nothing is stored: a new process learns from the newest ends that rows tell of, as if it had watched them.
  */
 import type { ExpectedRunTime } from '../core/backfill/run-class.ts';
 import type { EndedRun } from '../history-rows.ts';
 import type { JobTraits } from '../job-traits.ts';
-import type { JobFeatures } from '../prediction/job-features.ts';
 import { RunTimePredictor, type TrackedJob } from '../prediction/run-time-predictor.ts';
-
-/** A prediction is good for so long, or until so many more jobs of any class have ended. */
-const freshMs = 600_000;
-const mostClasses = 50_000;
-
-export interface JobClass {
-  /** One object for all jobs of the class. */
-  readonly traits: JobTraits;
-  /** Undefined when nobody knows. */
-  readonly runTime: ExpectedRunTime | undefined;
-  readonly at: number;
-}
+import { expectedRunTime, featuresOf } from './expected-run-time.ts';
+import { QueuedBursts } from './queued-bursts.ts';
 
 export class RunTimes {
   readonly #predictor = new RunTimePredictor();
   readonly #tracked = new Map<string, TrackedJob>();
-  readonly #classes = new Map<string, JobClass>();
+  readonly #bursts = new QueuedBursts(this.#predictor);
 
   /** Learns from what ran before this process, in the order in which it happened. Times that make no sense teach nothing. */
   remember(runs: readonly EndedRun[]): void {
@@ -47,28 +35,32 @@ export class RunTimes {
     }
   }
 
-  /** The class of a queued job, and how long it is expected to run. @param now epoch milliseconds */
-  expected(traits: JobTraits, now: number): JobClass {
-    const key = JSON.stringify([traits.user, traits.name, traits.size, traits.runSeconds]);
-    const known = this.#classes.get(key);
-    if (known !== undefined && now - known.at < freshMs) return known;
-    const runTime = this.#predict(this.#predictor.submitted(featuresOf(traits, now)), traits);
-    if (this.#classes.size >= mostClasses) this.#classes.clear();
-    const made = { traits: known?.traits ?? traits, runTime, at: now };
-    this.#classes.set(key, made);
-    return made;
+  /** A job waits; how long it is expected to run, or undefined when nobody knows. @param submittedAt, now epoch milliseconds */
+  queued(id: string, traits: JobTraits, submittedAt: number, now: number): ExpectedRunTime | undefined {
+    return this.#bursts.add(id, traits, submittedAt, now);
+  }
+
+  /** It waits no more, and does not run either. */
+  left(id: string): void {
+    this.#bursts.take(id);
+  }
+
+  /** Waiting jobs of which something else is expected than was said of them last. @param now epoch milliseconds */
+  takeMoved(now: number): ReturnType<QueuedBursts['takeMoved']> {
+    this.#predictor.advance(now / 1000);
+    return this.#bursts.takeMoved(now);
   }
 
   /** A job runs; when it has hardly ever not ended, epoch milliseconds, or null when nobody knows. */
   started(id: string, traits: JobTraits, at: number, now: number): number | null {
     let tracked = this.#tracked.get(id);
     if (tracked === undefined) {
-      tracked = this.#predictor.submitted(featuresOf(traits, at));
+      tracked = this.#bursts.take(id) ?? this.#predictor.submitted(featuresOf(traits, at));
       this.#predictor.started(tracked, at / 1000);
       this.#tracked.set(id, tracked);
     }
     this.#predictor.advance(now / 1000);
-    const careful = this.#predict(tracked, traits, Math.max(0, now - at) / 1000)?.carefulSeconds;
+    const careful = expectedRunTime(this.#predictor, tracked, traits, Math.max(0, now - at) / 1000)?.carefulSeconds;
     return careful === undefined ? null : at + careful * 1000;
   }
 
@@ -79,17 +71,4 @@ export class RunTimes {
     this.#tracked.delete(id);
     this.#predictor.ended(tracked, now / 1000, finished ? 'finished' : 'stopped');
   }
-
-  #predict(job: TrackedJob, { runSeconds }: JobTraits, elapsedSeconds = 0): ExpectedRunTime | undefined {
-    const { source, p50, p90 } = this.#predictor.predict(job, elapsedSeconds);
-    const limit = runSeconds ?? Number.POSITIVE_INFINITY;
-    if (source === 'prior') {
-      return runSeconds === null ? undefined : { likelySeconds: runSeconds, carefulSeconds: runSeconds };
-    }
-    return { likelySeconds: Math.min(p50, limit), carefulSeconds: Math.min(p90, limit) };
-  }
-}
-
-function featuresOf({ user, name, size, runSeconds }: JobTraits, at: number): JobFeatures {
-  return { user, name, size, estimateSeconds: runSeconds, submittedAt: at / 1000 };
 }

@@ -25,10 +25,24 @@ describe('least work first', () => {
     expect(patienceOf(job('job_3', gpus(4), seconds(60)))).toBe(4 * patienceOf(short));
   });
 
-  it('takes a job of which nobody knows how long it runs for one of an hour and a half', () => {
+  it('goes by what such jobs run on average, and a probe by its wager', () => {
+    const tail = job('job_1', gpus(1), {
+      submittedAt: now - 2000,
+      runTime: { likelySeconds: 10, carefulSeconds: 9e5, meanSeconds: 9e4 },
+    });
+    const sure = job('job_2', gpus(1), { submittedAt: now - 1000, ...seconds(600) });
+    expect(placed([tail, sure], 'least-work')).toEqual(['job_2']);
+    const probe = { ...tail, runTime: { ...tail.runTime!, turnSeconds: 60 } };
+    expect(placed([probe, sure], 'least-work')).toEqual(['job_1']);
+    for (const wrong of [Number.NaN, -1, 0, Number.POSITIVE_INFINITY]) {
+      expect(patienceOf({ ...probe, runTime: { ...tail.runTime!, meanSeconds: wrong } })).toBe(2 * 86_400);
+    }
+  });
+
+  it('takes a job of which nobody knows how long it runs for one of five hours', () => {
     const unknown = job('job_1', gpus(1), { submittedAt: now - 1000 });
-    expect(placed([unknown, job('job_2', gpus(1), seconds(5000))], 'least-work')).toEqual(['job_2']);
-    expect(placed([unknown, job('job_2', gpus(1), seconds(7000))], 'least-work')).toEqual(['job_1']);
+    expect(placed([unknown, job('job_2', gpus(1), seconds(17_000))], 'least-work')).toEqual(['job_2']);
+    expect(placed([unknown, job('job_2', gpus(1), seconds(17_500))], 'least-work')).toEqual(['job_1']);
   });
 
   it('never lets a job be passed over by one that came after its turn, whatever is predicted', () => {
@@ -67,7 +81,7 @@ describe('least work first', () => {
     const queue = new PendingQueue([long, short]);
     expect(first(queue)).toEqual([0, 0]);
     queue.orderBy('least-work');
-    expect(first(queue)).toEqual([1_080_000, 1800]);
+    expect(first(queue)).toEqual([360_000, 600]);
     queue.orderBy('arrival');
     expect(first(queue)).toEqual([0, 0]);
   });

@@ -102,21 +102,32 @@ describe('what rounds know of running work', () => {
   });
 });
 
+/** What is expected of a job that comes now. */
+function expectedOf(times: RunTimes, of: JobTraits, at: number) {
+  const runTime = times.queued('job_asked', of, at, at);
+  times.left('job_asked');
+  return runTime;
+}
+
 describe('run times', () => {
   it('are learned from what ends by itself, and never beyond the limit', () => {
     const times = new RunTimes();
-    expect(times.expected(traits(), now).runTime).toBeUndefined();
-    expect(times.expected(traits({ runSeconds: 50 }), now).runTime).toEqual({ likelySeconds: 50, carefulSeconds: 50 });
+    expect(expectedOf(times, traits(), now)).toBeUndefined();
+    expect(expectedOf(times, traits({ runSeconds: 50 }), now)).toEqual({
+      likelySeconds: 50,
+      carefulSeconds: 50,
+      meanSeconds: 50,
+    });
     for (let i = 0; i < 30; i += 1) {
       expect(times.started(`job_${i}`, traits(), now + i * 1000, now + i * 1000)).toBeDefined();
       times.ended(`job_${i}`, now + (i + 100) * 1000, true);
     }
     const later = now + 700_000;
-    const { likelySeconds, carefulSeconds } = times.expected(traits(), later).runTime!;
+    const { likelySeconds, carefulSeconds } = expectedOf(times, traits(), later)!;
     expect(likelySeconds).toBeGreaterThan(50);
     expect(likelySeconds).toBeLessThan(200);
     expect(carefulSeconds).toBeGreaterThanOrEqual(likelySeconds);
-    expect(times.expected(traits({ runSeconds: 10 }), later).runTime!.carefulSeconds).toBeLessThanOrEqual(10);
+    expect(expectedOf(times, traits({ runSeconds: 10 }), later)!.carefulSeconds).toBeLessThanOrEqual(10);
     times.ended('job_nobody', now, true);
   });
 
@@ -138,12 +149,12 @@ describe('run times', () => {
     const later = now + 1e8;
     for (const name of ['short', 'long', 'never seen']) {
       // Ends in the same moment may come in another order.
-      const [here, there] = [told, watched].map((times) => times.expected(traits({ name }), later).runTime!);
+      const [here, there] = [told, watched].map((times) => expectedOf(times, traits({ name }), later)!);
       expect(here!.likelySeconds / there!.likelySeconds).toBeCloseTo(1, 3);
       expect(here!.carefulSeconds / there!.carefulSeconds).toBeCloseTo(1, 3);
     }
-    expect(told.expected(traits({ name: 'short' }), later).runTime!.likelySeconds).toBeLessThan(120);
-    expect(told.expected(traits({ name: 'long' }), later).runTime!.likelySeconds).toBeGreaterThan(3600);
+    expect(expectedOf(told, traits({ name: 'short' }), later)!.likelySeconds).toBeLessThan(120);
+    expect(expectedOf(told, traits({ name: 'long' }), later)!.likelySeconds).toBeGreaterThan(3600);
   });
 
   it('of which the times make no sense teach nothing', () => {
@@ -154,7 +165,7 @@ describe('run times', () => {
       { startedAt: now, endedAt: Number.POSITIVE_INFINITY },
     ];
     times.remember(wrong.map((one) => ({ ...one, traits: traits() })));
-    expect(times.expected(traits(), now).runTime).toBeUndefined();
+    expect(expectedOf(times, traits(), now)).toBeUndefined();
   });
 
   it('and what was ended for others come with the history that a new scheduler reads', () => {

@@ -8,6 +8,10 @@ export interface ExpectedRunTime {
   readonly likelySeconds: number;
   /** Hardly ever longer (P90), or never (its time limit), seconds. */
   readonly carefulSeconds: number;
+  /** What all such jobs run on average, seconds; of long-tailed run times far more than the likely. Left out: the likely. */
+  readonly meanSeconds?: number;
+  /** By what its turn is reckoned instead, seconds; left out: the mean. */
+  readonly turnSeconds?: number;
 }
 
 const firstSeconds = 60;
@@ -26,5 +30,11 @@ export function runClassOf(carefulSeconds: number | undefined): number {
 /** A likely run time that can be reckoned with, seconds; undefined for nonsense. */
 export function likelySecondsOf(runTime: ExpectedRunTime | undefined): number | undefined {
   const seconds = runTime?.likelySeconds;
+  return seconds !== undefined && seconds > 0 && seconds <= longestSeconds ? seconds : undefined;
+}
+
+/** What it is ordered by where least work goes first, seconds; undefined for nonsense. */
+export function orderSecondsOf(runTime: ExpectedRunTime | undefined): number | undefined {
+  const seconds = runTime?.turnSeconds ?? runTime?.meanSeconds ?? runTime?.likelySeconds;
   return seconds !== undefined && seconds > 0 && seconds <= longestSeconds ? seconds : undefined;
 }
