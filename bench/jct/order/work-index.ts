@@ -1,37 +1,17 @@
 /**
- * By what work a job is ordered: expected work, and for the first of an unknown kind the work of a wager.
+ * By what work a job is ordered: expected work, and for the first of an unknown kind the work of a wager (the product's, `prediction/wager.ts`).
  *
  * Least expected work first (devices × expected seconds) minimises the mean waiting time among orders that cannot see the
  * future (Smith's rule with unit weights on a machine that is shared by size; Rothkopf 1966 for expected times).
  * Waiting longer than one's work deserves is bounded elsewhere (`starvation.ts`).
  */
-import { type Distribution, meanSeconds } from '../../../src/cmo/scheduler/prediction/distribution.ts';
-import { BIN_COUNT, middleSeconds } from '../../../src/cmo/scheduler/prediction/time-bins.ts';
-
-/** History cannot tell probabilities below this from nothing. */
-const LEAST_CHANCE = 0.02;
+import type { Distribution } from '../../../src/cmo/scheduler/prediction/distribution.ts';
+import { wagerSeconds } from '../../../src/cmo/scheduler/prediction/wager.ts';
 
 /**
  * Expected work per completed job when `waiting` equal jobs of an unknown kind wait and one is started to find out.
- *
- * One user submits a thousand jobs of a kind never seen. Their expected time is long, as is that of most unknown jobs, so
- * they would wait behind everything, though they may take ten seconds each. Starting one costs E[X]; with probability
- * P(X ≤ x) the others turn out to be short and are worth running at once at E[X | X ≤ x] each. Work per completion of
- * that wager is (E[X] + (n−1)·E[X; X ≤ x]) / (n·P(X ≤ x)), and the best x is taken; for n = 1 it is E[X]. It is
- * the Gittins index of a batch whose members are alike, restricted to stopping after the first.
- *
  * @param waiting how many wait, ≥ 1, this one included
  */
 export function probeWork(distribution: Distribution, size: number, waiting: number): number {
-  const expected = meanSeconds(distribution);
-  let chance = 0;
-  let partial = 0;
-  let best = expected;
-  for (let bin = 0; bin < BIN_COUNT; bin++) {
-    chance += distribution[bin]!;
-    partial += distribution[bin]! * middleSeconds[bin]!;
-    if (chance < LEAST_CHANCE) continue;
-    best = Math.min(best, (expected + (waiting - 1) * partial) / (waiting * chance));
-  }
-  return best * size;
+  return size * wagerSeconds(distribution, waiting);
 }
