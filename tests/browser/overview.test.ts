@@ -63,7 +63,7 @@ describe.skipIf(noBrowser)('the overview', () => {
     await page.locator('main [aria-busy]').getByRole('heading', { name: 'Jobs' }).waitFor();
     expect(await page.getByRole('heading', { level: 1 }).allTextContents()).toEqual(['Jobs']);
     arrive();
-    await page.getByRole('grid', { name: 'Jobs' }).waitFor();
+    await page.getByRole('search', { name: 'Filter the jobs' }).waitFor();
     expectQuiet(page);
     await page.context().close();
   });
