@@ -109,7 +109,7 @@ export const configSchema = z.strictObject({
         .max(31_536_000)
         .default(300)
         .describe(
-          'A job that fits the fleet, but not what is free of it, has nodes kept for it after so long, seconds.',
+          'A job that fits the fleet, but not what is free of it, has nodes kept for it after so long at the earliest, seconds.',
         ),
       order: z
         .enum(['arrival', 'least-work'])
