@@ -25,7 +25,7 @@ import { endSeconds, meterRank, usageOf } from './rank-usage.ts';
 import type { NodeSample } from './samples/index.ts';
 import { fetchImageCredentials, fetchSecrets } from './secrets.ts';
 import { StatusWatch } from './status-watch.ts';
-import { claimAttempt } from './supervisor/claim.ts';
+import { claimAttempt, nobody } from './supervisor/claim.ts';
 import {
   bootId,
   destroyAttempt,
@@ -199,15 +199,21 @@ export class Rank {
         return this.#remains.collectNowAndThen();
       case 'ended':
         this.#statusWatch?.close();
-        if (status!.startedAt !== null) this.#reports.report('running', status!.startedAt);
+        this.#reportThatItRan(status);
         await this.#remains.settled();
         return this.#finish(endOf(status!), status);
       case 'dead':
         this.#statusWatch?.close();
+        this.#reportThatItRan(status);
         await this.#remains.settled();
         await killAttempt(this.dir);
         return this.#finish(supervisorLost, status);
     }
+  }
+
+  /** Also of what ended while nobody looked: it is billed from when it began, and not backwards from when that was found out. */
+  #reportThatItRan(status: Status | null): void {
+    if (status !== null && status.startedAt !== null) this.#reports.report('running', status.startedAt);
   }
 
   /** That it starts is said only when that takes long: flushes of the disk would hold the start up, and often it runs by then. */
@@ -307,7 +313,7 @@ export class Rank {
    * it taken and leaves; when the supervisor was faster, the next step finds it running.
    */
   #rule(reason: 'never-started' | 'start-failed' | 'disconnected', message: string | null): void {
-    if (!claimAttempt(this.dir)) return;
+    if (!claimAttempt(this.dir, nobody)) return;
     this.#progress.save({
       failure: { reason, exitCode: null, signal: null, message: message?.slice(0, 4000) ?? null },
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FailpointName } from '../../../src/common/failpoints.ts';
 import { endEverything } from '../../../src/metapod/agent/index.ts';
+import { inspectSupervisor, readStatus } from '../../../src/metapod/agent/supervisor/index.ts';
 import { readLogLines } from '../../../src/metapod/gateway/index.ts';
 import { exited, Fleet, kill, type PlacedRank, startOf, until } from './support/fleet.ts';
 
@@ -93,6 +94,27 @@ describe('an agent that is killed', () => {
       await expectOneRun(job);
     },
   );
+
+  it('says since when a job ran whose supervisor died meanwhile, not since when that was found out', async () => {
+    const { url } = await fleet.startGateway();
+    const options = { serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] };
+    const doomed = fleet.spawnAgent({ ...options, failpoints: 'agent.after-supervisor' });
+    const nodeId = await fleet.readyNode();
+    const job = await fleet.run(nodeId, 'sleep 60');
+    await exited(doomed);
+    const folder = join(fleet.agentFolder(), 'attempts', `${job.attemptId}.0`);
+    const running = await until('the job runs', async () => {
+      const status = readStatus(folder);
+      return status.kind === 'ok' && status.value.state === 'running' && status.value;
+    });
+    process.kill(running.supervisorPid, 'SIGKILL');
+    await until('its supervisor is dead', async () => inspectSupervisor(folder).state === 'dead');
+    fleet.spawnAgent(options);
+    expect((await fleet.ended(job)).end).toMatchObject({ reason: 'supervisor-lost' });
+    const reports = await fleet.reports(job);
+    expect(reports.map(({ state }) => state)).toEqual(['starting', 'running', 'ended']);
+    expect(reports[1]!.at).toBe(running.startedAt);
+  });
 
   it('while it deletes a forgotten attempt deletes it the next time', async () => {
     const { url } = await fleet.startGateway();
@@ -239,5 +261,24 @@ describe('commands', () => {
       return rows.length === 0;
     });
     expect((await fleet.reports(job)).filter((report) => report.state === 'ended')).toHaveLength(1);
+  });
+
+  it('to forget what never started leave the agent alive, that decided so itself', async () => {
+    const { url } = await fleet.startGateway();
+    const options = { serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] };
+    const agent = fleet.spawnAgent(options);
+    const nodeId = await fleet.readyNode();
+    const refused = await fleet.run(nodeId, 'true', { secrets: [{ name: 'gone', env: 'GONE', file: null }] });
+    expect((await fleet.ended(refused)).end?.reason).toBe('start-failed');
+    const stopped = await fleet.place(nodeId);
+    await fleet.command(nodeId, stopped, 'stop', { why: 'cancel', graceSeconds: 1 });
+    expect((await fleet.ended(stopped)).end?.reason).toBe('never-started');
+    for (const job of [refused, stopped]) {
+      await fleet.command(nodeId, job, 'forget');
+      const folder = join(fleet.agentFolder(), 'attempts', `${job.attemptId}.0`);
+      await until('its deletion', async () => !existsSync(folder));
+    }
+    expect([agent.exitCode, agent.signalCode]).toEqual([null, null]);
+    expect((await fleet.ended(await fleet.run(nodeId, 'exit 3'))).end?.exitCode).toBe(3);
   });
 });

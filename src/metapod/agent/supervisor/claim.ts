@@ -12,10 +12,16 @@ import { join } from 'node:path';
 import { FILES, readJson, writeAtomic } from './files.ts';
 import { identify, type ProcessIdentity } from './process-identity.ts';
 
-/** @returns true when this process now owns the attempt */
-export function claimAttempt(dir: string): boolean {
+/** Owns an attempt of which it was decided that it never runs: no process, so nobody is killed when what is left of it is. */
+export const nobody: ProcessIdentity = { pid: 0, start: '', bootId: '' };
+
+/**
+ * @param owner who runs the attempt: this process, or `nobody`
+ * @returns true when it is owned so now
+ */
+export function claimAttempt(dir: string, owner = identify(process.pid)): boolean {
   const mine = join(dir, `${FILES.claim}.${process.pid}`);
-  writeAtomic(mine, JSON.stringify(identify(process.pid)), false);
+  writeAtomic(mine, JSON.stringify(owner), false);
   try {
     linkSync(mine, join(dir, FILES.claim));
     return true;
