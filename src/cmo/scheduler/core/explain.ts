@@ -5,6 +5,7 @@
  */
 import type { Candidate, Explanation, ScoreTerm } from '../../../common/contract/plan.ts';
 import type { NodeId, SiteId } from '../../../common/ids.ts';
+import { scoreUnkept } from './fit.ts';
 import type { Fleet } from './fleet.ts';
 import { fragmentationAdded, powerAdded } from './fragmentation.ts';
 import type { Vicinity } from './neighbours/vicinity.ts';
@@ -25,22 +26,48 @@ export interface Decision {
   readonly decidedAt: string;
 }
 
+export interface Surroundings {
+  /** Of a job with rules about other jobs. */
+  readonly vicinity?: Vicinity | undefined;
+  /** Rows of promised nodes on which the job may stand, though the board, which knows no owners, refuses them. */
+  readonly promised?: readonly number[];
+}
+
 /** Explains the choice of `rows` on a board as it stands before they are taken. */
 export function explain(
   fleet: Fleet,
   board: Scoreboard,
   rows: readonly number[],
   decision: Decision,
-  vicinity?: Vicinity,
+  { vicinity, promised = [] }: Surroundings = {},
 ): Explanation {
   if (vicinity !== undefined) return explainBeside(fleet, board, rows, decision, vicinity);
   const best = board.candidates(mostCandidates, (row) => candidate(fleet, board, row));
+  const open = letIn(board, rows, promised);
+  if (open.length === 0) {
+    return {
+      ...decision,
+      candidates: chosenFirst(fleet, board, rows, best),
+      feasibleCount: board.feasibleCount,
+      rejections: board.rejections(),
+    };
+  }
+  const listed = [...best, ...open.slice(0, mostCandidates).map((row) => candidate(fleet, board, row))];
+  listed.sort((a, b) => a.score - b.score);
+  const { reserved = 0, ...others } = board.rejections();
   return {
     ...decision,
-    candidates: chosenFirst(fleet, board, rows, best),
-    feasibleCount: board.feasibleCount,
-    rejections: board.rejections(),
+    candidates: chosenFirst(fleet, board, rows, listed).slice(0, mostCandidates),
+    feasibleCount: board.feasibleCount + open.length,
+    rejections: reserved > open.length ? { ...others, reserved: reserved - open.length } : others,
   };
+}
+
+/** Nodes that are kept for others and that the job may have all the same: by the calendar, or since it was let in. */
+function letIn(board: Scoreboard, rows: readonly number[], promised: readonly number[]): number[] {
+  const chosen = rows.filter((row) => board.isKept(row));
+  if (promised.length === 0) return chosen;
+  return [...new Set([...chosen, ...promised.filter((row) => board.isKept(row))])];
 }
 
 /** Ties and gangs: the chosen rows come first even where others are as good or better but at another site. */
@@ -76,10 +103,12 @@ function explainBeside(
   };
 }
 
-/** A node that is kept for another job has no score: it is taken since that job does not miss it. */
-function scoreFor(board: Scoreboard, row: number): number {
+/** A node that is kept for others and taken all the same has no score on the board: it is worked out as if it were not kept. */
+function scoreFor(fleet: Fleet, board: Scoreboard, row: number): number {
   const score = board.scoreOf(row);
-  return Number.isFinite(score) ? rounded(score) : 0;
+  if (Number.isFinite(score)) return rounded(score);
+  const unkept = scoreUnkept(fleet, board.request, row);
+  return unkept >= 0 && Number.isFinite(unkept) ? rounded(unkept) : 0;
 }
 
 function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
@@ -87,7 +116,7 @@ function candidate(fleet: Fleet, board: Scoreboard, row: number): Candidate {
   return {
     nodeId: nodes.ids[row] as NodeId,
     siteId: sites.ids[nodes.site[row]!] as SiteId,
-    score: scoreFor(board, row),
+    score: scoreFor(fleet, board, row),
     terms: termsOf(fleet, board, row),
   };
 }

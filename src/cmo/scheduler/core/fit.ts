@@ -47,9 +47,13 @@ export function fitNode(fleet: Fleet, request: NodeRequest, row: number): number
   const refusal = refusedAlways(fleet, request, row);
   if (refusal >= 0) return -1 - refusal;
   const kept = fleet.keptFor(row);
-  const score = withPreferences(fleet, request, row, fitFree(fleet, request, row));
+  const score = scoreUnkept(fleet, request, row);
   return kept !== undefined && score >= 0 && takesFromKept(fleet, request, row, kept) ? -1 - index.reserved : score;
 }
+
+/** Score of a node for a request that may have what is kept of it, as if nothing were; below 0 when it does not fit what is free. */
+export const scoreUnkept = (fleet: Fleet, request: NodeRequest, row: number): number =>
+  withPreferences(fleet, request, row, fitFree(fleet, request, row));
 
 /** As `refusedFor`, and also by what the node's devices are; looked up for nodes of a group that is known. */
 function refusedAlways(fleet: Fleet, request: NodeRequest, row: number): number {

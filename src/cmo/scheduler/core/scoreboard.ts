@@ -159,6 +159,11 @@ export class Scoreboard {
     return this.#verdicts.scoreOf(this.#fleet.classes.of[row]!);
   }
 
+  /** Whether a node would hold the request and is refused for nothing but being kept for others. */
+  isKept(row: number): boolean {
+    return this.#verdicts.codes[this.#fleet.classes.of[row]!]! === reserved;
+  }
+
   /** Makes the minimum of a block exact. */
   #settle(block: number): void {
     if (this.#isBound[block] === 0) return;

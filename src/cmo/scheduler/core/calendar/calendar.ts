@@ -43,6 +43,8 @@ export class Calendar {
   readonly #open: readonly Booking[];
   /** Searches that found nothing, by request, owner and run time: capacity only shrinks in a round. */
   readonly #vain = new Map<NodeRequest, Set<string>>();
+  /** Promised nodes that let a job in, by owner and run time. */
+  readonly #letting = new Map<string, readonly number[]>();
 
   constructor(fleet: Fleet, bookings: readonly Booking[], now: number) {
     this.#fleet = fleet;
@@ -88,6 +90,19 @@ export class Calendar {
       if (this.#byRow.has(row)) return this.#lets(row, owner, until);
       return this.#fleet.keptFor(row) === undefined;
     });
+  }
+
+  /** Promised nodes on which a job of this owner may stand, in their order, whether it fits them or not; none of those not promised. */
+  openTo(owner: Owner, mostSeconds: number): readonly number[] {
+    if (this.isEmpty) return [];
+    const key = `${mostSeconds} ${owner.tenant} ${owner.project}`;
+    let rows = this.#letting.get(key);
+    if (rows === undefined) {
+      const until = endBy(this.#now, mostSeconds);
+      rows = [...this.#byRow.keys()].filter((row) => this.#lets(row, owner, until)).sort((a, b) => a - b);
+      this.#letting.set(key, rows);
+    }
+    return rows;
   }
 
   /** Whether nothing but the calendar is in the way of a job: it would start now without. When it could stand there, if only for a while. */

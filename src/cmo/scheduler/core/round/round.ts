@@ -315,7 +315,11 @@ export class Round {
     const { request } = board;
     const { head: job, account, group } = cursor;
     const { nodes, sites } = this.#fleet.snapshot;
-    const explanation = explain(this.#fleet, board, rows, this.#decision, cursor.vicinity);
+    const explanation = explain(this.#fleet, board, rows, this.#decision, {
+      vicinity: cursor.vicinity,
+      // Rules about other jobs are kept off promised nodes altogether.
+      promised: cursor.vicinity === undefined ? this.#calendar.openTo(job, group.mostSeconds) : [],
+    });
     this.#ledger.charge(account, use);
     spend(account, this.#spendingOf(job, request, rows[0]!));
     for (const [rank, row] of rows.entries()) {

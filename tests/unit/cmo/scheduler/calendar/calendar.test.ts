@@ -88,6 +88,22 @@ describe('a node that is reserved from later on', () => {
     expect(pending[0]!.reason).toBe('insufficient_capacity');
   });
 
+  it('is told among the nodes that could take a job where it may stand there, and among the refused where not', () => {
+    const why = (...of: Parameters<typeof plan>) => plan(...of).placements[0]!.explanation;
+    const [alone] = why([job('mine', gpu(), mine)], []).candidates;
+    for (const may of [job('mine', gpu(), mine), job('short', gpu(), hours(2))]) {
+      const { candidates, feasibleCount, rejections } = why([may], [booking()]);
+      expect({ feasibleCount, rejections }).toEqual({ feasibleCount: 1, rejections: {} });
+      // What is promised later on changes nothing of the score.
+      expect(candidates).toEqual([alone]);
+    }
+    const three = [booking({ nodes: ['n0', 'n2'] }), booking({ id: 'rsv_2', tenant: 't3', nodes: ['n1'] })];
+    const { candidates, feasibleCount, rejections } = why([job('mine', gpu(), mine)], three, 4);
+    expect({ feasibleCount, rejections }).toEqual({ feasibleCount: 3, rejections: { reserved: 1 } });
+    expect(candidates.map(({ nodeId }) => nodeId as string)).toEqual(['n3', 'n0', 'n2']);
+    expect(new Set(candidates.map(({ score }) => score)).size).toBe(1);
+  });
+
   it('is its owner’s to use before, too', () => {
     expect(placed([job('own', gpu(), mine)], [booking()])).toEqual(['own']);
   });
