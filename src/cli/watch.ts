@@ -132,12 +132,24 @@ export async function followLog(client: Client, id: string, { attempt, rank, jso
   }
 }
 
-/** Prints one line where it belongs: the job's output to stdout, its errors and what Solyx says to stderr. */
-export function printLogLine(line: { stream: string; text: string }, json: boolean | undefined): void {
+interface LogLine {
+  readonly stream: string;
+  readonly text: string;
+  /** It goes on in the next line of its stream. */
+  readonly partial: boolean;
+}
+
+/**
+ * Prints one line where it belongs: the job's output to stdout, its errors and what Solyx says to stderr. One that goes on is not
+ * ended, so that what arrives is what the job wrote.
+ */
+export function printLogLine(line: LogLine, json: boolean | undefined): void {
   if (json) print(toJson(line));
-  else if (line.stream === 'stdout') print(printableLog(line.text));
   else if (line.stream === 'solyx') note(colors.dim(`solyx: ${printable(line.text)}`));
-  else note(printableLog(line.text));
+  else {
+    const stream = line.stream === 'stdout' ? process.stdout : process.stderr;
+    stream.write(`${printableLog(line.text)}${line.partial ? '' : '\n'}`);
+  }
 }
 
 /** Exit code that tells how jobs ended; a failure outweighs a cancellation. */
