@@ -52,20 +52,21 @@ async function takeSeries(tx: Transaction, stream: MetricStream, sent: readonly 
   const named = new Map(sent.map((series) => [series.name, series]));
   const known = await addSeries(tx, stream, [...named.keys()]);
   let ignored = 0;
-  const grown: { series: Series; buckets: readonly Bucket[] }[] = [];
+  const grown: { series: Series; came: readonly Bucket[]; buckets: readonly Bucket[] }[] = [];
   for (const { name, width, points } of named.values()) {
     const series = known.get(name);
     if (series === undefined) {
       ignored += points.reduce((sum, point) => sum + point[2] + point[3], 0);
       continue;
     }
-    const buckets = points.map(toBucket).filter((bucket) => bucket.count + bucket.gaps > 0);
+    const came = points.map(toBucket).filter((bucket) => bucket.count + bucket.gaps > 0);
     if (width > series.width) await rewrite(tx, stream, series, width);
-    grown.push({ series, buckets: widen(buckets, series.width) });
+    grown.push({ series, came, buckets: widen(came, series.width) });
   }
   await mergePoints(tx, stream, grown);
-  for (const { series, buckets } of grown) {
-    for (const bucket of buckets) account(series, bucket);
+  for (const { series, came } of grown) {
+    // As they came: of joined steps nobody knows the last value.
+    for (const bucket of came) account(series, bucket);
     if (series.points > metricLimits.pointsPerSeries) await rewrite(tx, stream, series, series.width);
   }
   await saveSeries(

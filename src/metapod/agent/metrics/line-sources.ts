@@ -25,20 +25,16 @@ export function readMetricsFile(dir: string, position: Position, batch: MetricBa
   const chunk = readChunk(join(dir, FILES.metrics), metricsFileName, position.file, roundBytes.file);
   if (chunk === undefined) return false;
   const now = Date.now();
-  const { lines, length } = linesOf(
-    chunk.bytes,
-    hasEnded && chunk.offset + chunk.bytes.length >= chunk.size,
-    roundBytes.file,
-  );
-  for (const line of lines) {
+  const isEnd = hasEnded && chunk.offset + chunk.bytes.length >= chunk.size;
+  const length = takeLines(chunk.bytes, isEnd, roundBytes.file, batch, (line) => {
     const parsed = parseMetricLine(line);
     if (parsed === undefined) {
       if (line.trim() !== '') batch.ignored += 1;
-      continue;
+      return;
     }
     batch.ignored += parsed.ignored;
     for (const [name, value] of parsed.values) batch.add(name, parsed.step, parsed.at ?? now, value);
-  }
+  });
   position.file = chunk.offset + length;
   return length > 0 && position.file < Math.min(chunk.size, mostBytes);
 }
@@ -54,21 +50,17 @@ export function readPrinted(dir: string, position: Position, batch: MetricBatch,
   const chunk = readChunk(dir, FILES.log, position.log, roundBytes.log);
   if (chunk === undefined) return false;
   // The log is our own: a shorter one than before would be a new one, and a torn end belongs to nobody.
-  const { lines, length } = linesOf(
-    chunk.bytes,
-    hasEnded && chunk.offset + chunk.bytes.length >= chunk.size,
-    roundBytes.log,
-  );
-  for (const line of lines) {
+  const isEnd = hasEnded && chunk.offset + chunk.bytes.length >= chunk.size;
+  const length = takeLines(chunk.bytes, isEnd, roundBytes.log, batch, (line) => {
     // In a record the job's text is escaped once more; most lines are not even parsed.
-    if (!line.includes('\\"step\\"') || !line.includes('"s":"out"')) continue;
+    if (!line.includes('\\"step\\"') || !line.includes('"s":"out"')) return;
     const record = parseRecord(line);
-    if (record === undefined || record.s !== 'out' || record.p === true) continue;
+    if (record === undefined || record.s !== 'out' || record.p === true) return;
     const parsed = parseMetricLine(record.d);
-    if (parsed === undefined) continue;
+    if (parsed === undefined) return;
     batch.ignored += parsed.ignored;
     for (const [name, value] of parsed.values) batch.add(name, parsed.step, parsed.at ?? record.t, value);
-  }
+  });
   position.log = chunk.offset + length;
   return length > 0 && position.log < chunk.size;
 }
@@ -82,13 +74,26 @@ function parseRecord(line: string): LogRecord | undefined {
 }
 
 /**
- * Whole lines of some bytes.
+ * Hands out whole lines of some bytes, as long as there is room in the batch.
  * @param isEnd nothing comes behind them
  * @param most bytes that were asked for: so many without a line break are no line and are left behind
+ * @returns bytes that were dealt with
  */
-function linesOf(bytes: Buffer, isEnd: boolean, most: number): { lines: string[]; length: number } {
-  const end = bytes.lastIndexOf(0x0a) + 1;
-  const length = isEnd || (end === 0 && bytes.length >= most) ? bytes.length : end;
-  const lines = bytes.toString('utf8', 0, length).split('\n');
-  return { lines: lines.filter((line) => line !== ''), length };
+function takeLines(
+  bytes: Buffer,
+  isEnd: boolean,
+  most: number,
+  batch: MetricBatch,
+  take: (line: string) => void,
+): number {
+  const whole = bytes.lastIndexOf(0x0a) + 1;
+  const length = isEnd || (whole === 0 && bytes.length >= most) ? bytes.length : whole;
+  let at = 0;
+  while (at < length && !batch.isFull) {
+    const found = bytes.indexOf(0x0a, at);
+    const end = found < 0 ? length : found;
+    if (end > at) take(bytes.toString('utf8', at, end));
+    at = Math.min(length, end + 1);
+  }
+  return at;
 }

@@ -66,11 +66,13 @@ export function readEventFiles(dir: string, paths: readonly string[], position: 
     if (position.events.get(path) === null || offset >= most.bytesOfFile) continue;
     // Files that left the list keep their place in it, so it is bounded by what it takes in.
     if (!position.events.has(path) && position.events.size >= most.files) continue;
-    if (left <= 0) return true;
+    if (left <= 0 || batch.isFull) return true;
     const chunk = readChunk(dir, path, offset, roundBytes);
     if (chunk === undefined || chunk.bytes.length === 0) continue;
-    const page = readRecords(chunk.bytes, chunk.offset, chunk.size);
-    for (const record of page.records) takeRecord(record, path, batch);
+    const page = readRecords(chunk.bytes, chunk.offset, chunk.size, (record) => {
+      takeRecord(record, path, batch);
+      return !batch.isFull;
+    });
     batch.ignored += page.damaged + (page.broken ? 1 : 0);
     position.events.set(path, page.broken ? null : page.next);
     left -= chunk.bytes.length;

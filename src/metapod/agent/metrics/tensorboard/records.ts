@@ -26,7 +26,6 @@ const headerBytes = 12;
 const footerBytes = 4;
 
 export interface RecordPage {
-  readonly records: readonly Buffer[];
   /** Where to read on. */
   readonly next: number;
   /** Records whose data was damaged. */
@@ -40,14 +39,19 @@ export interface RecordPage {
  *
  * @param bytes the part, which begins at `offset` with a record
  * @param size of the whole file
+ * @param take is handed each whole record; false: no more of them now
  */
-export function readRecords(bytes: Buffer, offset: number, size: number): RecordPage {
-  const records: Buffer[] = [];
+export function readRecords(
+  bytes: Buffer,
+  offset: number,
+  size: number,
+  take: (record: Buffer) => boolean,
+): RecordPage {
   let damaged = 0;
   let at = 0;
   while (at + headerBytes <= bytes.length) {
     if (bytes.readUInt32LE(at + 8) !== maskedCrc(bytes.subarray(at, at + 8))) {
-      return { records, next: offset + at, damaged, broken: true };
+      return { next: offset + at, damaged, broken: true };
     }
     const length = bytes.readBigUInt64LE(at);
     const end = BigInt(offset + at + headerBytes + footerBytes) + length;
@@ -56,12 +60,12 @@ export function readRecords(bytes: Buffer, offset: number, size: number): Record
     const stop = Number(end) - offset;
     if (stop > bytes.length) {
       // Whole in the file, but not in this part: read it next time as the first, or step over it when it is that already.
-      return { records, next: at === 0 ? Number(end) : offset + at, damaged, broken: false };
+      return { next: at === 0 ? Number(end) : offset + at, damaged, broken: false };
     }
     const data = bytes.subarray(at + headerBytes, stop - footerBytes);
-    if (bytes.readUInt32LE(stop - footerBytes) === maskedCrc(data)) records.push(data);
-    else damaged += 1;
     at = stop;
+    if (bytes.readUInt32LE(stop - footerBytes) !== maskedCrc(data)) damaged += 1;
+    else if (!take(data)) break;
   }
-  return { records, next: offset + at, damaged, broken: false };
+  return { next: offset + at, damaged, broken: false };
 }

@@ -151,6 +151,30 @@ describe('metrics that a job writes', () => {
     ).toBeLessThanOrEqual(4096);
   });
 
+  it('of many series keep each step, in as many batches as it takes', () => {
+    write(
+      Array.from({ length: 3000 }, (_, step) => `${JSON.stringify({ step, ok: step, [`a${step % 50}`]: 1 })}\n`).join(
+        '',
+      ),
+    );
+    for (let number = 0; number < 10; number += 1) {
+      const steps = Array.from({ length: 500 }, (_, step) => record(event({ step, simple: { [`e${number}`]: 1 } })));
+      mkdirSync(join(dir, 'work', 'runs'), { recursive: true });
+      writeFileSync(join(dir, 'work', 'runs', `events.out.tfevents.${number}`), Buffer.concat(steps));
+    }
+    drain();
+    const sent = server.taken.flatMap(({ series }) => series);
+    expect(new Set(sent.map(({ width }) => width))).toEqual(new Set([1]));
+    for (const name of ['ok', 'e0', 'e9']) {
+      const points = sent.filter((one) => one.name === name).flatMap((one) => one.points);
+      expect(points.map(([step]) => step)).toEqual(Array.from({ length: name === 'ok' ? 3000 : 500 }, (_, i) => i));
+    }
+    expect(server.counts.ok![2999]).toBe(1);
+    for (const { series } of server.taken) {
+      expect(series.flatMap(({ points }) => points).length).toBeLessThanOrEqual(4096);
+    }
+  });
+
   it('are refused once and never asked for again', () => {
     write(line(1));
     const stream = new MetricStream(dir, id);
