@@ -83,6 +83,8 @@ describe('why a job is in its state', () => {
     expect(reasonOf(job('a', { ...failed, reason: 'failed' }))).toBe('exit code 3');
     expect(reasonOf(job('a', { ...failed, reason: 'out-of-memory' }))).toBe('out of memory');
     expect(reasonOf(job('a', { ...failed, reason: 'failed', exitCode: null }))).toBeNull();
+    const told = 'image_invalid: the image oci-archive:sha256-1f is not to be had: its my_part is damaged';
+    expect(reasonOf(job('a', { ...failed, reason: told }))).toBe(told);
   });
 });
 
