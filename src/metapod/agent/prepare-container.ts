@@ -24,7 +24,7 @@ export interface PreparedContainer {
  * @param devices as the launch has them
  * @param say told how far the image is
  * @param signal gives up waiting for the image
- * @returns or why it cannot be run, in words for the user
+ * @returns or why its devices cannot be in a container, in words for the user
  * @throws PullError, ControlPlaneAway; Error with code ENOSPC
  */
 export async function prepareContainer(
@@ -38,10 +38,12 @@ export async function prepareContainer(
   const added = deviceEdits(devices, deps.driver);
   if ('why' in added) return added;
   const { image, release } = await deps.images.take(payload.image!, credentials, say, signal);
-  const settled = settle(payload, image.config, image.rootfs);
-  if ('why' in settled) {
+  let settled: ReturnType<typeof settle>;
+  try {
+    settled = settle(payload, image.config, image.rootfs);
+  } catch (error) {
     release();
-    return settled;
+    throw error;
   }
   return {
     release,
@@ -61,15 +63,10 @@ function settle(
   payload: StartPayload,
   config: Parameters<typeof commandOf>[0],
   rootfs: string,
-): Pick<LaunchContainer, 'words' | 'cwd' | 'user'> | { why: string } {
-  const command = commandOf(config, payload.command, payload.args);
-  if ('why' in command) return command;
-  try {
-    const { uid, gid, groups } = resolveUser(rootfs, config.user);
-    // A job that brings files runs among them; one that brings none runs where its image wants to.
-    const cwd = payload.bundle === null && config.workingDirectory !== '/' ? config.workingDirectory : '/work';
-    return { words: command.words, cwd, user: { uid, gid, groups: [...groups] } };
-  } catch (error) {
-    return { why: (error as Error).message };
-  }
+): Pick<LaunchContainer, 'words' | 'cwd' | 'user'> {
+  const words = commandOf(config, payload.command, payload.args);
+  const { uid, gid, groups } = resolveUser(rootfs, config.user);
+  // A job that brings files runs among them; one that brings none runs where its image wants to.
+  const cwd = payload.bundle === null && config.workingDirectory !== '/' ? config.workingDirectory : '/work';
+  return { words, cwd, user: { uid, gid, groups: [...groups] } };
 }

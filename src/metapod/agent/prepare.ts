@@ -134,7 +134,9 @@ async function bringImage(
     return prepared;
   } catch (error) {
     if (error instanceof PullError) {
-      throw new CannotStart(`the image ${payload.image} is not to be had: ${error.message}`, { cause: error });
+      throw new CannotStart(`${error.code}: the image ${payload.image} cannot be used: ${error.detail}`, {
+        cause: error,
+      });
     }
     throw error;
   }

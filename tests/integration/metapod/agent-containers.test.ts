@@ -84,9 +84,9 @@ describe.skipIf(runtime.why !== null)('a job in a container', () => {
   });
 
   it.each([
-    ['there is no such file', 'node-archive:none.tar', /image_not_found/],
-    ['the operator allows no such folder', 'rootfs:/etc', /image_not_allowed.*--image-dir/],
-    ['its name is no name', 'Not An Image', /image_invalid/],
+    ['there is no such file', 'node-archive:none.tar', /^image_not_found: the image .*none\.tar cannot be used: /],
+    ['the operator allows no such folder', 'rootfs:/etc', /^image_not_allowed: .*--image-dir/],
+    ['its name is no name', 'Not An Image', /^image_invalid: /],
   ])('says why its image is not to be had: %s', async (_, name, message) => {
     await startAgent();
     const job = await fleet.run(

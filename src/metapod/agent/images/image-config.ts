@@ -4,6 +4,7 @@
  * An image is written by strangers: every field is bounded and checked before anything uses it.
  */
 import { z } from 'zod';
+import { PullError } from './pull-error.ts';
 
 const texts = z.array(z.string().max(131_072)).max(4096);
 
@@ -65,15 +66,16 @@ const isWord = (word: string): boolean => !word.includes('\0');
  *
  * @param command the job's; empty when the image's is wanted
  * @param args the job's arguments for the image's own entrypoint; null: the image's own
- * @returns never empty; or why there is nothing to run
+ * @returns never empty
+ * @throws PullError `image_no_command`
  */
 export function commandOf(
   image: ImageConfig,
   command: readonly string[],
   args: readonly string[] | null,
-): { words: [string, ...string[]] } | { why: string } {
+): [string, ...string[]] {
   const [first, ...rest] = command.length > 0 ? command : [...image.entrypoint, ...(args ?? image.cmd)];
   if (first === undefined || first === '')
-    return { why: 'the image names neither an entrypoint nor a command, and the job none either' };
-  return { words: [first, ...rest] };
+    throw new PullError('image_no_command', 'it names neither an entrypoint nor a command, and the job none either');
+  return [first, ...rest];
 }

@@ -1,6 +1,7 @@
 /** Which numbers an image's `USER` means, by the image's own passwd and group files (hostile: read inside, and bounded). */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { resolveInside } from './inside.ts';
+import { PullError } from './pull-error.ts';
 
 export interface ImageUser {
   readonly uid: number;
@@ -14,7 +15,7 @@ const mostId = 65_535;
 
 /**
  * @param user as the image says it: empty (root), `name`, `uid`, `name:group` or `uid:gid`
- * @throws Error when the image does not know the name, or a number is not to be mapped
+ * @throws PullError `image_no_user` when the image does not know the name, or a number is not to be mapped
  */
 export function resolveUser(root: string, user: string): ImageUser {
   const [who = '', group] = user.split(':');
@@ -38,8 +39,8 @@ const isId = (text: string | undefined): text is string =>
 
 function number(text: string, what: string): number {
   if (isId(text)) return Number(text);
-  if (/^\d+$/.test(text)) throw new Error(`the image's ${what} is beyond ${mostId}`);
-  throw new Error(`the image does not know its own ${what}`);
+  if (/^\d+$/.test(text)) throw new PullError('image_no_user', `its ${what} is beyond ${mostId}`);
+  throw new PullError('image_no_user', `it does not know its own ${what}`);
 }
 
 function table(root: string, path: string): string[][] {

@@ -13,17 +13,22 @@ export const pullErrorCodes = [
   'image_invalid',
   'image_not_allowed',
   'image_too_large',
+  'image_no_user',
+  'image_no_command',
 ] as const;
 export type PullErrorCode = (typeof pullErrorCodes)[number];
 
 export class PullError extends Error {
   readonly code: PullErrorCode;
+  /** Without the code before it. */
+  readonly detail: string;
 
   /** @param detail what was wrong and where, without credentials */
   constructor(code: PullErrorCode, detail: string, options?: { cause?: unknown }) {
     super(`${code}: ${detail}`, options);
     this.name = 'PullError';
     this.code = code;
+    this.detail = detail;
   }
 
   /** Another try, here or elsewhere, may end otherwise. */

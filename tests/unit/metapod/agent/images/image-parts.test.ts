@@ -19,12 +19,12 @@ describe('what is run', () => {
     ['no arguments at all', [], [], ['python']],
     ['a command', ['sh', '-c', 'x'], null, ['sh', '-c', 'x']],
   ])('by a job with %s', (_, command, args, words) => {
-    expect(commandOf(image, command, args)).toEqual({ words });
+    expect(commandOf(image, command, args)).toEqual(words);
   });
 
   it('is nothing when nobody says anything', () => {
-    expect(commandOf(bareConfig, [], null)).toHaveProperty('why');
-    expect(commandOf({ ...bareConfig, cmd: [''] }, [], null)).toHaveProperty('why');
+    expect(() => commandOf(bareConfig, [], null)).toThrow(/^image_no_command: /);
+    expect(() => commandOf({ ...bareConfig, cmd: [''] }, [], null)).toThrow(/^image_no_command: /);
   });
 });
 
@@ -78,7 +78,7 @@ describe("an image's user", () => {
   });
 
   it.each(['nobody-knows', 'bad', '70000', '-1', 'app:nogroup'])('%j is refused', (user) => {
-    expect(() => resolveUser(root, user)).toThrow();
+    expect(() => resolveUser(root, user)).toThrow(/^image_no_user: its? /);
   });
 
   it("is never looked up in the host's files", () => {
