@@ -34,6 +34,8 @@ describe('a backup', () => {
     await product.ok(['backup', file]);
     const again = await product.run(['backup', file, '--json']);
     expect(JSON.parse(again.stdout).error.code).toBe('already_exists');
+    const nowhere = await product.run(['backup', join(product.home, 'none', 'x.backup'), '--json']);
+    expect(JSON.parse(nowhere.stdout).error.code).toBe('file_unwritable');
   }, 60_000);
 
   it('is not restored under a control plane that runs, nor over a database unless that is said', async () => {

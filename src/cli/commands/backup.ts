@@ -1,5 +1,5 @@
 /** `solyx backup`: everything that Solyx knows in one file, also while it works. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
@@ -26,7 +26,14 @@ export function backupCommand(program: Command): void {
 
 async function run(file: string, options: BackupCommandOptions): Promise<void> {
   const path = resolve(file);
-  if (existsSync(path)) throw new SolyxError('already_exists', `${path} exists; a backup replaces no file.`);
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) {
+    throw new SolyxError(
+      'file_unwritable',
+      `${path} is a folder; name a file in it, like ${join(path, 'solyx.backup')}.`,
+    );
+  }
+  if (there !== undefined) throw new SolyxError('already_exists', `${path} exists; a backup replaces no file.`);
   const [{ backup }, { openDirectoryStore }, { loadConfig }, { deriveLogins }, { reachDatabase }] = await Promise.all([
     import('../../common/backup/index.ts'),
     import('../../common/blobs/index.ts'),

@@ -39,7 +39,9 @@ export class FrameWriter {
   constructor(path: string) {
     this.#path = path;
     const file = createWriteStream(this.#partial, { flags: 'w', mode: 0o600, flush: true });
-    this.#written = pipeline(this.#compress, file);
+    this.#written = pipeline(this.#compress, file).catch((error) => {
+      throw unwritable(path, error);
+    });
     // Told by the next write or by `finish`; not by ending the process.
     this.#written.catch(() => {});
   }
@@ -68,16 +70,21 @@ export class FrameWriter {
     await this.json('end', { sha256: this.#digest.copy().digest('hex') });
     this.#compress.end();
     await this.#written;
-    await rename(this.#partial, this.#path);
-    const folder = await open(dirname(this.#path), 'r');
-    await folder.sync().finally(() => folder.close());
+    try {
+      await rename(this.#partial, this.#path);
+      const folder = await open(dirname(this.#path), 'r');
+      await folder.sync().finally(() => folder.close());
+    } catch (error) {
+      throw unwritable(this.#path, error);
+    }
   }
 
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
     this.#compress.destroy();
     await this.#written.catch(() => {});
-    await rm(this.#partial, { force: true });
+    // What cannot be removed was never written; why it was not is what counts.
+    await rm(this.#partial, { force: true }).catch(() => {});
   }
 
   async #frame(kind: FrameKind, bytes: Buffer): Promise<void> {
@@ -88,6 +95,30 @@ export class FrameWriter {
     this.#compress.write(prefix);
     if (this.#compress.write(bytes)) return;
     await Promise.race([once(this.#compress, 'drain'), this.#written]);
+  }
+}
+
+/** What the operating system says of the file, as an error that names it and what would be right. */
+function unwritable(path: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const folder = dirname(path);
+  switch (code) {
+    case 'ENOENT':
+      return new SolyxError('file_unwritable', { detail: `The folder ${folder} does not exist.`, cause: error });
+    case 'ENOTDIR':
+      return new SolyxError('file_unwritable', { detail: `${folder} is no folder.`, cause: error });
+    case 'EISDIR':
+      return new SolyxError('file_unwritable', { detail: `${path} is a folder.`, cause: error });
+    case 'EROFS':
+      return new SolyxError('file_unwritable', { detail: `${folder} is read-only.`, cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return new SolyxError('file_unwritable', { detail: `This user may not write to ${folder}.`, cause: error });
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new SolyxError('disk_full', { detail: `There is no room for ${path}.`, cause: error });
+    default:
+      return error;
   }
 }
 

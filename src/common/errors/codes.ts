@@ -317,6 +317,11 @@ export const errorCodes = {
     title: 'The disk is full.',
     remedy: 'Free space on the data directory; work goes on by itself afterwards.',
   },
+  file_unwritable: {
+    status: 422,
+    title: 'The file cannot be written there.',
+    remedy: 'Name a file that does not exist yet, in a folder that exists and that this user may write to.',
+  },
   file_denied: {
     status: 500,
     title: 'The operating system does not let this user have a file.',

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -86,5 +86,32 @@ describe('the file of a backup', () => {
     await writer.abandon();
     expect(() => readFileSync(path)).toThrow(/ENOENT/);
     expect(() => readFileSync(`${path}.partial`)).toThrow(/ENOENT/);
+  });
+
+  it('says what is wrong with where it was to be', async () => {
+    writeFileSync(join(folder, 'plain'), '');
+    mkdirSync(join(folder, 'folder'));
+    mkdirSync(join(folder, 'beside.partial'));
+    symlinkSync('/dev/full', join(folder, 'full.partial'));
+    const failure = async (path: string) => {
+      const writer = new FrameWriter(join(folder, path));
+      try {
+        await writer.json('header', {});
+        await writer.finish();
+      } catch (error) {
+        await writer.abandon();
+        return error;
+      }
+      return undefined;
+    };
+    for (const [path, code, words] of [
+      ['none/x', 'file_unwritable', 'does not exist'],
+      ['plain/x', 'file_unwritable', 'is no folder'],
+      ['folder', 'file_unwritable', 'is a folder'],
+      ['beside', 'file_unwritable', 'is a folder'],
+      ['full', 'disk_full', 'no room'],
+    ] as const) {
+      expect(await failure(path)).toMatchObject({ code, message: expect.stringContaining(words) });
+    }
   });
 });
