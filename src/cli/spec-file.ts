@@ -23,10 +23,27 @@ export async function readSpec(file: string): Promise<Record<string, unknown>> {
   if (bytes.length > mostBytes) throw new SolyxError('body_too_large', `${name} is larger than 1 MiB.`);
   const text = bytes.toString('utf8');
   const value = parseJson(text) ?? (await parseYaml(name, text));
+  const endless = findEndless(value, '', new Set());
+  if (endless !== undefined) {
+    throw new SolyxError('job_spec_invalid', `${name}: ${endless} is infinite or no number; expected a finite one.`);
+  }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SolyxError('job_spec_invalid', `${name}: expected keys and values, like "name: my-job".`);
   }
   return value as Record<string, unknown>;
+}
+
+/** Path of a number that JSON cannot carry (`.inf`, `.nan`, 1e999) and the server would see as nothing. */
+function findEndless(value: unknown, path: string, seen: Set<object>): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : path;
+  if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
+  // An alias of YAML may lead to what it stands in.
+  seen.add(value);
+  for (const [key, inner] of Object.entries(value)) {
+    const found = findEndless(inner, `${path}/${key}`, seen);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** JSON is YAML, but need not wait for its parser. What is no valid JSON may still be YAML in braces. */

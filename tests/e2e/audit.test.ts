@@ -70,6 +70,11 @@ it('verifies, by the server’s entries, by an exported file, and against a head
   const file = join(folder, 'audit.jsonl');
   writeFileSync(file, `${await product.ok(['audit', 'export'])}\n`);
   expect(await product.ok(['audit', 'verify', '--file', file, '--anchor', anchor])).toContain('verified');
+  const empty = join(folder, 'empty.jsonl');
+  writeFileSync(empty, '\n');
+  const nothing = await product.run(['audit', 'verify', '--file', empty]);
+  expect(nothing.code).not.toBe(0);
+  expect(nothing.stderr).toContain('holds no entry');
   const lines = readFileSync(file, 'utf8').split('\n');
   writeFileSync(
     file,

@@ -92,6 +92,10 @@ async function verify(options: { anchor?: string; file?: string; json?: boolean 
   const entries = server ? entriesOf(server) : linesOf(options.file!);
   for await (const entry of entries) if (!check.take(entry)) break;
   check.end();
+  // Nothing is not a log in which nothing is wrong.
+  if (options.file !== undefined && check.sequence === 0 && check.fault === undefined) {
+    throw new SolyxError('bad_request', `${options.file} holds no entry; expected a file of \`solyx audit export\`.`);
+  }
   const fault = check.fault ?? badSeal;
   if (!fault && head && options.anchor !== undefined) {
     await replaceFile(options.anchor, `${JSON.stringify(head)}\n`, 0o600);

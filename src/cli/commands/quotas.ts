@@ -75,7 +75,7 @@ const withTarget = (command: Command): Command =>
 function positive(text: string): number {
   const value = Number(text);
   if (value > 0 && value <= 1_000_000) return value;
-  throw new InvalidArgumentError('expected a number above 0');
+  throw new InvalidArgumentError('Expected a number above 0 and up to 1000000.');
 }
 
 function amounts(text: string, before: Amounts = {}): Amounts {

@@ -190,6 +190,10 @@ export const jobSpecSchema = z
       .describe('What a private registry is shown for the image.'),
     command: z
       .union([program(65_536), z.array(program(65_536)).min(1).max(1024)])
+      .refine(
+        (value) => (typeof value === 'string' ? value.trim() : value[0]) !== '',
+        'must not be empty; leave it out to run what the image says',
+      )
       .optional()
       .describe('What to run: a text for `/bin/sh -c`, or a list of words run as they are.'),
     args: z

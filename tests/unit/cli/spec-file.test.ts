@@ -36,6 +36,19 @@ describe('a job spec file', () => {
     await expect(readSpec('/dev/zero')).rejects.toMatchObject({ code: 'body_too_large' });
   });
 
+  it('with a number that JSON cannot carry is told where', async () => {
+    const file = join(folder, 'endless.yaml');
+    for (const cpu of ['.inf', '-.inf', '.nan', '1e999']) {
+      writeFileSync(file, `name: x\ncommand: "true"\nresources:\n  cpu: ${cpu}\n`);
+      await expect(readSpec(file)).rejects.toMatchObject({
+        code: 'job_spec_invalid',
+        message: expect.stringContaining('/resources/cpu is infinite or no number'),
+      });
+    }
+    writeFileSync(file, 'name: x\nlabels: &a {b: *a}\n');
+    await readSpec(file).catch((error) => expect(error).toHaveProperty('code'));
+  });
+
   it('that is not there is named', async () => {
     await expect(readSpec(join(folder, 'none.yaml'))).rejects.toThrow(/none\.yaml cannot be read/);
   });
