@@ -1,6 +1,7 @@
 /**
  * Packs a working directory: one gzipped tar whose bytes depend only on the files, so that the same folder is uploaded
- * once. Links that lead out of the folder, sockets and devices are refused; `.git` and `node_modules` stay out.
+ * once. Links that lead out of the folder, sockets and devices are refused; `.git` and `node_modules` stay out. A file of
+ * several names is several files.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -8,8 +9,8 @@ import { lstat, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { create } from 'tar';
 import { SolyxError } from '../common/errors/index.ts';
+import { packTar } from './pack.ts';
 
 const leftOut = new Set(['.git', 'node_modules', '.DS_Store']);
 
@@ -33,9 +34,9 @@ export async function packFolder(folder: string): Promise<Bundle> {
   const file = join(temporary, 'bundle.tar.gz');
   const dispose = () => rm(temporary, { recursive: true, force: true });
   try {
-    const options = { cwd: root, portable: true, noMtime: true, gzip: { level: 6 }, noDirRecurse: true };
+    const options = { noMtime: true, gzip: { level: 6 }, noDirRecurse: true };
     // tar refuses an empty list
-    const packed = create(options, files.length > 0 ? files : ['.']);
+    const packed = packTar(root, files.length > 0 ? files : ['.'], options);
     await pipeline(packed, createWriteStream(file));
     const hash = createHash('sha256');
     await pipeline(createReadStream(file), hash);

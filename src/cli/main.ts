@@ -8,9 +8,9 @@ import { SolyxError } from '../common/errors/index.ts';
 import { reportError } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { makeProgram } from './program.ts';
+import { closeUmask } from './umask.ts';
 
-// What is written is this user's alone, and can be read again, whatever umask the shell had.
-process.umask(0o077);
+closeUmask();
 
 // A reader that stops early (`solyx jobs | head`) is no error; a command that waits has set its own code by then.
 for (const stream of [process.stdout, process.stderr]) {

@@ -7,12 +7,11 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Unpack } from 'tar';
-import { isSafePath } from '../../common/blobs/index.ts';
 import { SolyxError } from '../../common/errors/index.ts';
-import { linkStaysInside } from '../../common/links.ts';
 import type { Copied } from '../commands/cp.ts';
+import { umaskOfShell, withUmaskOfShell } from '../umask.ts';
 import { askFiles, type PlaceInJob } from './request.ts';
+import { unpackFolder } from './unpack.ts';
 
 /** @throws path_not_found, copy_refused, channel_lost and what else the server answers */
 export async function download(place: PlaceInJob, target: string): Promise<Copied> {
@@ -46,12 +45,15 @@ export async function download(place: PlaceInJob, target: string): Promise<Copie
     if (!isFolder) {
       if (await isDirectory(to)) throw new SolyxError('copy_refused', `${to} is a folder.`);
       await received(createWriteStream(data, { mode: 0o600 }));
-      await chmod(data, mode & ~process.umask());
+      await chmod(data, mode & ~umaskOfShell());
       await rename(data, to);
       return { path: to, files: 1, bytes, leftOut: [] };
     }
-    await mkdir(data);
-    const unpacked = await unpack(received, data);
+    // Nobody else gets into the folder around it meanwhile.
+    const unpacked = await withUmaskOfShell(async () => {
+      await mkdir(data);
+      return unpackFolder(received, data);
+    });
     await settle(data, to);
     return { path: to, ...unpacked };
   } finally {
@@ -72,41 +74,6 @@ const isDirectory = async (path: string): Promise<boolean> =>
     (found) => found.isDirectory(),
     () => false,
   );
-
-async function unpack(
-  received: (sink: NodeJS.WritableStream) => Promise<void>,
-  folder: string,
-): Promise<Pick<Copied, 'files' | 'bytes' | 'leftOut'>> {
-  const leftOut: string[] = [];
-  let files = 0;
-  let bytes = 0;
-  const sink = new Unpack({
-    cwd: folder,
-    strict: false,
-    preserveOwner: false,
-    onwarn: (_code: string, message: string | Error) => void leftOut.push(String(message)),
-    filter: (path, entry) => {
-      if (!('type' in entry)) return true;
-      const bare = path.replace(/^\.\//, '').replace(/\/+$/, '');
-      const why = bare === '' || bare === '.' ? undefined : refusal(bare, entry.type, entry.linkpath ?? '');
-      if (why !== undefined) leftOut.push(`${path} (${why})`);
-      else if (entry.type !== 'Directory') {
-        files += 1;
-        bytes += entry.size ?? 0;
-      }
-      return why === undefined;
-    },
-  });
-  await received(sink as unknown as NodeJS.WritableStream);
-  return { files, bytes, leftOut };
-}
-
-function refusal(path: string, type: string, linkpath: string): string | undefined {
-  if (!isSafePath(path)) return 'its name leaves the folder';
-  if (['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type)) return undefined;
-  if (type !== 'SymbolicLink') return 'no plain file';
-  return linkStaysInside(path, linkpath) ? undefined : 'a link that points out of the folder';
-}
 
 /** Puts a folder in place: by one rename, or, where there is one already, file by file. */
 async function settle(from: string, to: string): Promise<void> {

@@ -1,12 +1,12 @@
 /** Copying into a job. */
-import { createReadStream, readlinkSync, Stats } from 'node:fs';
+import { createReadStream, readlinkSync, type Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
-import { create } from 'tar';
+import type { Readable } from 'node:stream';
 import { SolyxError } from '../../common/errors/index.ts';
 import { linkStaysInside } from '../../common/links.ts';
 import type { Copied } from '../commands/cp.ts';
+import { packTar } from '../pack.ts';
 import { askFiles, type PlaceInJob } from './request.ts';
 
 /** @throws path_not_found for a source that is not there, and what the server answers */
@@ -26,33 +26,35 @@ export async function upload(source: string, place: PlaceInJob): Promise<Copied>
     : createReadStream(source, { highWaterMark: 2 ** 18 });
   const mode = (found.mode & 0o777).toString(8).padStart(3, '0');
   const entry = found.isDirectory() ? 'folder' : 'file';
-  const answer = await askFiles('PUT', place, { entry, name, ...(entry === 'file' && { mode }) }, body);
+  let unread: Error | undefined;
+  body.once('error', (error: Error) => {
+    unread = error;
+  });
+  const answer = await askFiles('PUT', place, { entry, name, ...(entry === 'file' && { mode }) }, body).catch(
+    (error: unknown) => {
+      // What broke off here is not the server's fault; a server that refused says so itself.
+      if (unread === undefined || (error as SolyxError).code !== 'server_unreachable') throw error;
+      throw new SolyxError('copy_refused', { detail: `${source} cannot be read: ${unread.message}.`, cause: unread });
+    },
+  );
   const { path, files, bytes } = (await answer.json()) as { path: string; files: number; bytes: number };
   return { path, files, bytes, leftOut };
 }
 
 /** Links that point out of the folder and special files stay behind, and are named. */
 function packFolder(folder: string, leftOut: string[]): Readable {
-  const pack = create(
-    {
-      cwd: folder,
-      portable: true,
-      follow: false,
-      noDirRecurse: false,
-      filter: (path, entry) => {
-        const why = refusal(folder, path, entry);
-        if (why !== undefined) leftOut.push(`${path} (${why})`);
-        return why === undefined;
-      },
+  return packTar(folder, ['.'], {
+    filter: (path, entry) => {
+      const why = refusal(folder, path, entry);
+      if (why !== undefined) leftOut.push(`${path} (${why})`);
+      return why === undefined;
     },
-    ['.'],
-  );
-  return Readable.from(pack as unknown as AsyncIterable<Buffer>, { objectMode: false });
+  });
 }
 
 /** Why an entry of the folder cannot be sent; undefined when it can. */
-function refusal(folder: string, path: string, entry: object): string | undefined {
-  if (!(entry instanceof Stats) || entry.isFile() || entry.isDirectory()) return undefined;
+function refusal(folder: string, path: string, entry: Stats): string | undefined {
+  if (entry.isFile() || entry.isDirectory()) return undefined;
   if (!entry.isSymbolicLink()) return 'no plain file';
   const leadsTo = readlinkSync(join(folder, path));
   return linkStaysInside(path, leadsTo) ? undefined : 'a link that points out of the folder';
