@@ -34,6 +34,8 @@ export async function unpackBundle(archive: Readable, target: string, mostBytes:
     preserveOwner: false,
     filter: (path, entry) => {
       if (!('type' in entry)) return true;
+      // The agent unpacks, and nothing shall run as it.
+      if (entry.mode !== undefined) entry.mode &= 0o777;
       entries += 1;
       bytes += entry.size ?? 0;
       const bare = path.replace(/^\.\//, '').replace(/\/+$/, '');

@@ -60,6 +60,8 @@ echo ready >&3
 umask 022
 if [ "$kind" = folder ]; then
   mkdir "$tmp/data" && tar -xf - -C "$tmp/data" || exit 1
+  # A tar of root keeps what lets others run it as root.
+  chmod -R ug-s,a-t "$tmp/data" 2>/dev/null
 else
   cat > "$tmp/data" && chmod "$5" "$tmp/data" || exit 1
 fi

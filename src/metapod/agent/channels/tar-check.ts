@@ -1,5 +1,6 @@
 /**
- * Looks through an archive on its way into a job and refuses what is not files, folders and links that stay inside.
+ * Looks through an archive on its way into a job and refuses what is not files, folders, links that stay inside and second names
+ * (hard links) of files that came before.
  *
  * It is unpacked by the job's user in the job's root and could do no harm outside; this keeps a copy from doing inside what
  * nobody asked for, and from being larger than allowed. What is refused late has left nothing: the target appears at the end.
@@ -14,12 +15,16 @@ export interface TarLimits {
   readonly mostFiles: number;
 }
 
-const kinds = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory', 'SymbolicLink']);
+const plain = new Set(['File', 'OldFile', 'ContiguousFile']);
+const kinds = new Set([...plain, 'Directory', 'SymbolicLink', 'Link']);
+
+const bareOf = (path: string): string => path.replace(/^\.\//, '').replace(/\/+$/, '');
 
 export class TarCheck {
   readonly #limits: TarLimits;
   readonly #parser: Parser;
   #refusal: SolyxError | undefined;
+  readonly #plain = new Set<string>();
   #entries = 0;
   #first = true;
   files = 0;
@@ -57,14 +62,18 @@ export class TarCheck {
   #look({ path, type, size, linkpath }: { path: string; type: string; size?: number; linkpath?: string }): void {
     this.#entries += 1;
     this.bytes += size ?? 0;
-    const bare = path.replace(/^\.\//, '').replace(/\/+$/, '');
+    const bare = bareOf(path);
     if (type !== 'Directory') this.files += 1;
     if (!kinds.has(type)) this.#refuse(`it holds "${path}", which is a ${type}`);
     else if (bare !== '' && bare !== '.' && !isSafePath(bare)) this.#refuse(`the path "${path}" leaves the folder`);
     else if (type === 'SymbolicLink' && !linkStaysInside(bare, linkpath ?? ''))
       this.#refuse(`the link "${path}" points out of the folder`);
+    else if (type === 'Link' && !this.#plain.has(bareOf(linkpath ?? '')))
+      this.#refuse(`the hard link "${path}" names no file before it`);
     else if (this.bytes > this.#limits.mostBytes) this.#refuse(`it holds more than ${this.#limits.mostBytes} bytes`);
     else if (this.#entries > this.#limits.mostFiles) this.#refuse(`it holds more than ${this.#limits.mostFiles} files`);
+    if (plain.has(type) || type === 'Link') this.#plain.add(bare);
+    else this.#plain.delete(bare);
   }
 
   #refuse(why: string): void {

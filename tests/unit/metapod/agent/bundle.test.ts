@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -52,6 +52,16 @@ describe('a bundle', () => {
     await unpackBundle(createReadStream(join(home, 'a.tar')), target(), 1_000_000);
     expect((await readdir(target())).sort()).toEqual(['link', 'src']);
     expect(await readFile(join(target(), 'link'), 'utf8')).toBe('text');
+  });
+
+  it('has nothing that runs as whoever unpacks it', async () => {
+    const source = join(home, 'source');
+    await mkdir(source);
+    await writeFile(join(source, 'run'), 'text');
+    await chmod(join(source, 'run'), 0o6755);
+    execFileSync('tar', ['-cf', join(home, 'a.tar'), '-C', source, '.']);
+    await unpackBundle(createReadStream(join(home, 'a.tar')), target(), 1_000_000);
+    expect((await stat(join(target(), 'run'))).mode & 0o7777).toBe(0o755 & ~process.umask());
   });
 
   it.each([

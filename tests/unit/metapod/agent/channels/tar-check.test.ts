@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { create } from 'tar';
+import { create, Header } from 'tar';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TarCheck } from '../../../../../src/metapod/agent/channels/tar-check.ts';
 
@@ -39,6 +39,33 @@ describe('an archive on its way into a job', () => {
     const bytes = await packed();
     expect(() => new TarCheck({ mostBytes: 999, mostFiles: 10 }).write(bytes)).toThrow(/more than 999 bytes/);
     expect(() => new TarCheck({ mostBytes: 2000, mostFiles: 1 }).write(bytes)).toThrow(/more than 1 files/);
+  });
+
+  it('may have second names of files that came before, and of nothing else', () => {
+    const look = (...entries: [string, 'File' | 'Link' | 'SymbolicLink', string?][]): number => {
+      const blocks = entries.map(([path, type, linkpath]) => {
+        const header = new Header({
+          path,
+          type,
+          mode: 0o644,
+          size: 0,
+          mtime: new Date(0),
+          ...(linkpath && { linkpath }),
+        });
+        header.encode();
+        return header.block!;
+      });
+      const check = new TarCheck({ mostBytes: 2000, mostFiles: 10 });
+      check.write(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+      check.end();
+      return check.files;
+    };
+    expect(look(['./a', 'File'], ['./b', 'Link', './a'], ['c', 'Link', 'b'])).toBe(3);
+    const refused = /hard link "b" names no file before it/;
+    expect(() => look(['b', 'Link', 'a'], ['a', 'File'])).toThrow(refused);
+    expect(() => look(['a', 'File'], ['b', 'Link', '/etc/hostname'])).toThrow(refused);
+    expect(() => look(['a', 'File'], ['b', 'Link', '../a'])).toThrow(refused);
+    expect(() => look(['a', 'File'], ['a', 'SymbolicLink', 'x'], ['b', 'Link', 'a'])).toThrow(refused);
   });
 
   it('is refused when it is cut off in the middle of a file', async () => {
