@@ -16,6 +16,7 @@ const kinds: readonly (readonly [name: string, weight: number, fault: Fault])[] 
   ['reports late', 10, (simulation, random) => disturb(simulation, random, simulation.lateUntil)],
   ['reports doubled', 8, (simulation, random) => disturb(simulation, random, simulation.doubledUntil)],
   ['reports out of order', 8, (simulation, random) => disturb(simulation, random, simulation.shuffledUntil)],
+  ['stops overtake starts', 4, stopsOvertake],
   ['clock of a node jumps', 5, nodeClock],
   ['clock of a scheduler jumps', 3, schedulerClock],
   ['devices die', 6, devicesDie],
@@ -84,6 +85,14 @@ function removed(simulation: Simulation, random: Random): boolean {
 
 function disturb(simulation: Simulation, random: Random, until: Map<string, number>): boolean {
   until.set(random.pick(nodeIds), simulation.time.now + pause(random, 5, 60));
+  return true;
+}
+
+/** What is sent to a node comes in any order, and is cancelled as soon as it is sent. */
+function stopsOvertake(simulation: Simulation, random: Random): boolean {
+  const node = random.pick(nodeIds);
+  for (const until of [simulation.shuffledUntil, simulation.regrettedUntil])
+    until.set(node, simulation.time.now + pause(random, 5, 60));
   return true;
 }
 

@@ -64,6 +64,8 @@ export class Simulation implements Stand, Rows {
   readonly lateUntil = new Map<string, number>();
   readonly doubledUntil = new Map<string, number>();
   readonly shuffledUntil = new Map<string, number>();
+  /** Until when whoever's job is sent to a node cancels it at once. */
+  readonly regrettedUntil = new Map<string, number>();
   /** Longest time that a job waited in the queue once it might start, milliseconds. */
   longestWaitMs = 0;
   readonly #store: LeakyStore;
@@ -234,6 +236,8 @@ export class Simulation implements Stand, Rows {
     const rows = this.#commands.get(nodeId) ?? [];
     this.#commands.set(nodeId, rows);
     for (let i = 0; i < times; i += 1) rows.push(command);
+    if (command.kind === 'start' && this.time.now < (this.regrettedUntil.get(nodeId) ?? 0))
+      this.time.in(this.#network.whole(10, 2_000), () => this.control.request(command.jobId, 'cancel'));
     this.time.in(this.#network.whole(5, 300), () => this.#deliver(nodeId));
   }
 
