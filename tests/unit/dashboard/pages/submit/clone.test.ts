@@ -24,7 +24,10 @@ const word = fc
 const spec = fc.record(
   {
     name: fc.stringMatching(/^[a-z0-9]{1,20}$/),
-    command: fc.oneof(word, fc.array(word, { minLength: 1, maxLength: 4 })),
+    command: fc.oneof(
+      word.filter((text) => text.trim() !== ''),
+      fc.array(word, { minLength: 1, maxLength: 4 }).filter(([program]) => program !== ''),
+    ),
     env: fc.dictionary(fc.stringMatching(/^[A-Z_]{1,6}$/), word, { maxKeys: 3 }),
     resources: fc.record(
       {
