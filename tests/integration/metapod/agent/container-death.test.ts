@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { leftovers } from '../../../../soak/crash/leftovers.ts';
-import { runtimesOf, seeProcesses } from '../../../../soak/crash/processes.ts';
+import { isRunning, runtimesOf, seeProcesses } from '../../../../soak/crash/processes.ts';
 import { runtimeOf } from '../../../../src/metapod/agent/isolation/container/engine-notes.ts';
-import { FILES } from '../../../../src/metapod/agent/supervisor/index.ts';
+import { destroyAttempt, FILES } from '../../../../src/metapod/agent/supervisor/index.ts';
 import { until } from '../../../support/until.ts';
 import type { Attempt } from './support/attempt.ts';
 import { type Box, boxed, findDriver, imageHome } from './support/boxed.ts';
@@ -109,6 +109,26 @@ describe('a container of podman', () => {
     },
     90_000,
   );
+
+  it('whose supervisor is killed ends at once, however long its removal takes', async () => {
+    const wait =
+      'case " $* " in *" rm "*) while [ -d "$folder" ] && [ ! -e "$folder/remove" ]; do sleep 0.05; done;; esac';
+    const { box, folder } = await behaving(home, 'podman', [wait]);
+    writeFileSync(join(folder, 'remove'), '');
+    const job = boxed(box, 'echo up; while :; do sleep 0.05; done');
+    const supervisor = await job.start();
+    const { jobPid } = await job.running();
+    await until('it has begun', () => job.lines().includes('up'));
+    rmSync(join(folder, 'remove'));
+    process.kill(supervisor, 'SIGKILL');
+    await until('it has ended', () => !isRunning(jobPid!));
+    writeFileSync(join(folder, 'remove'), '');
+    const about = ({ command }: { command: string }) => command.includes(job.launch.attemptId);
+    await until('nobody of it is left', () => !seeProcesses().some(about), 30_000);
+    // What an agent does that finds it.
+    await destroyAttempt(job.dir);
+    expect(gone(job)).toEqual([]);
+  }, 90_000);
 
   it('that is stopped before anybody has seen it run has its grace all the same', async () => {
     const wait = '"$real" "$@" || exit; while [ -d "$folder" ] && [ ! -e "$folder/seen" ]; do sleep 0.05; done; exit 0';

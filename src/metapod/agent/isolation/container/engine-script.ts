@@ -68,13 +68,28 @@ export function launcherScript(
 
 /**
  * Waits on descriptor 3 like every guardian: end of file instead of a second line means that the supervisor died.
+ *
+ * An engine takes a second to remove a container on a busy machine, and what the job does meanwhile nobody hears. So where its
+ * first process was noted down that is killed at once, if it still is in the noted groups: a number may be another's by now.
  * @param remove words that end and remove the container whose name follows
+ * @param notes as for the launcher
  */
-export function guardianScript(remove: readonly string[], name: string, env: Readonly<Record<string, string>>): string {
+export function guardianScript(
+  remove: readonly string[],
+  name: string,
+  env: Readonly<Record<string, string>>,
+  notes: string | null,
+): string {
   const run = remove.map(q).join(' ');
+  const note = (what: string) => q(join(notes ?? '', what));
+  const killFirst = [
+    `{ read -r pid < ${note(NOTES.pid)} && groups=$(cat ${note(NOTES.cgroup)})`,
+    '[ -n "$groups" ] && [ "$groups" = "$(cat "/proc/$pid/cgroup")" ] && [ "$groups" != "$(cat /proc/self/cgroup)" ] && kill -9 "$pid"; } 2>/dev/null',
+  ].join(' && ');
   return [
     ...Object.entries(env).map(([key, value]) => `export ${key}=${q(value)}`),
     'read -r job <&3; read -r over <&3 && exit 0',
+    ...(notes === null ? [] : [killFirst]),
     'for round in 1 2 3; do',
     `  ${run} ${q(name)} >/dev/null 2>&1 && exit 0`,
     '  sleep 1',

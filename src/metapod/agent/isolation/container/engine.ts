@@ -96,7 +96,7 @@ export function prepareEngine(dir: string, launch: Launch, secrets: JobSecrets):
     cwd: dir,
     script: null,
     ownerUid: uid,
-    guardian: guardianScript([program, ...flags, ...removeWords(driver)], name, env),
+    guardian: guardianScript([program, ...flags, ...removeWords(driver)], name, env, notes),
     direct: false,
     get cgroup() {
       return cgroup;
