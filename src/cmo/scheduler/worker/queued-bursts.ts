@@ -88,6 +88,11 @@ export class QueuedBursts {
     return burst.runTime;
   }
 
+  /** What is known of a waiting job: one object for all jobs of its burst, of which a million may wait. */
+  traitsOf(id: string): JobTraits | undefined {
+    return this.#byJob.get(id)?.traits;
+  }
+
   /** A job waits no more. @returns one like it, for the predictor to follow; undefined when it did not wait */
   take(id: string): TrackedJob | undefined {
     const burst = this.#byJob.get(id);

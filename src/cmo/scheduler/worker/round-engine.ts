@@ -117,9 +117,10 @@ export class RoundEngine {
     } else {
       // A job that was refused comes back without its traits.
       const traits = row.traits ?? this.#traits.get(id);
-      if (traits !== undefined) this.#traits.set(id, traits);
       const { job } = row;
       const runTime = traits === undefined ? job.runTime : this.#runTimes.queued(id, traits, job.submittedAt, now);
+      const shared = this.#runTimes.traitsOf(id);
+      if (shared !== undefined) this.#traits.set(id, shared);
       this.#queue.set({ ...withRunTime(job, runTime), promised: this.#promises.has(id) });
       this.#memory.set(id, row.reason);
     }

@@ -40,6 +40,11 @@ export class RunTimes {
     return this.#bursts.add(id, traits, submittedAt, now);
   }
 
+  /** What is known of a waiting job, as one object for many. */
+  traitsOf(id: string): JobTraits | undefined {
+    return this.#bursts.traitsOf(id);
+  }
+
   /** It waits no more, and does not run either. */
   left(id: string): void {
     this.#bursts.take(id);

@@ -31,6 +31,15 @@ const burst = (times: RunTimes, count: number) =>
 const told = (times: RunTimes, at: number): Map<string, ExpectedRunTime | undefined> => new Map(times.takeMoved(at));
 
 describe('jobs of a burst that wait', () => {
+  it('share one object of what is known of them, however many rows they came from', () => {
+    const times = taught();
+    burst(times, 3);
+    expect(times.traitsOf('job_0')).toEqual(traits());
+    expect(times.traitsOf('job_2')).toBe(times.traitsOf('job_0'));
+    times.left('job_2');
+    expect(times.traitsOf('job_2')).toBeUndefined();
+  });
+
   it('are expected to run alike, and as their siblings did as soon as these have ended', () => {
     const times = taught();
     const [first] = burst(times, 20);
