@@ -51,7 +51,7 @@ export async function crash(options: CrashOptions): Promise<SoakOutcome> {
       ...stand.ownCrashes(),
       ...load.broken,
       ...survivors(await endedAttempts(stand)),
-      ...findBroken(load.submissions, seen),
+      ...findBroken(load.submissions, seen, killer.orphaned),
     );
     if (options.mustReach) broken.push(...killer.unreached.map((name) => `nobody came to the failpoint ${name}`));
     counts = tally(killer, load, seen);

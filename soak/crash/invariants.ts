@@ -22,7 +22,12 @@ type Reasons = ReadonlyMap<string, string | null>;
 const ranToEnd = new Set(['succeeded', 'failed']);
 const finals = new Set(['succeeded', 'failed', 'cancelled']);
 
-export function findBroken(submissions: readonly Submission[], seen: Observed): string[] {
+/** @param orphaned attempts whose supervisor and guardian the soak killed: what their job did afterwards nobody heard */
+export function findBroken(
+  submissions: readonly Submission[],
+  seen: Observed,
+  orphaned: ReadonlySet<string> = new Set(),
+): string[] {
   const attemptsOf = groupBy(seen.attempts, ({ job_id }) => job_id);
   const intervalsOf = groupBy(seen.intervals, ({ job_id }) => job_id);
   const logsOf = groupBy(seen.logs, ({ attemptId }) => attemptId);
@@ -45,7 +50,7 @@ export function findBroken(submissions: readonly Submission[], seen: Observed): 
         ...logs.flatMap((log) =>
           logLines(log, attempts.find(({ id }) => id === log.attemptId)!, reasons.get(`${log.attemptId} ${log.rank}`)),
         ),
-        ...checkpoints(attempts, logs),
+        ...checkpoints(attempts, logs, orphaned),
       ].map((words) => `${name}: ${words}`);
     }),
   ];
@@ -180,8 +185,15 @@ function logLines(log: RankLog, attempt: AttemptRecord, reason: string | null | 
   return words;
 }
 
-/** An attempt begins with what an earlier one had saved; nothing less where that came to its own end. */
-function checkpoints(attempts: readonly AttemptRecord[], logs: readonly RankLog[]): string[] {
+/**
+ * An attempt begins with what an earlier one had saved; nothing less where that came to its own end, and nothing more than it said
+ * unless nobody could hear it.
+ */
+function checkpoints(
+  attempts: readonly AttemptRecord[],
+  logs: readonly RankLog[],
+  orphaned: ReadonlySet<string>,
+): string[] {
   const words: string[] = [];
   let least = 0;
   let most = 0;
@@ -194,7 +206,7 @@ function checkpoints(attempts: readonly AttemptRecord[], logs: readonly RankLog[
     if (from < least || from > most + 1)
       words.push(`attempt ${attempt.number} went on from ${from}; saved before were ${least} to ${most}`);
     const saved = said.filter(({ word }) => word === 'saved').map(({ detail }) => Number(detail));
-    most = Math.max(most, from, ...saved);
+    most = orphaned.has(attempt.id) ? Number.POSITIVE_INFINITY : Math.max(most, from, ...saved);
     if (attempt.outcome === 'failed') least = Math.max(least, ...saved);
   }
   return words;

@@ -32,6 +32,8 @@ export class Killer {
   readonly records: KillRecord[] = [];
   /** Armed, and nobody came. */
   readonly unreached: FailpointName[] = [];
+  /** Attempts whose container was left to nobody: it ran on until the agent came back, and what it said then nobody heard. */
+  readonly orphaned = new Set<string>();
   readonly #stand: Stand;
   readonly #load: Load;
   readonly #random: Random;
@@ -140,13 +142,16 @@ export class Killer {
     const held = this.#stand
       .liveAttempts()
       .filter((attempt) => attempt.driver === driver && isRunning(attempt.supervisorPid));
-    return this.#pick(held).flatMap(({ attemptId, supervisorPid }) => [...guardiansOf(attemptId), supervisorPid]);
+    return this.#pick(held).flatMap(({ attemptId, supervisorPid }) => {
+      this.orphaned.add(attemptId);
+      return [...guardiansOf(attemptId), supervisorPid];
+    });
   }
 
   /** Leaves a container to nobody, and the agent with the question whose it is; the one that comes to answer is spared. */
   #orphan(): void {
     const agent = this.#stand.agentPid('second-agent');
-    const keepers = this.#keepers('podman');
+    const keepers = agent === undefined ? [] : this.#keepers('podman');
     if (agent === undefined || keepers.length === 0) return;
     for (const pid of [agent, ...keepers]) kill(pid);
   }

@@ -168,6 +168,16 @@ describe('the invariants of the crash soak', () => {
     expect(broken.join()).toMatch(/went on from 1; saved before were 2 to 2/);
   });
 
+  it('find a checkpoint that no attempt had said, unless nobody could hear that attempt', () => {
+    const attempts = [attempt(1, 'node-lost'), attempt(2, 'succeeded')];
+    const logs = [log(1, 0, ['start', 'resume 0', 'saved 1']), log(2, 9000, ['start', 'resume 5', 'saved 6', 'end'])];
+    const intervals = [interval(1, 0, 2000), interval(2, 9000, 12_000)];
+    const seen = whole({ attempts, logs, intervals });
+    expect(findBroken([submissionOf('resumes')], seen).join()).toMatch(/went on from 5; saved before were 0 to 1/);
+    expect(findBroken([submissionOf('resumes')], seen, new Set(['att_2'])).join()).toMatch(/went on from 5/);
+    expect(findBroken([submissionOf('resumes')], seen, new Set(['att_1']))).toEqual([]);
+  });
+
   it('let a submit that was given up exist once or not at all', () => {
     const givenUp = submissionOf('sleep', { acknowledged: null, givenUp: true });
     expect(findBroken([givenUp], whole())).toEqual([]);
