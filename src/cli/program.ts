@@ -4,7 +4,7 @@
  * Each is a file that is loaded when it is asked for: reading thirteen commands to run one costs a person 0.1 s every time.
  */
 import { Command } from 'commander';
-import { version } from './version.ts';
+import { release } from '../common/release.ts';
 
 type AddCommand = (program: Command) => void;
 
@@ -57,7 +57,7 @@ const commands = {
 export async function makeProgram(wanted?: string): Promise<Command> {
   const program = new Command('solyx')
     .description('GPUs, wherever they stand, as one computer: submit jobs, watch them, run the fleet.')
-    .version(version)
+    .version(release)
     .exitOverride()
     .showHelpAfterError('(solyx --help lists the commands)');
   const isKnown = wanted !== undefined && Object.hasOwn(commands, wanted);

@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
 import { SolyxError } from '../../common/errors/index.ts';
+import { release } from '../../common/release.ts';
 import { note, printJson } from '../output.ts';
-import { version } from '../version.ts';
 
 interface BackupCommandOptions {
   blobs: boolean;
@@ -48,7 +48,7 @@ async function run(file: string, options: BackupCommandOptions): Promise<void> {
     const counts = await backup({
       login: deriveLogins(database.admin, database.database).system,
       path,
-      release: version,
+      release,
       now: new Date(),
       blobs: options.blobs ? await openDirectoryStore(join(home, 'blobs')) : undefined,
     });

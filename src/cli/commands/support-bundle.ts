@@ -1,14 +1,14 @@
 /** `solyx support-bundle`: one file for whoever helps, without secrets and without anything of jobs but their states. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { arch, cpus, freemem, loadavg, release, tmpdir, totalmem, uptime } from 'node:os';
+import { arch, cpus, freemem, release as kernelRelease, loadavg, tmpdir, totalmem, uptime } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
 import type { Client } from '../../common/contract/client.ts';
 import { SolyxError } from '../../common/errors/index.ts';
+import { release } from '../../common/release.ts';
 import { note, printJson } from '../output.ts';
-import { version } from '../version.ts';
 
 interface BundleOptions {
   config?: string;
@@ -137,11 +137,11 @@ const stateOf = ({
 });
 
 const machine = () => ({
-  solyx: version,
+  solyx: release,
   node: process.version,
   platform: process.platform,
   arch: arch(),
-  kernel: release(),
+  kernel: kernelRelease(),
   cpus: cpus().length,
   memoryBytes: totalmem(),
   freeMemoryBytes: freemem(),

@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 import colors from 'picocolors';
 import { solyxHome } from '../../common/config/home.ts';
 import { createClient } from '../../common/contract/client.ts';
+import { release } from '../../common/release.ts';
 import type { ComponentName, ControlPlane } from '../../main.ts';
 import { port } from '../arguments.ts';
 import { readAdminKey } from '../connect.ts';
@@ -16,7 +17,6 @@ import { removeLocalServer, startTicks, writeLocalServer } from '../local-server
 import { note, print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
 import { fetchByNode } from '../transport.ts';
-import { version } from '../version.ts';
 
 interface UpOptions {
   port?: number;
@@ -81,7 +81,12 @@ async function up(options: UpOptions): Promise<void> {
   try {
     // The command line and the agent of this machine; over TLS the certificate is in another name than loopback.
     const local = plane.localUrl ?? url;
-    await writeLocalServer(home, { url: local, pid: process.pid, startTicks: startTicks(process.pid), version });
+    await writeLocalServer(home, {
+      url: local,
+      pid: process.pid,
+      startTicks: startTicks(process.pid),
+      version: release,
+    });
     await agent?.start(() => makeJoinToken(home, local, plane));
     if (options.json) printJson({ ready: url, home, log: logFile });
     else print(`ready ${url}`);

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { holderOfHome } from '../../common/database/home-lock.ts';
+import { release } from '../../common/release.ts';
 import { readLocalServer } from '../local-server.ts';
-import { version } from '../version.ts';
 import { type Check, type Finding, failed, ok, skipped, warning } from './check.ts';
 import { lookIntoSecrets } from './secrets.ts';
 
@@ -51,8 +51,8 @@ export const checkControlPlane: Check = async ({ home, config, client, clientMis
       ),
     ];
   }
-  if (server && process.env.SOLYX_URL === undefined && server.version !== version) {
-    const found = `It runs release ${server.version}, this command is ${version}.`;
+  if (server && process.env.SOLYX_URL === undefined && server.version !== release) {
+    const found = `It runs release ${server.version}, this command is ${release}.`;
     return [warning('control-plane', found, 'Restart it: Ctrl-C, then npm start; jobs go on.')];
   }
   return [

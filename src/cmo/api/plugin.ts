@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type Route, type RouteId, routes } from '../../common/contract/routes/index.ts';
 import { bindRoute, documentApi, type Handler, type Handlers, serveStatus } from '../../common/http/index.ts';
+import { release } from '../../common/release.ts';
 import { keyHandlers } from './access/keys.ts';
 import { tenantHandlers } from './access/tenants.ts';
 import { auditHandlers } from './audit/handlers.ts';
@@ -34,14 +35,11 @@ import { reservationHandlers } from './reservations.ts';
 import { secretHandlers } from './secrets/handlers.ts';
 import { siteHandlers } from './sites.ts';
 
-/** Release that the OpenAPI document names. */
-const apiVersion = '0.1.0';
-
 type StatusRoute = 'getLiveness' | 'getReadiness' | 'getMetrics';
 
 /** Registers the API on a server made by `createHttpServer`; call it before `listen`. */
 export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<void> {
-  await documentApi(app, apiVersion);
+  await documentApi(app, release);
   const channels = serveChannels(app, deps);
   const handlers: Handlers<Exclude<RouteId, StatusRoute>> = {
     submitJob: submitJob(deps),

@@ -17,6 +17,7 @@ import {
 } from '../../common/contract/agent/protocol.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { Logger } from '../../common/logger.ts';
+import { release } from '../../common/release.ts';
 import { Channels } from './channels/channels.ts';
 import { type Command, obey } from './commands.ts';
 import { Connection } from './connection.ts';
@@ -29,7 +30,7 @@ import type { NodeIdentity } from './identity.ts';
 import { ReportJournal } from './journal.ts';
 import { type NodeContainers, openContainers } from './node-containers.ts';
 import { lookAtNode, type NodeFacts, type OfferedIsolation } from './node-facts.ts';
-import { type AgentOptions, agentVersion } from './options.ts';
+import type { AgentOptions } from './options.ts';
 import type { RankDependencies } from './rank.ts';
 import { RankSet } from './rank-set.ts';
 import { type NodeSample, NodeSampler, wireSamplesOf } from './samples/index.ts';
@@ -229,7 +230,7 @@ export class Agent {
       state,
     }));
     const { inventory } = this.#facts;
-    return { type: 'hello', protocol: protocolVersion, agentVersion, bootId: bootId(), inventory, attempts };
+    return { type: 'hello', protocol: protocolVersion, agentVersion: release, bootId: bootId(), inventory, attempts };
   }
 
   #welcomed(welcome: Extract<GatewayMessage, { type: 'welcome' }>): void {

@@ -7,6 +7,6 @@ export {
   probeContainer,
   probeIsolation,
 } from './isolation/index.ts';
-export { type AgentOptions, agentVersion } from './options.ts';
+export type { AgentOptions } from './options.ts';
 export { endEverything, runAgent } from './run-agent.ts';
 export type { ServerAddress } from './server-address.ts';

@@ -27,5 +27,3 @@ export interface AgentOptions {
   /** Ends the agent and leaves supervisors running. */
   readonly signal?: AbortSignal;
 }
-
-export const agentVersion = '0.1.0';
