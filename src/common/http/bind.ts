@@ -108,8 +108,9 @@ function run<R extends Route>(route: R, handler: Handler<R>) {
     }
     const { principal, params, query, body } = request;
     const answer = await handler({ principal, params, query, body, request, reply } as Call<R>);
-    // A reply that was sent is a promise of nothing: awaited, it is no longer itself.
-    if (answer === reply || reply.sent) return reply;
+    // A reply that was sent is a promise of nothing: awaited, it is no longer itself. One that was cut off has not ended as
+    // "sent" means it, yet can be given nothing more.
+    if (answer === reply || reply.sent || reply.raw.headersSent || reply.raw.destroyed) return reply;
     reply.code(route.status);
     return answer === undefined ? reply.send() : answer;
   };

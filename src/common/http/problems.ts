@@ -57,11 +57,25 @@ function withoutInternals(error: SolyxError): SolyxError {
   return new SolyxError(error.code, { cause: error.cause, retryAfterSeconds: error.retryAfterSeconds });
 }
 
-/** Answers with a problem; logs what is ours to mend. */
+/** What reading and writing say when the other side has left. */
+const leavingCodes = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
+
+/** Whether it is nothing but a client that left in the middle of its request or of our answer. */
+function isOfLeaving(reply: FastifyReply, { cause }: SolyxError): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  const left = reply.raw.destroyed || reply.request.raw.destroyed;
+  return left && code !== undefined && leavingCodes.has(code);
+}
+
+/** Answers with a problem; logs what is ours to mend. An answer that has begun is cut off: its head can say nothing else any more. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: SolyxError): FastifyReply {
-  if (error.status >= 500) {
+  if (error.status >= 500 && !isOfLeaving(reply, error)) {
     const level = error.code === 'internal' ? 'error' : 'warn';
     request.log[level]({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'request failed');
+  }
+  if (reply.raw.headersSent || reply.raw.destroyed) {
+    reply.raw.destroy();
+    return reply;
   }
   const retryAfter = error.retryAfterSeconds ?? (error.status === 503 || error.status === 429 ? 1 : undefined);
   if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
@@ -71,6 +85,13 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .header('content-type', 'application/problem+json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(toProblem(error, request.id));
+}
+
+/** Says that a stream broke after the head of its answer was sent; the answer itself is cut off by the framework, without a word. */
+export function noteBrokenStream(request: FastifyRequest, reply: FastifyReply, broken: Error): void {
+  const error = asSolyxError(broken);
+  if (!reply.raw.headersSent || error.status < 500 || isOfLeaving(reply, error)) return;
+  request.log.warn({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'answer broke off');
 }
 
 /** A whole HTTP answer for bytes that were not HTTP enough to become a request. */

@@ -4,6 +4,7 @@
  * Nothing is served without the checks made here: a route without a contract has no way past `bindRoute`. Limits come
  * before authentication, authentication before the body is read, so that strangers cannot make us work.
  */
+import { Readable } from 'node:stream';
 import { constants } from 'node:zlib';
 import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
@@ -15,10 +16,11 @@ import { SolyxError } from '../errors/index.ts';
 import { newId } from '../ids.ts';
 import type { ParsedKey } from '../keys.ts';
 import type { Logger } from '../logger.ts';
+import type { Traffic } from '../traffic.ts';
 import { refuseSlowBodies } from './body-deadline.ts';
 import { methodsOf, RouteShapes } from './not-found.ts';
 import type { Principal } from './principal.ts';
-import { asSolyxError, rawProblem, sendProblem } from './problems.ts';
+import { asSolyxError, noteBrokenStream, rawProblem, sendProblem } from './problems.ts';
 import { type RateLimit, TokenBuckets } from './rate-limit.ts';
 import { StrangerGate } from './stranger-gate.ts';
 import type { TlsMaterial } from './tls.ts';
@@ -48,6 +50,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly authenticate: Authenticate;
+  /** Counts requests, for who makes room for them. */
+  readonly traffic?: Traffic | undefined;
   /** Serves TLS by these; undefined: plain HTTP. */
   readonly tls?: TlsMaterial | undefined;
   /** `server.publicUrl`: how browsers reach this server through a proxy. */
@@ -110,6 +114,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   app.addHook('onRoute', (route) => shapes.add(route.url, route.method));
   app.addHook('preClose', () => stop.abort());
   app.addHook('onRequest', async (request, reply) => {
+    options.traffic?.count();
     reply.header('x-request-id', request.id);
     if (stop.signal.aborted) {
       reply.header('connection', 'close');
@@ -147,6 +152,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     if (typeof payload !== 'string' || !compressedTypes.test(String(reply.getHeader('content-type') ?? ''))) {
       request.headers['x-no-compression'] = 'true';
     }
+    if (payload instanceof Readable) payload.once('error', (error) => noteBrokenStream(request, reply, error));
     return payload;
   });
   await app.register(compress, {
