@@ -17,7 +17,7 @@ import {
   serveApi,
   serveDashboard,
 } from './cmo/api/index.ts';
-import { Notifier, notificationSettings } from './cmo/monitoring/index.ts';
+import { Notifier, notificationSettings, webHookNetworks } from './cmo/monitoring/index.ts';
 import { ClusterOrchestrator, createAgentBackend } from './cmo/orchestrator/index.ts';
 import { createPreview, SchedulerThread, schedulerPolicy, schedulerSettings } from './cmo/scheduler/index.ts';
 import { type BlobStore, openDirectoryStore } from './common/blobs/index.ts';
@@ -90,6 +90,7 @@ export const components = {
         bundleBytes,
         identity,
         channels: services.channels,
+        webHookNetworks: webHookNetworks(services.config),
         preview,
       };
       await serveApi(app, deps);

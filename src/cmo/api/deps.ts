@@ -47,6 +47,8 @@ export interface ApiDeps {
   readonly channels: ChannelHub;
   /** Limits of channels into jobs, when they are not the usual ones. */
   readonly channelTimings?: Partial<ChannelTimings>;
+  /** Networks beside the public internet that web-hooks may go to. Default none. */
+  readonly webHookNetworks?: readonly string[];
   /** The scheduler's answer to a dry run. */
   readonly preview: (spec: JobSpec, owner: PreviewOwner) => Promise<Preview>;
 }

@@ -12,6 +12,7 @@ import {
   listChannels,
   listDeliveries,
   notificationsTopic,
+  refusalOfUrl,
   removeChannel,
   replayDelivery,
   testChannel,
@@ -41,8 +42,10 @@ export function notificationHandlers(deps: ApiDeps): Handlers<NotificationRoute>
   const { db, wake, clock, secrets } = deps;
   const due = () => wake.wake(notificationsTopic);
   return {
-    createNotificationChannel: ({ principal, body, request }) =>
-      withTenant(db, principal.tenant.id, async (tx) => {
+    createNotificationChannel: async ({ principal, body, request }) => {
+      const refusal = body.url === undefined ? null : refusalOfUrl(new URL(body.url), deps.webHookNetworks ?? []);
+      if (refusal !== null) throw new SolyxError('invalid_body', { issues: [{ at: '/url', message: refusal }] });
+      return withTenant(db, principal.tenant.id, async (tx) => {
         const project = body.project === undefined ? null : await findProject(tx, principal.tenant.id, body.project);
         if (project === undefined) {
           throw new SolyxError('invalid_body', { issues: [{ at: '/project', message: 'there is no such project' }] });
@@ -62,7 +65,8 @@ export function notificationHandlers(deps: ApiDeps): Handlers<NotificationRoute>
         const data = { name: row.name, kind: row.kind, to: row.url ?? row.recipients, events: row.events };
         await recordAudit(tx, { principal, request, action: 'notification-channel.created', subject: row.id, data });
         return { ...toChannel(row), secret };
-      }),
+      });
+    },
 
     listNotificationChannels: ({ principal, query }) =>
       withTenant(

@@ -1,4 +1,5 @@
 /** What others use of monitoring. */
+export { refusalOfUrl } from './notifications/address-guard.ts';
 export { type NotifiedEvent, notifiedEvents } from './notifications/body.ts';
 export {
   type ChannelRow,
@@ -13,4 +14,4 @@ export {
   updateChannel,
 } from './notifications/channels.ts';
 export { Notifier, type NotifierOptions, notificationsTopic } from './notifications/notifier.ts';
-export { type NotificationSettings, notificationSettings } from './notifications/settings.ts';
+export { type NotificationSettings, notificationSettings, webHookNetworks } from './notifications/settings.ts';

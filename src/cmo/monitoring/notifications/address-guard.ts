@@ -39,11 +39,22 @@ export function isAllowed(address: string, networks: readonly [ipaddr.IPv4 | ipa
   return networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
 }
 
+/**
+ * Why no web-hook will ever go to a URL: its port, or its host where that is an address and no name. Null when it may; what a name
+ * means is asked when something is sent. The URL's parser has made 2130706433 and 0x7f.1 what they are before this looks.
+ */
+export function refusalOfUrl(url: URL, allowed: readonly string[]): string | null {
+  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  if (port < leastOpenPort && port !== 80 && port !== 443) return `port ${port} is not allowed`;
+  const host = hostOf(url);
+  return ipaddr.isValid(host) && !isAllowed(host, parseNetworks(allowed)) ? notPublic(host) : null;
+}
+
 /** Resolves the host of a web-hook and picks the address to connect to. Never throws. */
 export async function resolveTarget(url: URL, allowed: readonly string[]): Promise<Resolved> {
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  if (port < leastOpenPort && port !== 80 && port !== 443) return refused(`port ${port} is not allowed`);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const refusal = refusalOfUrl(url, allowed);
+  if (refusal !== null) return refused(refusal);
+  const host = hostOf(url);
   let addresses: { address: string; family: number }[];
   try {
     addresses = await within(resolveMs, lookup(host, { all: true, verbatim: true }));
@@ -53,10 +64,13 @@ export async function resolveTarget(url: URL, allowed: readonly string[]): Promi
   const networks = parseNetworks(allowed);
   const fit = addresses.find(({ address }) => isAllowed(address, networks));
   if (fit) return { kind: 'allowed', address: fit.address, family: fit.family === 6 ? 6 : 4 };
-  return refused(
-    `${host} is no address of the public internet; the operator can allow its network (notifications.allowNetworks)`,
-  );
+  return refused(notPublic(host));
 }
+
+const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, '$1');
+
+const notPublic = (host: string): string =>
+  `${host} is no address of the public internet; the operator can allow its network (notifications.allowNetworks)`;
 
 const refused = (why: string): Resolved => ({ kind: 'refused', why });
 

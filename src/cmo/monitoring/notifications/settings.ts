@@ -10,10 +10,9 @@ export interface NotificationSettings {
   readonly publicUrl: string | undefined;
 }
 
-/** @throws config_invalid naming the key */
-export function notificationSettings(config: Pick<Config, 'mail' | 'notifications' | 'server'>): NotificationSettings {
-  const { allowNetworks } = config.notifications;
-  const { host, from } = config.mail;
+/** Networks beside the public internet that web-hooks may go to. @throws config_invalid naming the key */
+export function webHookNetworks({ notifications }: Pick<Config, 'notifications'>): readonly string[] {
+  const { allowNetworks } = notifications;
   try {
     parseNetworks(allowNetworks);
   } catch (error) {
@@ -21,9 +20,15 @@ export function notificationSettings(config: Pick<Config, 'mail' | 'notification
     const message = `expected networks like 10.0.0.0/8 (${(error as Error).message})`;
     throw new SolyxError('config_invalid', { detail: `${at}: ${message}.`, issues: [{ at, message }] });
   }
+  return allowNetworks;
+}
+
+/** @throws config_invalid naming the key */
+export function notificationSettings(config: Pick<Config, 'mail' | 'notifications' | 'server'>): NotificationSettings {
+  const { host, from } = config.mail;
   return {
     mailer: host === undefined || from === undefined ? undefined : openMailer({ ...config.mail, host, from }),
-    allowNetworks,
+    allowNetworks: webHookNetworks(config),
     publicUrl: config.server.publicUrl,
   };
 }

@@ -63,6 +63,8 @@ export async function startApi(
     http?: Partial<HttpOptions>;
     poolSize?: number;
     identity?: Partial<ApiDeps['identity']>;
+    /** Networks beside the public internet that web-hooks may go to. */
+    webHookNetworks?: readonly string[];
     /** Limits of channels into jobs. */
     channels?: NonNullable<ApiDeps['channelTimings']>;
   } = {},
@@ -87,6 +89,7 @@ export async function startApi(
     }),
     identity: { sessions: { lastSeconds: 604_800, idleSeconds: 86_400 }, ...options.identity },
     channels: new ChannelHub('test'),
+    ...(options.webHookNetworks && { webHookNetworks: options.webHookNetworks }),
     ...(options.channels && { channelTimings: options.channels }),
     preview: async () => preview,
   };

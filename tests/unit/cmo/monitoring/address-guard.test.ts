@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isAllowed, parseNetworks, resolveTarget } from '../../../../src/cmo/monitoring/notifications/address-guard.ts';
+import {
+  isAllowed,
+  parseNetworks,
+  refusalOfUrl,
+  resolveTarget,
+} from '../../../../src/cmo/monitoring/notifications/address-guard.ts';
 
 const allowed = (address: string, ...networks: string[]) => isAllowed(address, parseNetworks(networks));
 
@@ -96,5 +101,45 @@ describe('the target of a web-hook', () => {
   it('is the address to connect to, for one that is allowed', async () => {
     const target = await resolveTarget(new URL('http://127.0.0.1:8080/'), ['127.0.0.0/8']);
     expect(target).toEqual({ kind: 'allowed', address: '127.0.0.1', family: 4 });
+  });
+});
+
+describe('the URL of a web-hook', () => {
+  it.each([
+    ['http://10.0.0.1/', '10.0.0.1'],
+    ['https://192.168.0.7:8443/hook', '192.168.0.7'],
+    ['http://127.0.0.1/', '127.0.0.1'],
+    ['http://2130706433/', '127.0.0.1'],
+    ['http://0x7f000001/', '127.0.0.1'],
+    ['http://0177.0.0.1/', '127.0.0.1'],
+    ['http://127.1/', '127.0.0.1'],
+    ['http://127.0.0.1./', '127.0.0.1'],
+    ['http://169.254.169.254/latest/meta-data', '169.254.169.254'],
+    ['http://[::1]/', '::1'],
+    ['http://[fe80::1]/', 'fe80::1'],
+    ['http://[::ffff:10.0.0.1]/', '::ffff:a00:1'],
+    ['http://0/', '0.0.0.0'],
+  ])('%s is refused before anything is sent', (url, address) => {
+    expect(refusalOfUrl(new URL(url), [])).toBe(
+      `${address} is no address of the public internet; the operator can allow its network (notifications.allowNetworks)`,
+    );
+  });
+
+  it('is refused for a port that no web-hook goes to', () => {
+    expect(refusalOfUrl(new URL('http://hooks.example.com:22/'), [])).toBe('port 22 is not allowed');
+  });
+
+  it.each([
+    'http://8.8.8.8/',
+    'https://[2606:4700::1111]/',
+    'http://localhost/',
+    'https://intranet.example.com:8443/x',
+  ])('%s is taken: public, or a name that is looked up when something is sent', (url) => {
+    expect(refusalOfUrl(new URL(url), [])).toBeNull();
+  });
+
+  it('is taken in a network that the operator allowed', () => {
+    expect(refusalOfUrl(new URL('http://2130706433:8080/'), ['127.0.0.0/8'])).toBeNull();
+    expect(refusalOfUrl(new URL('http://10.0.0.1/'), ['127.0.0.0/8'])).not.toBeNull();
   });
 });
