@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,6 +30,8 @@ const folder = mkdtempSync(join(tmpdir(), 'solyx-operating-'));
 let url = '';
 
 beforeAll(async () => {
+  // As a folder is that somebody made beforehand.
+  chmodSync(product.home, 0o755);
   url = await product.up();
 }, 90_000);
 afterAll(async () => {
@@ -39,7 +42,23 @@ afterAll(async () => {
 const diagnose = async () => (await product.json<{ items: Finding[] }>(['doctor'])).items;
 const of = (findings: Finding[], check: string) => findings.filter((finding) => finding.check === check);
 
+it('closes its data directory to others when it starts', async () => {
+  expect(statSync(product.home).mode & 0o777).toBe(0o700);
+  expect(product.output).toContain(`${product.home} was open to others (mode 755)`);
+});
+
 describe('solyx doctor', () => {
+  it('names a data directory that others can read, and does not say to close one with foreign files', async () => {
+    chmodSync(product.home, 0o755);
+    expect(of(await diagnose(), 'home')[0]).toMatchObject({ verdict: 'warning', cure: `chmod 700 ${product.home}` });
+    writeFileSync(join(product.home, 'thesis.tex'), '');
+    const [finding] = of(await diagnose(), 'home');
+    rmSync(join(product.home, 'thesis.tex'));
+    chmodSync(product.home, 0o700);
+    expect(finding).toMatchObject({ verdict: 'warning', found: expect.stringContaining('thesis.tex') });
+    expect(finding!.cure).not.toContain('chmod');
+  }, 60_000);
+
   it('finds nothing wrong with an installation that works', async () => {
     await until('the node is ready', async () => (await product.ok(['nodes'])).includes('ready'), 30_000);
     const result = await product.run(['doctor', '--json']);

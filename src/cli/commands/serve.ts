@@ -1,10 +1,10 @@
 /** `solyx serve`: some components, for a fleet of replicas on one PostgreSQL. */
-import { mkdirSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { solyxHome } from '../../common/config/home.ts';
 import type { ComponentName } from '../../main.ts';
 import { port } from '../arguments.ts';
 import { builtDashboard } from '../dashboard-build.ts';
+import { noteHomeMode } from '../home-mode.ts';
 import { print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
 
@@ -45,15 +45,16 @@ function toComponents(text: string, before: ComponentName[]): ComponentName[] {
 
 async function serve(names: ComponentName[], options: ServeOptions): Promise<void> {
   const signalled = untilSignal();
-  const [{ loadConfig }, { createLogger }, { startControlPlane }] = await Promise.all([
+  const [{ claimHome, loadConfig }, { createLogger }, { startControlPlane }] = await Promise.all([
     import('../../common/config/index.ts'),
     import('../../common/logger.ts'),
     import('../../main.ts'),
   ]);
   const config = loadConfig({ file: options.config, overrides: { 'server.host': options.host } });
   const home = solyxHome();
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const mode = claimHome(home);
   const logger = createLogger({ name: 'solyx', level: config.log.level });
+  noteHomeMode(home, mode, logger);
   const plane = await startControlPlane({
     config,
     home,

@@ -13,6 +13,7 @@ import type { ComponentName, ControlPlane } from '../../main.ts';
 import { port } from '../arguments.ts';
 import { readAdminKey } from '../connect.ts';
 import { builtDashboard } from '../dashboard-build.ts';
+import { noteHomeMode } from '../home-mode.ts';
 import { removeLocalServer, startTicks, writeLocalServer } from '../local-server.ts';
 import { note, print, printJson } from '../output.ts';
 import { untilSignal } from '../signals.ts';
@@ -45,12 +46,13 @@ async function up(options: UpOptions): Promise<void> {
   // Before anything is started, so that Ctrl-C in the middle of the start ends what was started, too.
   const signalled = untilSignal();
   // Imported late: the other commands must not wait for the server's modules.
-  const [{ loadConfig }, { createLogger }, { components, startControlPlane }, { LocalAgent }] = await Promise.all([
-    import('../../common/config/index.ts'),
-    import('../../common/logger.ts'),
-    import('../../main.ts'),
-    import('../local-agent.ts'),
-  ]);
+  const [{ claimHome, loadConfig }, { createLogger }, { components, startControlPlane }, { LocalAgent }] =
+    await Promise.all([
+      import('../../common/config/index.ts'),
+      import('../../common/logger.ts'),
+      import('../../main.ts'),
+      import('../local-agent.ts'),
+    ]);
   const config = loadConfig({
     file: options.config,
     overrides: {
@@ -60,10 +62,12 @@ async function up(options: UpOptions): Promise<void> {
     },
   });
   const home = solyxHome();
+  const mode = claimHome(home);
   mkdirSync(join(home, 'logs'), { recursive: true, mode: 0o700 });
   const logFile = join(home, 'logs', 'control-plane.log');
   const logger = createLogger({ name: 'solyx', level: config.log.level, destination: logFile });
   note(colors.dim(`data in ${home}, log in ${logFile}`));
+  noteHomeMode(home, mode, logger);
 
   const slow = setTimeout(() => note(colors.dim('starting the database; the first time takes longest …')), tellAfterMs);
   const names = Object.keys(components) as ComponentName[];

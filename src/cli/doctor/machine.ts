@@ -1,6 +1,7 @@
 /** Checks of the machine: data directory, disk, files that only their owner may read, isolation of jobs. */
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { homeMode } from '../../common/config/index.ts';
 import { formatBytes } from '../../common/units.ts';
 import { type Check, type Finding, failed, ok, skipped, warning } from './check.ts';
 
@@ -15,7 +16,8 @@ export const checkHome: Check = async ({ home }) => {
   if (!existsSync(home)) {
     return [skipped('home', `${home} does not exist yet; \`solyx up\` makes it.`), diskFinding(nearestThere(home))];
   }
-  const { uid, mode } = statSync(home);
+  const { uid } = statSync(home);
+  const access = homeMode(home);
   const findings: Finding[] = [];
   if (process.getuid !== undefined && uid !== process.getuid()) {
     findings.push(
@@ -25,9 +27,21 @@ export const checkHome: Check = async ({ home }) => {
         'Run as that user, or set SOLYX_HOME to a directory of yours.',
       ),
     );
-  } else if ((mode & 0o077) !== 0) {
+  } else if (access.kind === 'closed') {
     findings.push(
-      warning('home', `${home} can be read by others (mode ${(mode & 0o777).toString(8)}).`, `chmod 700 ${home}`),
+      warning(
+        'home',
+        `${home} can be read by others (mode ${access.before}); the next start closes it.`,
+        `chmod 700 ${home}`,
+      ),
+    );
+  } else if (access.kind === 'open') {
+    findings.push(
+      warning(
+        'home',
+        `${home} can be read by others (mode ${access.mode}). ${access.why}`,
+        'Set SOLYX_HOME to a folder of its own, or close this one if nobody else needs it.',
+      ),
     );
   } else findings.push(ok('home', home));
   for (const name of privateFiles) {

@@ -1,4 +1,5 @@
 export { solyxHome } from './home.ts';
+export { claimHome, type HomeMode, homeMode } from './home-mode.ts';
 export { type ConfigKey, configKeys, envName } from './keys.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
