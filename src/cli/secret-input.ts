@@ -19,8 +19,9 @@ export async function readSecret(question: string): Promise<string> {
 
 function fromTerminal(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: what is pasted as soon as it shows must not be shown either.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding('utf8');
   stdin.resume();
   return new Promise((resolve, reject) => {

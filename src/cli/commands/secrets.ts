@@ -98,8 +98,9 @@ async function readValue(file: string | undefined): Promise<Buffer> {
   }
   const { stdin } = process;
   if (!stdin.isTTY) return withoutLineBreak(readBounded(0, mostBytes + 2));
-  process.stderr.write('value (not shown): ');
+  // Before the question: what is pasted as soon as it shows must not be shown either.
   stdin.setRawMode(true);
+  process.stderr.write('value (not shown): ');
   const typed: number[] = [];
   try {
     for await (const part of stdin as AsyncIterable<Buffer>) {
