@@ -29,6 +29,7 @@ async function liveThrough(
       if (!mortal.died()) throw error;
     });
     if (!mortal.died()) return;
+    await mortal.buried();
     if (!heir) {
       heir = true;
       orchestrator = world.orchestrator();

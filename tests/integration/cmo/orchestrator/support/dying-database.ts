@@ -10,11 +10,14 @@ export interface DyingDatabase {
   /** Statements that were run. */
   count(): number;
   died(): boolean;
+  /** Resolves when the server has rolled back what was open: its locks are gone, and whoever passes over locked rows sees them. */
+  buried(): Promise<void>;
 }
 
 /** @param statements how many it survives */
 export function dyingDatabase(db: Database, statements: number): DyingDatabase {
   let used = 0;
+  const rollbacks: Promise<unknown>[] = [];
   const spend = () => {
     used += 1;
     if (used > statements) throw new Error('killed');
@@ -24,7 +27,9 @@ export function dyingDatabase(db: Database, statements: number): DyingDatabase {
     const release = (broken?: boolean | Error) => {
       if (released) return;
       released = true;
-      client.release(broken || used > statements);
+      if (used <= statements) return client.release(broken);
+      const rolledBack = client.query('rollback').catch(() => undefined);
+      rollbacks.push(rolledBack.then(() => client.release(true)));
     };
     const query = async (text: string, values?: unknown[]) => {
       spend();
@@ -42,5 +47,10 @@ export function dyingDatabase(db: Database, statements: number): DyingDatabase {
       return wrapClient(await db.system.connect());
     },
   } as unknown as pg.Pool;
-  return { db: { ...db, system }, count: () => used, died: () => used > statements };
+  return {
+    db: { ...db, system },
+    count: () => used,
+    died: () => used > statements,
+    buried: async () => void (await Promise.all(rollbacks)),
+  };
 }
