@@ -6,8 +6,8 @@
  */
 import type { Argument, Command, Option } from 'commander';
 
-/** Things that have ids, by the word that an argument's description has for them. */
-export type IdSource = 'job' | 'node' | 'site' | 'key';
+/** Things that have ids, by the word that an argument's description has for them; projects are called by their names. */
+export type IdSource = 'job' | 'node' | 'site' | 'key' | 'project';
 
 export interface CompletionSources {
   /** Newest ids of a kind; empty when no server answers in time. */
@@ -84,6 +84,7 @@ function argumentAt(command: Command, index: number): Argument | undefined {
 }
 
 async function idsFor(description: string, sources: CompletionSources): Promise<readonly string[]> {
+  if (description.startsWith('--project <name>')) return sources.ids('project');
   const named = /\bids? of (?:the |a |an )?(job|node|site|key)/.exec(description);
   return named === null ? [] : sources.ids(named[1] as IdSource);
 }

@@ -61,6 +61,10 @@ const ids: CompletionSources['ids'] = async (kind) => {
 async function readIds(kind: IdSource): Promise<readonly string[]> {
   const { connect } = await import('../connect.ts');
   const client = await connect();
+  if (kind === 'project') {
+    const { items } = await client.listProjects({ query: { limit: mostIds } });
+    return items.map(({ name }) => name);
+  }
   const lists = {
     job: () => client.listJobs({ query: { limit: mostIds } }),
     node: () => client.listNodes({ query: { limit: mostIds } }),

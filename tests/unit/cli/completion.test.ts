@@ -21,6 +21,11 @@ describe('completion', () => {
     expect(await offered('solyx keys revoke ')).toEqual(['key_a', 'key_b']);
   });
 
+  it('offers names of projects where an option asks for one', async () => {
+    expect(await offered('solyx jobs --project ')).toEqual(['project_a', 'project_b']);
+    expect(await offered('solyx projects ')).toEqual(['create', 'list']);
+  });
+
   it('offers options where one is begun, and the choices of one that has some', async () => {
     expect(await offered('solyx jobs --sta')).toEqual(['--state']);
     expect(await offered('solyx jobs --state ')).toContain('running');

@@ -60,6 +60,8 @@ describe('the command tree', () => {
       'keys',
       'users',
       'service-accounts',
+      'projects',
+      'tenants',
       'login',
       'logout',
       'whoami',
