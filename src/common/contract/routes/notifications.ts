@@ -77,7 +77,11 @@ export const notificationRoutes = {
     body: z
       .strictObject({
         name,
-        url: webhookUrl.optional().describe('A web-hook. Public addresses only, unless the operator allows others; what a name means is looked up at each call.'),
+        url: webhookUrl
+          .optional()
+          .describe(
+            'A web-hook. Public addresses only, unless the operator allows others; what a name means is looked up at each call.',
+          ),
         recipients: z.array(address).min(1).max(20).optional().describe('E-mail addresses.'),
         project: name.optional().describe('Only jobs of this project. Default: of all.'),
         events: events.default(['finished', 'failed', 'stuck']),
