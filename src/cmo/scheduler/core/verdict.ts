@@ -56,6 +56,15 @@ export class Blocked {
     for (const board of this.#boards) yield { request: board.request, capacity: this.#capacity(board) };
   }
 
+  /** What the reason speaks of, of several alternatives. */
+  get wanted(): NodeRequest {
+    return this.#boards[this.#chosen]!.request;
+  }
+
+  wantedCapacity(): Capacity {
+    return this.#capacity(this.#boards[this.#chosen]!);
+  }
+
   /** The sentence and the counts, by the state of the round when it is asked for. */
   detail(): Verdict['detail'] {
     const board = this.#boards[this.#chosen]!;

@@ -38,9 +38,10 @@ import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
 import { Cursor, ShapeView } from './cursor.ts';
+import { Line } from './line.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
 import { type Outlook, Reservations } from './reservations.ts';
-import { endedOf, instantOf, withOutlook, withSentence } from './sentences.ts';
+import { behindOthers, endedOf, instantOf, withOutlook, withSentence } from './sentences.ts';
 
 /** Where a job would stand and what it would take there. */
 interface Choice {
@@ -66,6 +67,7 @@ export class Round {
   readonly #preemptor: Preemptor;
   readonly #neighbours: Neighbours;
   readonly #calendar: Calendar;
+  readonly #line: Line;
   readonly #holders: () => readonly Holder[];
   /** Accounts with jobs that wait. */
   readonly #accounts = new Set<Account>();
@@ -84,9 +86,13 @@ export class Round {
     this.#policy = policy;
     this.#now = now;
     this.#decision = { policy: policy.name, round, decidedAt: new Date(now).toISOString() };
-    this.#ledger = new Ledger(tree, fleet.amounts, policy, now);
     const book = fleet.runningBook(tree);
-    book.charge(this.#ledger);
+    const ledger = () => {
+      const made = new Ledger(tree, fleet.amounts, policy, now);
+      book.charge(made);
+      return made;
+    };
+    this.#ledger = ledger();
     let known: readonly Holder[] | undefined;
     const holders = () => {
       known ??= book.holders(this.#ledger);
@@ -94,6 +100,7 @@ export class Round {
     };
     this.#neighbours = new Neighbours(fleet, book);
     this.#holders = holders;
+    this.#line = new Line({ fleet, ledger, holders, now });
     const { preemptedLastHour = 0, calendar = [] } = fleet.snapshot;
     this.#calendar = new Calendar(fleet, calendar, now);
     this.#reservations = new Reservations(fleet, holders, policy, now);
@@ -241,12 +248,20 @@ export class Round {
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
     const jobs = kept === undefined ? cursor.finish() : [job];
     if (kept !== undefined) cursor.advance();
+    const waiting = { account: cursor.account.id, use: cursor.use, jobs, blocked };
+    if (blocked.canWait) this.#line.wait(waiting);
     let detail: Verdict['detail'] | undefined;
-    // Sentences are worked out once a tenant: they may name jobs of its own.
+    // Sentences are worked out once a tenant, since they may name jobs of its own; and apart for who stands behind others.
     const details = new Map<string, Verdict['detail']>();
-    this.#say(jobs, reserved === undefined ? blocked.reason : 'reserved_for_others', ({ tenant }) => {
+    this.#say(jobs, reserved === undefined ? blocked.reason : 'reserved_for_others', (job) => {
+      const { tenant } = job;
       detail ??= reserved === undefined ? blocked.detail() : { ...blocked.detail(), message: reserved };
       const share = blocked.canWait ? this.#shareOf(cursor) : undefined;
+      const place = kept === undefined && blocked.canWait ? this.#line.placeOf(waiting, job) : undefined;
+      if (place !== undefined && place.ahead > 0) {
+        const outlook = behindOthers(place, this.#now, estimate?.(tenant)?.at);
+        return withSentence(withOutlook(detail, outlook), share);
+      }
       const known = details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), share);
       details.set(tenant, known);
       return known;
@@ -338,6 +353,7 @@ export class Round {
       }),
     });
     this.#neighbours.placed(job, rows);
+    this.#line.place({ account: account.id, use, request, rows, job });
     cursor.advance();
   }
 

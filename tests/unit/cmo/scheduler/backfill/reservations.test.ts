@@ -47,7 +47,9 @@ describe('a blocked job that has waited', () => {
     const messages = new Map(pending.map(({ jobId, detail }) => [jobId as string, detail.message]));
     expect(messages.get('job_other')).toContain(', when other work there ends.');
     expect(messages.get('job_other')).not.toContain('job_x');
-    expect(messages.get('job_big')).toContain(', when job_x1 ends.');
+    expect(messages.get('job_big')).toContain('1 job for the same goes before it');
+    expect(messages.get('job_big')).not.toContain('job_other');
+    expect(planFor(busy(), young).pending[0]!.detail.message).toContain(', when job_x1 ends.');
   });
 
   it('has nothing kept for it while its wait is short for its length, and after a day in any case', () => {

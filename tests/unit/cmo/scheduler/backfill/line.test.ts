@@ -1,0 +1,107 @@
+/** Who stands behind others is told when its own turn comes, and not when the first may start. */
+import { describe, expect, it } from 'vitest';
+import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
+import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
+import { devices, job, node, now } from '../support/builders.ts';
+import { Cluster } from '../support/cluster.ts';
+
+const gpus = (count: number, more: object = {}) => ({ resources: { devices: [{ count, ...more }] } });
+const runTime = (seconds: number, careful = seconds) => ({ likelySeconds: seconds, carefulSeconds: careful });
+const minutes = (count: number) => 60 * count;
+const young = (id: string, count: number, ago: number, more: Partial<PendingJob> = {}) =>
+  job(id, gpus(count), { submittedAt: now - ago, runTime: runTime(minutes(10)), ...more });
+
+/** One node of eight devices, all held for 40 minutes. */
+function busy(accounts: ConstructorParameters<typeof Cluster>[1] = [], nodes = 1): Cluster {
+  const fleet = Array.from({ length: nodes }, (_, i) =>
+    node(`n${i}`, { cpuMilli: 64_000, devices: devices(`n${i}`, 8) }),
+  );
+  const cluster = new Cluster(fleet, accounts);
+  for (let i = 0; i < nodes; i += 1) {
+    const run = { tenant: 'runs', runTime: runTime(minutes(40)), submittedAt: now - 9000 };
+    cluster.submit({ job: job(`job_run${i}`, gpus(8), run), seconds: minutes(40) });
+  }
+  cluster.round();
+  return cluster;
+}
+
+function waits(cluster: Cluster, ...jobs: PendingJob[]) {
+  const { pending } = schedule(cluster.snapshot(), jobs, cluster.policy, cluster.now);
+  return new Map(
+    pending.map(({ jobId, detail: { message, expectedAt } }) => [
+      jobId as string,
+      { message, minutes: expectedAt === undefined ? undefined : (Date.parse(expectedAt) - now) / 60_000 },
+    ]),
+  );
+}
+
+describe('jobs of one queue', () => {
+  it('are expected one after the other, as long as those before them run', () => {
+    const told = waits(busy(), young('job_a', 8, 3), young('job_b', 8, 2), young('job_c', 8, 1));
+    expect([...told.values()].map((one) => one.minutes)).toEqual([40, 50, 60]);
+    expect(told.get('job_a')!.message).toContain('Expected in about 40 min on n0');
+    expect(told.get('job_b')!.message).toContain('1 job for the same goes before it; expected in about 50 min.');
+    expect(told.get('job_c')!.message).toContain('2 jobs for the same go before it; expected in about 60 min.');
+  });
+
+  it('start when that was foreseen', () => {
+    const cluster = busy();
+    const all = Array.from({ length: 12 }, (_, i) => young(`job_${String(i).padStart(2, '0')}`, 3, 100 - i));
+    const told = waits(cluster, ...all);
+    cluster.submit(...all.map((one) => ({ job: one, seconds: minutes(10) })));
+    for (let minute = 0; minute <= 120; minute += 1) {
+      cluster.round();
+      cluster.pass(60);
+    }
+    for (const { id } of all) {
+      expect((cluster.startedAt.get(id)! - now) / 60_000, id).toBe(told.get(id)!.minutes);
+    }
+  });
+
+  it('count by what they leave unusable: of eight devices five take all', () => {
+    const told = waits(busy([], 2), young('job_a', 5, 3), young('job_b', 5, 2), young('job_c', 5, 1));
+    expect([...told.values()].map((one) => one.minutes)).toEqual([40, 40, 50]);
+  });
+
+  it('say how late it becomes when those before them run long', () => {
+    const long = { runTime: runTime(minutes(10), minutes(60)) };
+    const told = waits(busy(), young('job_a', 8, 3, long), young('job_b', 8, 2, long));
+    expect(told.get('job_b')!.message).toContain('expected in about 50 min, 100 min if they run long.');
+  });
+
+  it('are told nothing that nobody knows', () => {
+    const { runTime: _, ...unknown } = young('job_a', 8, 3);
+    const told = waits(busy(), unknown, young('job_b', 8, 2));
+    expect(told.get('job_a')!.minutes).toBe(40);
+    expect(told.get('job_b')!.minutes).toBeUndefined();
+    expect(told.get('job_b')!.message).toContain('1 job for the same goes before it; when it starts is not foreseen.');
+  });
+
+  it('do not wait for those that want something else', () => {
+    const cores = job('job_c', { resources: { cpu: 64 } }, { submittedAt: now - 1, runTime: runTime(60) });
+    const told = waits(busy(), young('job_a', 8, 3), young('job_b', 8, 2), cores);
+    expect(told.get('job_c')!.minutes).toBe(40);
+  });
+
+  it('take turns between accounts as rounds will', () => {
+    const of = (tenant: string, i: number) => young(`job_${tenant}${i}`, 8, 100 - i, { tenant });
+    const many = Array.from({ length: 9 }, (_, i) => of('many', i));
+    const told = waits(busy(), ...many, of('few', 20));
+    expect(told.get('job_few20')!.minutes).toBe(50);
+    expect(told.get('job_many1')!.minutes).toBe(60);
+  });
+
+  it('far behind are told how many go before at least, and that they start no sooner than those', () => {
+    const told = waits(busy(), ...Array.from({ length: 300 }, (_, i) => young(`job_${1000 + i}`, 8, 1000 - i)));
+    const { message, minutes: when } = told.get('job_1299')!;
+    expect(message).toContain('More than 100 jobs for the same go before it; it hardly starts before in about 17 h.');
+    expect(when).toBeUndefined();
+  });
+
+  it('count what the round itself has placed', () => {
+    const cluster = new Cluster([node('n0', { cpuMilli: 64_000, devices: devices('n0', 8) })]);
+    const told = waits(cluster, young('job_a', 8, 3), young('job_b', 8, 2), young('job_c', 8, 1));
+    expect(told.has('job_a')).toBe(false);
+    expect(told.get('job_c')!.minutes).toBe(20);
+  });
+});
