@@ -1,7 +1,8 @@
 /**
  * Ends an attempt, and decides what becomes of its job: done, failed, or queued again for another attempt.
  *
- * Which failures are tried again is the job's own choice (`retries` by reason). A retry waits a little longer each
+ * Which failures are tried again is the job's own choice (`retries` by reason); one of which a node says that no further try will
+ * end otherwise (an image that does not exist, a binary secret as a variable) is not. A retry waits a little longer each
  * time, with jitter, so that a thousand jobs that a broken node failed together do not come back together. A job that was
  * told to stop becomes what it was told to, whatever its process made of it, unless it had succeeded.
  */
@@ -26,6 +27,8 @@ export interface AttemptEnd {
   readonly startedAt: Date | null;
   /** Ranks whose end nobody reported, with the last sign of life of each. */
   readonly unproved: readonly { readonly rank: number; readonly at: Date }[];
+  /** It was found out that no further attempt can end otherwise. */
+  readonly permanent?: boolean;
 }
 
 /** First and longest pause before a retry, seconds. */
@@ -48,11 +51,13 @@ type JobVerdict = Pick<JobRow, 'state' | 'stop_reason' | 'retries_used'> & {
 
 /**
  * What a job becomes when its attempt ended so. Pure.
+ * @param permanent no further attempt can end otherwise
  * @returns `retry` when a retry of that reason is used up by it
  */
 export function jobAfter(
   job: JobVerdict,
   outcome: AttemptOutcome,
+  permanent = false,
 ): { readonly to: JobState; readonly retry: RetryReason | null } {
   if (outcome === 'succeeded') return { to: 'succeeded', retry: null };
   if (job.state === 'stopping') {
@@ -60,7 +65,7 @@ export function jobAfter(
     return { to: job.stop_reason === 'suspend' ? 'suspended' : 'queued', retry: null };
   }
   const reason = retryReasons.find((candidate) => candidate === outcome);
-  const isLeft = reason !== undefined && (job.retries_used[reason] ?? 0) < job.spec.retries[reason];
+  const isLeft = !permanent && reason !== undefined && (job.retries_used[reason] ?? 0) < job.spec.retries[reason];
   return isLeft ? { to: 'queued', retry: reason } : { to: 'failed', retry: null };
 }
 
@@ -71,7 +76,7 @@ export function jobAfter(
  */
 export function endAttempt(draft: AttemptDraft, end: AttemptEnd, now: Date, random: number): AttemptDraft {
   const { attempt, job } = draft;
-  const { to, retry } = jobAfter(job, end.outcome);
+  const { to, retry } = jobAfter(job, end.outcome, end.permanent);
   const used = retry === null ? 0 : (job.retries_used[retry] ?? 0);
   const retryInSeconds = retry === null ? null : retryPause(used, random);
   const data = { outcome: end.outcome, exitCode: end.exitCode, signal: end.signal, message: end.message };

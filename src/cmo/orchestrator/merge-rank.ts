@@ -17,6 +17,12 @@ export interface MergeBounds {
   readonly now: Date;
 }
 
+/** Why a rank ended whose start was given up for good; beside the reasons that backends say. */
+export const cannotStart = 'cannot-start';
+
+const reasonOf = ({ reason, permanent }: NonNullable<RankObservation['end']>): string =>
+  reason === 'start-failed' && permanent === true ? cannotStart : reason;
+
 /** @returns the rank as it is now; the same object when nothing is new */
 export function mergeRank(rank: RankRow, seen: RankObservation, { since, now }: MergeBounds): RankRow {
   if (seen.state === 'unknown' || order[seen.state] <= order[rank.state]) return rank;
@@ -36,7 +42,7 @@ export function mergeRank(rank: RankRow, seen: RankObservation, { since, now }: 
     state: 'ended',
     started_at: startedAt,
     ended_at: between(endMs, startedAt ?? since),
-    reason: seen.end?.reason ?? rank.reason,
+    reason: seen.end === undefined ? rank.reason : reasonOf(seen.end),
     exit_code: seen.end?.exitCode ?? null,
     signal: seen.end?.signal ?? null,
     message: seen.end?.message ?? null,

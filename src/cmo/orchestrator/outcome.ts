@@ -6,6 +6,7 @@
 import { assertNever } from '../../common/assert-never.ts';
 import type { AttemptOutcome } from '../../common/contract/states/attempt.ts';
 import type { AttemptEnd, AttemptRow } from '../jobs/index.ts';
+import { cannotStart } from './merge-rank.ts';
 import type { RankView } from './reconcile.ts';
 
 type EndCore = Omit<AttemptEnd, 'startedAt' | 'unproved'>;
@@ -46,6 +47,7 @@ export function outcomeOf(
     signal: cause.signal,
     message: cause.message === null ? null : `${place}${cause.message}`,
     at,
+    permanent: cause.reason === cannotStart && why === null,
   };
 }
 
@@ -106,6 +108,8 @@ function outcomeOfRank(reason: string, why: StopReason): AttemptOutcome {
     case 'supervisor-lost':
     case 'node-lost':
       return 'node-lost';
+    case cannotStart:
+      return 'start-failed';
     case 'never-started':
       return why === null ? 'start-failed' : stopOutcome(why);
     case 'stopped':

@@ -257,7 +257,9 @@ export const jobSpecSchema = z
         failed: retryCount('After an exit code other than 0 or a signal. Default 0.').default(0),
         'out-of-memory': retryCount('After the memory limit was passed. Default 0.').default(0),
         'timed-out': retryCount('After `timeouts.run`. Default 0.').default(0),
-        'start-failed': retryCount('When the node could not start it. Default 3.').default(3),
+        'start-failed': retryCount(
+          'When the node could not start it and another try may end otherwise. Default 3.',
+        ).default(3),
         'node-lost': retryCount('When the node or its supervisor was lost. Default 5.').default(5),
       })
       .prefault({})

@@ -4,6 +4,7 @@ import { deviceEdits } from './images/device-edits.ts';
 import { commandOf } from './images/image-config.ts';
 import { resolveUser } from './images/image-user.ts';
 import type { NodeImages } from './images/node-images.ts';
+import { PullError } from './images/pull-error.ts';
 import type { RegistryCredentials } from './images/source.ts';
 import type { ContainerDriverChoice, LaunchContainer, LaunchDevice } from './supervisor/index.ts';
 
@@ -24,8 +25,7 @@ export interface PreparedContainer {
  * @param devices as the launch has them
  * @param say told how far the image is
  * @param signal gives up waiting for the image
- * @returns or why its devices cannot be in a container, in words for the user
- * @throws PullError, ControlPlaneAway; Error with code ENOSPC
+ * @throws PullError, also for devices that cannot be in a container here; ControlPlaneAway; Error with code ENOSPC
  */
 export async function prepareContainer(
   payload: StartPayload,
@@ -34,9 +34,9 @@ export async function prepareContainer(
   credentials: () => Promise<RegistryCredentials | null>,
   say: (progress: string) => void,
   signal: AbortSignal,
-): Promise<PreparedContainer | { why: string }> {
+): Promise<PreparedContainer> {
   const added = deviceEdits(devices, deps.driver);
-  if ('why' in added) return added;
+  if ('why' in added) throw new PullError('image_no_device', added.why);
   const { image, release } = await deps.images.take(payload.image!, credentials, say, signal);
   let settled: ReturnType<typeof settle>;
   try {

@@ -45,7 +45,15 @@ const mostProcesses = 4096;
 const maxManifestBytes = 32 * 1_048_576;
 
 /** This node cannot start it, now or later; the message is for the user. */
-export class CannotStart extends Error {}
+export class CannotStart extends Error {
+  /** Nor can another node, however often it is tried. */
+  readonly isPermanent: boolean;
+
+  constructor(message: string, options?: { readonly cause?: unknown; readonly isPermanent?: boolean }) {
+    super(message, options);
+    this.isPermanent = options?.isPermanent ?? false;
+  }
+}
 
 /**
  * Makes a rank ready for its supervisor.
@@ -129,13 +137,12 @@ async function bringImage(
 ): Promise<PreparedContainer> {
   if (deps.containers === null) throw new CannotStart('this node does not offer isolation "container"');
   try {
-    const prepared = await prepareContainer(payload, devices, deps.containers, imageCredentials, say, signal);
-    if ('why' in prepared) throw new CannotStart(`the image ${payload.image}: ${prepared.why}`);
-    return prepared;
+    return await prepareContainer(payload, devices, deps.containers, imageCredentials, say, signal);
   } catch (error) {
     if (error instanceof PullError) {
       throw new CannotStart(`${error.code}: the image ${payload.image} cannot be used: ${error.detail}`, {
         cause: error,
+        isPermanent: !error.isPassing,
       });
     }
     throw error;

@@ -249,9 +249,12 @@ export class Rank {
     } catch (error) {
       // Whatever it was about, it is not wanted any more; the next step says so.
       if (this.#progress.value.stop !== null) return;
-      if (error instanceof CannotStart) return this.#rule('start-failed', error.message);
+      if (error instanceof CannotStart) return this.#rule('start-failed', error.message, error.isPermanent);
       if (isDiskFull(error)) return this.#rule('start-failed', 'the disk of this node is full');
-      if (error instanceof SolyxError) return this.#rule('start-failed', error.message);
+      // A secret that is missing may be set again; one of the wrong form is what the job asked for.
+      if (error instanceof SolyxError) {
+        return this.#rule('start-failed', error.message, error.code === 'job_spec_invalid');
+      }
       throw error;
     }
     // Asked to stop while it was being prepared.
@@ -312,10 +315,16 @@ export class Rank {
    * Decides that it never runs. The claim is taken first, so that a supervisor that was started and is only slow finds
    * it taken and leaves; when the supervisor was faster, the next step finds it running.
    */
-  #rule(reason: 'never-started' | 'start-failed' | 'disconnected', message: string | null): void {
+  #rule(reason: 'never-started' | 'start-failed' | 'disconnected', message: string | null, permanent = false): void {
     if (!claimAttempt(this.dir, nobody)) return;
     this.#progress.save({
-      failure: { reason, exitCode: null, signal: null, message: message?.slice(0, 4000) ?? null },
+      failure: {
+        reason,
+        exitCode: null,
+        signal: null,
+        message: message?.slice(0, 4000) ?? null,
+        ...(permanent && { permanent }),
+      },
     });
   }
 

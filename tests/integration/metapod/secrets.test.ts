@@ -22,12 +22,10 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.close());
 
-async function setSecret(): Promise<void> {
+async function setSecret(bytes = Buffer.from(value)): Promise<void> {
   const keyFile = join(fleet.home, 'secrets.key');
   const store = await openSecretStore({ db: fleet.db, keyFile, logger: silentLogger, registry: new Registry() });
-  await withSystem(fleet.db, (tx) =>
-    store.set(tx, { tenant: fleet.tenant, project: null }, 'token', Buffer.from(value), 'key_1'),
-  );
+  await withSystem(fleet.db, (tx) => store.set(tx, { tenant: fleet.tenant, project: null }, 'token', bytes, 'key_1'));
 }
 
 /** Places a rank whose job asks for the secret; nothing is started yet. */
@@ -116,6 +114,25 @@ describe('a secret that does not exist any more', () => {
     await start(nodeId, job);
     const { end } = await fleet.ended(job);
     expect(end).toMatchObject({ reason: 'start-failed', message: expect.stringContaining('no secret token') });
+    // It may be set again.
+    expect(end?.permanent).toBeUndefined();
+  });
+});
+
+describe('a secret that is no text', () => {
+  it('ends the attempt for good where the job wants it as a variable', async () => {
+    await setSecret(Buffer.from([0x61, 0xff, 0x00]));
+    const { url } = await fleet.startGateway();
+    fleet.spawnAgent({ serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] });
+    const nodeId = await fleet.readyNode();
+    const job = await place(nodeId);
+    await start(nodeId, job);
+    const { end } = await fleet.ended(job);
+    expect(end).toMatchObject({
+      reason: 'start-failed',
+      message: expect.stringContaining('is no text; take it as a file'),
+      permanent: true,
+    });
   });
 });
 

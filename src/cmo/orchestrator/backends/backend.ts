@@ -57,6 +57,8 @@ export interface RankObservation {
     readonly exitCode: number | null;
     readonly signal: string | null;
     readonly message: string | null;
+    /** With `start-failed`: no further try will end otherwise. */
+    readonly permanent?: boolean | undefined;
   };
   /** As the backend's clock says; bounded by ours when it is recorded. */
   readonly startedAt?: Date;

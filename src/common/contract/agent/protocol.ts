@@ -68,6 +68,8 @@ const end = z.object({
   exitCode: z.int().nullable(),
   signal: z.string().max(16).nullable(),
   message: z.string().max(4096).nullable(),
+  /** With `start-failed`: neither this node nor another will ever start it so. Agents of 0.1 do not say it. */
+  permanent: z.boolean().optional(),
 });
 
 /** State of one rank. Durations count by the node's boot clock, so that a wall clock set back shortens no bill. */

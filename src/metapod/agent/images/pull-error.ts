@@ -15,8 +15,17 @@ export const pullErrorCodes = [
   'image_too_large',
   'image_no_user',
   'image_no_command',
+  'image_no_device',
 ] as const;
 export type PullErrorCode = (typeof pullErrorCodes)[number];
+
+/** Of these the registry, the network or the node is the cause, and not the image. */
+const passing: ReadonlySet<PullErrorCode> = new Set([
+  'image_timeout',
+  'image_unreachable',
+  'image_no_space',
+  'image_no_device',
+]);
 
 export class PullError extends Error {
   readonly code: PullErrorCode;
@@ -33,6 +42,6 @@ export class PullError extends Error {
 
   /** Another try, here or elsewhere, may end otherwise. */
   get isPassing(): boolean {
-    return this.code === 'image_timeout' || this.code === 'image_unreachable' || this.code === 'image_no_space';
+    return passing.has(this.code);
   }
 }

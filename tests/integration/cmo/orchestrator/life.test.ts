@@ -195,6 +195,16 @@ describe('a job that fails', () => {
     expect(await world.residue()).toEqual(nothingLeft);
   });
 
+  it('is not retried when its node says that it never can be started', async () => {
+    const job = await world.submit({ retries: { 'start-failed': 3 } }, { runSeconds: 1, end: 'cannot-start' });
+    await world.place(job);
+    await orchestrator.round();
+    await pass(60);
+    expect(await world.attempts(job)).toEqual(['ended start-failed']);
+    expect(await world.job(job)).toMatchObject({ state: 'failed', reason: 'never can be', retries_used: {} });
+    expect(await world.residue()).toEqual(nothingLeft);
+  });
+
   it('runs into its time-out', async () => {
     const job = await world.submit({ timeouts: { run: 20 } }, { runSeconds: null });
     await world.place(job);

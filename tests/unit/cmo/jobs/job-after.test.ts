@@ -42,6 +42,12 @@ describe('a job whose attempt ended', () => {
     expect(jobAfter(job(), outcome)).toEqual({ to, retry });
   });
 
+  it('fails at once when no further attempt can end otherwise, but for what it was told to become', () => {
+    expect(jobAfter(job(), 'start-failed', true)).toEqual({ to: 'failed', retry: null });
+    const stopping = job({ state: 'stopping', stop_reason: 'preempt' });
+    expect(jobAfter(stopping, 'start-failed', true)).toEqual({ to: 'queued', retry: null });
+  });
+
   it('fails when the retries of that reason are used up, whatever others are left', () => {
     expect(jobAfter(job({ retries_used: { failed: 1 } }), 'failed')).toEqual({ to: 'failed', retry: null });
     expect(jobAfter(job({ retries_used: { failed: 1 } }), 'node-lost')).toEqual({ to: 'queued', retry: 'node-lost' });

@@ -26,6 +26,15 @@ describe('an observation of a rank', () => {
     expect(mergeRank(gone, contrary, bounds)).toBe(gone);
   });
 
+  it('that a start failed for good is kept apart from one that may be tried again', () => {
+    const failed = { reason: 'start-failed', exitCode: null, signal: null, message: 'no' } as const;
+    const reasonAfter = (end: RankObservation['end']) => mergeRank(rankRow(0), ended({ end: end! }), bounds).reason;
+    expect(reasonAfter(failed)).toBe('start-failed');
+    expect(reasonAfter({ ...failed, permanent: true })).toBe('cannot-start');
+    // Said of anything else it means nothing.
+    expect(reasonAfter({ ...failed, reason: 'exited', permanent: true })).toBe('exited');
+  });
+
   it('of a backend that cannot be asked changes nothing', () => {
     const rank = rankRow(0);
     expect(mergeRank(rank, seen({ state: 'unknown' }), bounds)).toBe(rank);

@@ -141,6 +141,13 @@ describe('the outcome of a gang', () => {
     });
   });
 
+  it('is a failed start that is not tried again when a node said that none will end otherwise', () => {
+    const failed = { state: 'ended', ended_at: at(9), message: 'image_not_found: none' } as const;
+    const end = outcome(done(0, 30), { ...failed, reason: 'cannot-start' });
+    expect(end).toMatchObject({ outcome: 'start-failed', permanent: true, message: 'rank 1: image_not_found: none' });
+    expect(outcome({ ...failed, reason: 'start-failed' })).toMatchObject({ outcome: 'start-failed', permanent: false });
+  });
+
   it('is a failed start when nobody asked for the stop of a rank that never started', () => {
     expect(outcome({ state: 'ended', ended_at: at(9), reason: 'never-started' })).toMatchObject({
       outcome: 'start-failed',

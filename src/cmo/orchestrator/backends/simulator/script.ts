@@ -6,6 +6,8 @@ export interface ScriptedEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly message: string | null;
+  /** With `start-failed`: no further try ends otherwise. */
+  readonly permanent?: boolean;
 }
 
 /** The same for every rank, unless `of` says otherwise. */
@@ -43,9 +45,10 @@ const ends: Readonly<Record<string, ScriptedEnd>> = {
   'out-of-memory': { reason: 'out-of-memory', exitCode: null, signal: 'SIGKILL', message: 'used too much memory' },
   'timed-out': { reason: 'timed-out', exitCode: null, signal: 'SIGTERM', message: 'ran longer than its time-out' },
   'start-failed': { reason: 'start-failed', exitCode: null, signal: null, message: 'could not be started' },
+  'cannot-start': { reason: 'start-failed', exitCode: null, signal: null, message: 'never can be', permanent: true },
 };
 
-/** An end by name: `success`, `out-of-memory`, `timed-out`, `start-failed`, or an exit code. */
+/** An end by name: `success`, `out-of-memory`, `timed-out`, `start-failed`, `cannot-start`, or an exit code. */
 export function endNamed(name: string | number): ScriptedEnd {
   return ends[name] ?? { reason: 'exited', exitCode: Number(name) || 0, signal: null, message: null };
 }
