@@ -95,6 +95,7 @@ function noteOf(event: Event): TimelineNote {
   };
 }
 
+/** Kinds are codes, and only of them are words made; what a job, a node or a person said is shown as it was said. */
 function titleOf({ kind, data }: Event): string {
   const [noun = '', ...rest] = kind.split('.');
   const words = rest.join(' ').replaceAll('-', ' ').replaceAll('_', ' ');
@@ -138,7 +139,10 @@ function detailOf(data: Event['data'], state: string | undefined): string | null
     message,
     numberOf(data.retry) === null ? undefined : `tried again${retryIn === null ? '' : ` in ${Math.round(retryIn)} s`}`,
   ].filter((part) => part !== undefined && part !== '');
-  return parts.length === 0 ? null : sentence([...new Set(parts)].join('; '));
+  const text = [...new Set(parts)].join('; ');
+  if (text === '') return null;
+  // A message begins with a code, a path or a name; a capital letter would make another of it.
+  return parts[0] === message ? text : sentence(text);
 }
 
 /** A key or a user is a person or a service of the tenant; a bare word is a part of Solyx. */

@@ -79,6 +79,19 @@ describe('the timeline of a job', () => {
     expect(buildTimeline(job([])).phases).toEqual([]);
   });
 
+  it('shows what was said as it was said', () => {
+    const said = (data: Record<string, unknown>) =>
+      buildTimeline(job([event('job.failed', 1, { to: 'failed', ...data })]));
+    const message = 'image_not_found: the image node-archive:/my-images/a_b.tar cannot be used';
+    expect(said({ message }).phases[0]!.detail).toBe(message);
+    expect(said({ message, outcome: 'start-failed' }).phases[0]!.detail).toBe(
+      `The node could not start it; ${message}`,
+    );
+    expect(said({ message: 'my_job-2 was lost', exitCode: 1 }).phases[0]!.detail).toBe(
+      'Exit code 1; my_job-2 was lost',
+    );
+  });
+
   it('shows events of later releases by their own names', () => {
     const strange = event('checkpoint.became_current', 10, { who: { deep: true }, message: 5 });
     const { phases: all } = buildTimeline(job([...life.slice(0, 5), strange]));
