@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { SolyxError } from '../../common/errors/index.ts';
 import { oneOf, whole } from '../arguments.ts';
-import { note, print, printJson, printTable } from '../output.ts';
+import { note, print, printable, printJson, printTable } from '../output.ts';
 import { readInput, type Simulator } from '../simulation-files.ts';
 
 interface SimulateOptions {
@@ -67,7 +67,9 @@ async function run(options: SimulateOptions): Promise<void> {
   for (const { policy, name } of policies) {
     const started = performance.now();
     const result = await simulator.simulate({ cluster, jobs, policy, seed: options.seed });
-    note(`${name}: ${result.rounds} rounds in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    note(
+      `${name}: ${result.rounds} ${result.rounds === 1 ? 'round' : 'rounds'} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
     played.push({ name, policy, result, figures: simulator.figuresOf(cluster, jobs, result) });
   }
   const simulated = { trace, cluster, jobs, seed: options.seed, played };
@@ -100,6 +102,11 @@ function tell({ rows, simulations, differences }: Document): void {
     align: 'right' as const,
   }));
   printTable(rows, [{ title: '', value: ({ label }) => label }, ...columns], 'nothing was simulated');
+  for (const { name, unplaced } of simulations) {
+    for (const { message, jobs } of unplaced) {
+      print(`${printable(name)}: ${jobs} ${jobs === 1 ? 'job was' : 'jobs were'} never placed: ${printable(message)}`);
+    }
+  }
   if (differences.length === 0) return;
   print();
   print('The second less the first, job by job:');

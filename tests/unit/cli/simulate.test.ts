@@ -55,6 +55,13 @@ describe('solyx simulate', () => {
     });
   }, 60_000);
 
+  it('says why jobs were never placed', () => {
+    writeFileSync(file('large.swf'), `${swf({})}\n${swf({ 1: 2, 5: 999, 8: 999 })}\n`);
+    const { status, stdout } = simulate('--trace', 'large.swf', '--cluster', 'fleet.yaml');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\ndefault: 1 job was never placed: Needs 125 nodes at one site; at most 2 .*Ask for fewer/);
+  }, 60_000);
+
   it('compares two policies and writes a page', () => {
     const { status, stdout } = simulate(...good, '--compare', 'policy.yaml', '--report', 'page.html');
     expect(status).toBe(0);

@@ -54,9 +54,25 @@ export function documentOf({ trace, cluster, jobs, seed, played }: Simulated) {
     trace: { format: trace.format, jobs: jobs.length, neverRan: trace.neverRan, leftOut: trace.leftOut.length },
     cluster: { name: cluster.name, sites: cluster.sites.length, nodes: cluster.nodes.length },
     seed,
-    simulations: played.map(({ name, policy, figures }) => ({ name, policy, figures })),
+    simulations: played.map(({ name, policy, figures, result }) => ({
+      name,
+      policy,
+      figures,
+      unplaced: unplacedOf(result),
+    })),
     /** Second policy less first, when there are two. */
     differences: first && second ? differences(jobs, first.result, second.result) : [],
     rows: shown.map(([label, text]): Row => ({ label, values: played.map(({ figures }) => text(figures)) })),
   };
+}
+
+/** Sentences of which a document names so many. */
+const mostSentences = 10;
+
+/** Why jobs were never placed, what most of them were told first. */
+function unplacedOf({ unplaced }: SimulationResult): { readonly message: string; readonly jobs: number }[] {
+  return [...unplaced]
+    .map(([message, jobs]) => ({ message, jobs }))
+    .sort((a, b) => b.jobs - a.jobs || (a.message < b.message ? -1 : 1))
+    .slice(0, mostSentences);
 }

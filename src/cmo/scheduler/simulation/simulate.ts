@@ -55,7 +55,7 @@ export interface SimulationResult {
   readonly placements: number;
   readonly nodeFailures: number;
   readonly preemptions: number;
-  /** Jobs that no node could ever hold, by what the scheduler says of them. */
+  /** How many jobs were never placed, by what the scheduler said of them last. */
   readonly unplaced: ReadonlyMap<string, number>;
 }
 
@@ -99,6 +99,8 @@ class Simulation {
   readonly #outcomes: JobOutcome[];
   readonly #runs: Run[] = [];
   readonly #fragmentation: FragmentationSamples;
+  /** By job: why it waits, as the scheduler said last. */
+  readonly #said = new Map<number, string>();
   #seq = 0;
   #next = 0;
   #rounds = 0;
@@ -244,6 +246,9 @@ class Simulation {
     for (let again = this.#ledger.queued.size > 0; again; ) {
       const summary = this.#engine.run(this.#input.policy, ms);
       this.#rounds += 1;
+      for (const { jobId, detail } of this.#engine.verdicts(0, summary.verdictCount)) {
+        if (this.#outcomes[indexOf(jobId)]!.attempts === 0) this.#said.set(indexOf(jobId), detail.message);
+      }
       for (const { jobId } of summary.preemptions) this.#preempt(jobId, now);
       if (summary.placementCount === 0) return;
       const placements = this.#engine.placements(0, summary.placementCount);
@@ -269,6 +274,7 @@ class Simulation {
     const job = this.#input.jobs[indexOf(jobId)]!;
     const outcome = this.#outcomes[job.index]!;
     if (outcome.attempts === 0) outcome.firstStart = now;
+    this.#said.delete(job.index);
     outcome.lastStart = now;
     outcome.attempts += 1;
     this.#placements += 1;
@@ -289,7 +295,7 @@ class Simulation {
     const counts = new Map<string, number>();
     for (const [index, { attempts }] of this.#outcomes.entries()) {
       if (attempts > 0) continue;
-      const key = `${this.#input.jobs[index]!.trace.size}`;
+      const key = this.#said.get(index) ?? 'No round came to it.';
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
     return counts;

@@ -65,6 +65,9 @@ describe('a simulation', () => {
   it('names what could never be placed', async () => {
     const { figures, result } = await play([job('a', 0, 10, 100), job('b', 0, 10, 1)], clusterOf(2));
     expect(figures).toMatchObject({ completed: 1, unplaced: 1 });
+    expect([...result.unplaced]).toEqual([
+      ['Needs 25 nodes at one site; at most 2 at one site could hold a rank. Ask for fewer or smaller ranks.', 1],
+    ]);
     expect(result.runs).toHaveLength(1);
   });
 
