@@ -43,6 +43,8 @@ export interface Waiting {
   readonly use: Use;
   readonly jobs: Iterable<PendingJob>;
   readonly blocked: Blocked;
+  /** Nodes are kept for them, so that they go before those for whom none are. */
+  readonly isKept: boolean;
 }
 
 interface Placed {
@@ -95,28 +97,32 @@ export class Line {
     const places = new Map<Waiting, Map<string, Place>>();
     const ledger = this.#world.ledger();
     for (const { account, use } of this.#placed) ledger.charge(ledger.account(account), use);
-    const order = new FairOrder<Source>();
-    const sources = this.#waiting.map((waiting) => new Source(waiting)).filter(({ isDone }) => !isDone);
-    order.add(sources.map((source) => [ledger.account(source.waiting.account), source] as const));
     const lines = new Map<string, Pool | undefined>();
     let played = 0;
-    for (let source = order.next(); source !== undefined && played < mostPlayed; source = order.next()) {
-      const { head, use, waiting } = source;
+    /** Whether its line is one that is played. */
+    const start = (job: PendingJob, waiting: Waiting): boolean => {
       const line = this.#lineOf(waiting.blocked, lines);
-      // What stands in no line that is played is passed over whole.
-      if (line === undefined) {
-        order.drop();
-        continue;
-      }
-      const place = line.start(head, waiting.blocked.wanted);
+      if (line === undefined) return false;
+      const place = line.start(job, waiting.blocked.wanted);
       const known = places.get(waiting) ?? new Map<string, Place>();
       places.set(waiting, known);
-      if (!known.has(textOf(head))) known.set(textOf(head), place);
+      if (!known.has(textOf(job))) known.set(textOf(job), place);
       played += 1;
-      ledger.charge(ledger.account(waiting.account), use);
+      ledger.charge(ledger.account(waiting.account), waiting.use);
+      return true;
+    };
+    for (const waiting of this.#waiting) if (waiting.isKept) for (const job of waiting.jobs) start(job, waiting);
+    const order = new FairOrder<Source>();
+    const sources = this.#waiting.filter(({ isKept }) => !isKept).map((waiting) => new Source(waiting));
+    order.add(
+      sources.filter(({ isDone }) => !isDone).map((one) => [ledger.account(one.waiting.account), one] as const),
+    );
+    for (let source = order.next(); source !== undefined && played < mostPlayed; source = order.next()) {
+      const isPlayed = start(source.head, source.waiting);
       source.advance();
-      if (source.isDone) order.drop();
-      else order.back(source);
+      // What stands in no line that is played is passed over whole.
+      if (isPlayed && !source.isDone) order.back(source);
+      else order.drop();
     }
     return { places, lineOf: (blocked) => lines.get(kindOf(blocked.wanted)) };
   }

@@ -248,7 +248,7 @@ export class Round {
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
     const jobs = kept === undefined ? cursor.finish() : [job];
     if (kept !== undefined) cursor.advance();
-    const waiting = { account: cursor.account.id, use: cursor.use, jobs, blocked };
+    const waiting = { account: cursor.account.id, use: cursor.use, jobs, blocked, isKept: kept !== undefined };
     if (blocked.canWait) this.#line.wait(waiting);
     let detail: Verdict['detail'] | undefined;
     // Sentences are worked out once a tenant, since they may name jobs of its own; and apart for who stands behind others.
