@@ -3,8 +3,26 @@
  *
  * Files that people name by mistake may have no end (/dev/zero, a pipe whose writer never stops) or more bytes than this machine has
  * memory. Their size tells nothing beforehand, so reading itself stops one byte after the limit.
+ *
+ * Standard input may be one that does not wait (a socket, a terminal that another program left so): then nothing is there for now,
+ * which is neither an end nor an error.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+
+/** Pause while nothing is there, ms. */
+const pauseMs = 10;
+
+/** Reads what is there, and waits until something is. @returns bytes; 0 at the end */
+function readSome(descriptor: number, into: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, into, 0, into.length, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
+    }
+  }
+}
 
 /**
  * @param file path, or 0 for standard input
@@ -19,7 +37,7 @@ export function readBounded(file: string | 0, mostBytes: number): Buffer {
     let left = mostBytes + 1;
     while (left > 0) {
       const part = Buffer.allocUnsafe(Math.min(left, 65_536));
-      const count = readSync(descriptor, part, 0, part.length, null);
+      const count = readSome(descriptor, part);
       if (count === 0) break;
       parts.push(part.subarray(0, count));
       left -= count;
