@@ -15,6 +15,7 @@ import { easy, fifo, fifoSkip, oracleArea, oracleSjf, smallFirst } from './polic
 import { predictedWork } from './policies/predicted-work.ts';
 import { oracleSrtf, predictedRemainingWork, tiresias } from './policies/preemptive.ts';
 import { qssf } from './policies/qssf.ts';
+import { predictionCases } from './prediction.ts';
 import { productName, runProduct } from './product.ts';
 import { type SimJob, simJobs } from './sim-job.ts';
 import { type Policy, simulate } from './simulate.ts';
@@ -130,7 +131,7 @@ async function run(context: BenchmarkContext): Promise<void> {
         const jobs = await runProduct(workload, simJobs(trace), nodes, order);
         outcomes.set(productName(order), { jobs, figures: figuresOf(jobs) });
       }
-      return casesOf(workload, outcomes);
+      return [...casesOf(workload, outcomes), ...predictionCases(workload.name, outcomes.get('EASY')!.jobs)];
     });
     if (!workload.preemptive) continue;
     await context.measure(`${workload.name}, preemptive`, () => {
