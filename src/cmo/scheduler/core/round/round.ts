@@ -186,11 +186,14 @@ export class Round {
     }
     if (this.#makeRoom(cursor, 'quota')) return;
     const refusal = refusals[0]!;
-    const { tenant } = cursor.head;
-    let detail: Verdict['detail'] | undefined;
-    this.#say(cursor.finish(), refusal.reason, () => {
-      detail ??= withOutlook({ message: refusal.message }, this.#reservations.whenFreed(refusal, tenant));
-      return detail;
+    const { head } = cursor;
+    const behind = { message: `${refusal.message} Others like it go before it.` };
+    let first: Verdict['detail'] | undefined;
+    this.#say(cursor.finish(), refusal.reason, ({ submittedAt, priority, tenant }) => {
+      // What is freed first is for the first of them, or those that came with it.
+      if (submittedAt !== head.submittedAt || priority !== head.priority || tenant !== head.tenant) return behind;
+      first ??= withOutlook({ message: refusal.message }, this.#reservations.whenFreed(refusal, head.tenant));
+      return first;
     });
   }
 

@@ -70,6 +70,12 @@ describe('a quota', () => {
     const two = schedule({ ...fleetOf(mixed()), accounts, running }, [job('job_1', gpus(2))], policy(), now);
     expect(two.pending[0]).toMatchObject({ reason: 'quota_exhausted' });
     expect(two.pending[0]!.detail.message).toContain('Expected in about 72 min, when job_b ends.');
+    const line = [job('job_1', gpus(2)), job('job_2', gpus(2), { submittedAt: now })];
+    const [one, next] = schedule({ ...fleetOf(mixed()), accounts, running }, line, policy(), now).pending;
+    expect(one!.detail).toEqual(two.pending[0]!.detail);
+    expect(next).toMatchObject({ jobId: 'job_2', reason: 'quota_exhausted' });
+    expect(next!.detail.message).toMatch(/or with a larger quota\. Others like it go before it\.$/);
+    expect(next!.detail.expectedAt).toBeUndefined();
     const none = schedule({ ...fleetOf(mixed()), accounts, running }, [job('job_1')], policy(), now);
     expect(none.pending[0]).toMatchObject({ reason: 'limit_reached' });
     expect(none.pending[0]!.detail.message).toContain('Expected in about 41 min, when job_a ends.');
