@@ -31,6 +31,7 @@ export interface FleetDevice {
 
 export interface FleetNode {
   readonly id: string;
+  readonly name: string;
   readonly siteId: string;
   readonly presence: NodePresence;
   readonly scheduling: NodeScheduling;
@@ -52,7 +53,7 @@ export interface FleetNode {
 }
 
 const nodesStatement = `
-  select n.id, n.site_id as "siteId", n.presence, n.scheduling, n.isolation, n.host_network as "hostNetwork", n.labels,
+  select n.id, n.name, n.site_id as "siteId", n.presence, n.scheduling, n.isolation, n.host_network as "hostNetwork", n.labels,
     case when exists (select from jsonb_array_elements(n.health_reasons) reason where not starts_with(reason ->> 'code', 'device_'))
       then 'degraded' else 'ok' end as health,
     n.cpu_milli::float8 as "cpuMilli", n.memory_bytes::float8 as "memoryBytes", n.disk_bytes::float8 as "diskBytes",

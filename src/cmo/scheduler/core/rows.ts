@@ -34,6 +34,8 @@ export interface DeviceRow {
 
 export interface NodeRow {
   readonly id: string;
+  /** As people call it; left out: its id. */
+  readonly name?: string;
   readonly siteId: string;
   readonly presence: NodePresence;
   readonly scheduling: NodeScheduling;

@@ -44,6 +44,8 @@ export interface SiteColumns {
 /** One row a node. `free` = capacity − used, never negative; bytes are doubles (exact below 2^53). */
 export interface NodeColumns {
   readonly ids: string[];
+  /** As people call them, for sentences; left out, or none at a row: their ids. */
+  readonly names?: readonly (string | undefined)[];
   readonly site: Int32Array;
   readonly flags: Uint8Array;
   readonly isolation: Uint8Array;

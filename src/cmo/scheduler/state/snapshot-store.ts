@@ -33,6 +33,7 @@ export class SnapshotStore {
   readonly #siteRow = new Map<string, number>();
   readonly #nodes = nodeColumns();
   readonly #nodeIds: string[] = [];
+  readonly #nodeNames: (string | undefined)[] = [];
   readonly #nodeRow = new Map<string, number>();
   readonly #freeNodeRows: number[] = [];
   #devices = deviceColumns();
@@ -51,7 +52,7 @@ export class SnapshotStore {
     return {
       revision: this.#revision,
       sites: { ids: this.#siteIds, labels: this.#siteLabels, ...this.#sites },
-      nodes: { ids: this.#nodeIds, length: this.#nodeIds.length, ...this.#nodes },
+      nodes: { ids: this.#nodeIds, names: this.#nodeNames, length: this.#nodeIds.length, ...this.#nodes },
       devices: { ids: this.#deviceIds, length: this.#deviceIds.length, ...this.#devices },
       models: this.#models.names,
       drivers: this.#drivers.names,
@@ -129,6 +130,7 @@ export class SnapshotStore {
     const row = this.#nodeRow.get(node.id) ?? this.#newNodeRow(node.id);
     const nodes = this.#nodes;
     this.#changed.add(row);
+    this.#nodeNames[row] = node.name;
     nodes.site[row] = this.#siteRowOf(node.siteId);
     nodes.flags[row] = flagsOf(node);
     nodes.isolation[row] = node.isolation.reduce((bits, level) => bits | (isolationBit[level] ?? 0), 0);

@@ -185,10 +185,15 @@ export class Reservations {
     return durationOf((at - this.#now) / 1000);
   }
 
-  /** Names of nodes; of many the first. */
+  /** Names of nodes of one site, of many the first; with the site where there are several. */
   namesOf(rows: readonly number[]): string {
-    const names = rows.slice(0, 3).map((row) => this.#fleet.snapshot.nodes.ids[row]);
-    return rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
+    const { nodes, sites } = this.#fleet.snapshot;
+    const names = rows.slice(0, 3).map((row) => nodes.names?.[row] ?? nodes.ids[row]);
+    const text = rows.length > 3 ? `${names.join(', ')} and ${rows.length - 3} more nodes` : names.join(', ');
+    const [first] = rows;
+    if (sites.ids.length < 2 || first === undefined) return text;
+    const site = nodes.site[first]!;
+    return `${text} at ${sites.labels?.[site]?.name ?? sites.ids[site]}`;
   }
 }
 

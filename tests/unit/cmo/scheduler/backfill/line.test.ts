@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
 import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
-import { devices, job, node, now } from '../support/builders.ts';
+import { devices, fleetOf, job, node, now, policy, site } from '../support/builders.ts';
 import { Cluster } from '../support/cluster.ts';
 
 const gpus = (count: number, more: object = {}) => ({ resources: { devices: [{ count, ...more }] } });
@@ -98,10 +98,45 @@ describe('jobs of one queue', () => {
     expect(when).toBeUndefined();
   });
 
+  it('are behind those for whom nodes are kept, though their turn came before', () => {
+    const long = { runTime: runTime(minutes(600)) };
+    const hours = (count: number) => 3_600_000 * count;
+    const told = waits(busy(), young('job_a', 8, hours(3), long), young('job_b', 8, hours(2)));
+    expect(told.get('job_b')!.message).toContain('Kept for it from then on.');
+    expect(told.get('job_a')!.message).toContain('1 job for the same goes before it; expected in about 50 min.');
+  });
+
   it('count what the round itself has placed', () => {
     const cluster = new Cluster([node('n0', { cpuMilli: 64_000, devices: devices('n0', 8) })]);
     const told = waits(cluster, young('job_a', 8, 3), young('job_b', 8, 2), young('job_c', 8, 1));
     expect(told.has('job_a')).toBe(false);
     expect(told.get('job_c')!.minutes).toBe(20);
+  });
+});
+
+describe('nodes in sentences', () => {
+  it('have the names that people gave them, and their site where there are several', () => {
+    const told = (name: string | undefined, sites: ReturnType<typeof site>[]) => {
+      const named = node('node_x', { cpuMilli: 64_000, ...(name !== undefined && { name }) });
+      const rank = { nodeId: 'node_x', cpuMilli: 64_000, memoryBytes: 0, diskBytes: 0, devices: [] };
+      const { shape, notBefore, notBeforeReason, ...more } = job('job_r');
+      const running = {
+        ...more,
+        user: '',
+        ranks: [rank],
+        startedAt: now,
+        endsAt: now + 600_000,
+        checkpointAt: null,
+        preemptible: false,
+        stopping: null,
+      };
+      const full = fleetOf([{ ...named, usedCpuMilli: 64_000 }], sites);
+      const { pending } = schedule({ ...full, running: [running] }, [job('job_a')], policy(), now);
+      return pending[0]!.detail.message;
+    };
+    expect(told('gpu-17', [site()])).toContain('Expected in about 10 min on gpu-17, when job_r ends.');
+    expect(told(undefined, [site()])).toContain('on node_x, when job_r ends.');
+    const two = [site('s1', { labels: { name: 'fra' } }), site('s2')];
+    expect(told('gpu-17', two)).toContain('on gpu-17 at fra, when job_r ends.');
   });
 });
