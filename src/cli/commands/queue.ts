@@ -1,4 +1,4 @@
-/** `solyx queue`: how many jobs wait for what, and who is first. */
+/** `solyx queue`: how many jobs wait for what, who is first, and when each is expected to start. */
 import type { Command } from 'commander';
 import { whole } from '../arguments.ts';
 import { connect } from '../connect.ts';
@@ -24,6 +24,11 @@ export function queueCommand(program: Command): void {
           { title: 'PROJECT', value: ({ project }) => printable(project.name) },
           { title: 'PRIORITY', value: ({ priority }) => String(priority), align: 'right' },
           { title: 'SINCE', value: ({ submittedAt }) => relative(submittedAt), align: 'right' },
+          {
+            title: 'EXPECTED',
+            value: ({ expectedAt }) => (expectedAt === null ? '–' : relative(expectedAt)),
+            align: 'right',
+          },
           { title: 'WAITS FOR', value: ({ reason }) => reason },
         ],
         'Nothing waits.',

@@ -27,6 +27,7 @@ export function queueHandlers({ db }: ApiDeps): Handlers<'getQueue'> {
               submittedAt: iso(job.submitted_at),
               reason: job.pending_reason!,
               message: job.pending_detail?.message ?? null,
+              expectedAt: job.pending_detail?.expectedAt ?? null,
             })),
           };
         },

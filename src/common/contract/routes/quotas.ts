@@ -100,6 +100,7 @@ const waiting = z.object({
   submittedAt: instant,
   reason: z.enum(pendingReasons),
   message: z.string().nullable(),
+  expectedAt: instant.nullable().describe('When it is expected to start; null when nobody can say.'),
 });
 
 export const quotaRoutes = {
