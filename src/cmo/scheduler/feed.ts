@@ -14,7 +14,7 @@ import { AccountFeed } from './accounts/account-feed.ts';
 import { CalendarFeed } from './calendar-feed.ts';
 import { readHistory } from './history-rows.ts';
 import { readRevisions } from './queries.ts';
-import { queuedJobOf } from './queued-job.ts';
+import { queuedJobsOf } from './queued-job.ts';
 import { Resync } from './resync.ts';
 import { RunningFeed } from './running-feed.ts';
 import type { ComparedKind } from './worker/messages.ts';
@@ -150,27 +150,23 @@ export class Feed {
     const { system } = this.#options.db;
     switch (kind) {
       case 'site':
-        worker.apply({ sites: byId(ids, await readFleetSites(system, ids), (row) => row) });
+        worker.apply({ sites: byId(ids, await readFleetSites(system, ids)) });
         break;
       case 'node':
-        worker.apply({ nodes: byId(ids, await readFleet(system, ids), (row) => row) });
+        worker.apply({ nodes: byId(ids, await readFleet(system, ids)) });
         break;
       case 'job': {
         const rows = await readPendingJobs(system, ids);
         const now = this.#epochMs();
         await this.#running.changed(worker, ids, new Set(rows.map(({ id }) => id)), now);
-        worker.apply({ now, jobs: byId(ids, rows, queuedJobOf) });
+        worker.apply({ now, jobs: queuedJobsOf(ids, rows) });
       }
     }
   }
 }
 
 /** Pairs each id with its row, or null. */
-function byId<Row extends { id: string }, T>(
-  ids: readonly string[],
-  rows: readonly Row[],
-  convert: (row: Row) => T,
-): [string, T | null][] {
-  const found = new Map(rows.map((row) => [row.id, convert(row)]));
+function byId<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): [string, Row | null][] {
+  const found = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => [id, found.get(id) ?? null]);
 }

@@ -6,6 +6,36 @@ import type { PendingJob, Shape } from './core/snapshot.ts';
 import { type JobTraits, traitsOf, traitsOfSpec } from './job-traits.ts';
 import type { QueuedJob } from './worker/messages.ts';
 
+/**
+ * Some ids with what the worker needs of their rows, null for those without one. The tasks of an array that wait alike come as one: their specs
+ * are equal, since a spec is never changed once it was taken in.
+ */
+export function queuedJobsOf(
+  ids: readonly string[],
+  rows: readonly PendingJobRow[],
+): (readonly [id: string, row: QueuedJob | null])[] {
+  const found = new Set(rows.map(({ id }) => id));
+  const result: [string, QueuedJob | null][] = ids.filter((id) => !found.has(id)).map((id) => [id, null]);
+  const arrays = new Map<string, string[]>();
+  for (const row of rows) {
+    const { id, arrayId, revision, priority, pendingReason, submittedAt, deferredUntil, submittedBy } = row;
+    if (arrayId === null) {
+      result.push([id, queuedJobOf(row)]);
+      continue;
+    }
+    const key = `${arrayId} ${revision} ${priority} ${pendingReason} ${Number(submittedAt)} ${Number(deferredUntil)} ${submittedBy}`;
+    const alike = arrays.get(key);
+    if (alike !== undefined) {
+      alike.push(id);
+      continue;
+    }
+    const others: string[] = [];
+    arrays.set(key, others);
+    result.push([id, { ...queuedJobOf(row), alike: others }]);
+  }
+  return result;
+}
+
 /** What of a row the worker needs; the spec itself stays behind. */
 export function queuedJobOf(row: PendingJobRow): QueuedJob {
   const notBefore = row.deferredUntil?.getTime() ?? 0;

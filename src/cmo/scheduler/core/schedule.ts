@@ -5,8 +5,9 @@
 import type { Plan } from '../../../common/contract/plan.ts';
 import type { JobId } from '../../../common/ids.ts';
 import { projectsApart } from './calendar/booking.ts';
+import { compareJobs } from './job-record.ts';
 import { baseOf } from './neighbours/rules.ts';
-import { compareJobs, PendingQueue } from './pending-queue.ts';
+import { PendingQueue } from './pending-queue.ts';
 import { checkPolicy } from './policy.ts';
 import type { RoundOutcome } from './round/outcome.ts';
 import { Round } from './round/round.ts';
@@ -51,7 +52,7 @@ export function planOf(outcome: RoundOutcome, round: number): Plan {
     deferrals: [],
     preemptions: outcome.preemptions,
     pending: outcome.verdicts.flatMap(({ jobs, reason, detail }) =>
-      jobs.map((job) => ({ jobId: job.id as JobId, reason, detail: detail(job) })),
+      [...jobs].map((job) => ({ jobId: job.id as JobId, reason, detail: detail(job) })),
     ),
   };
 }

@@ -18,6 +18,8 @@ export interface QueuedJob {
   readonly reason: PendingReason;
   /** From which its run time is predicted. */
   readonly traits?: JobTraits;
+  /** Ids of others that are equal to it in all else, traits included: the tasks of an array are one message. */
+  readonly alike?: readonly string[];
 }
 
 /** What was read again: by id, null for what is no more. */

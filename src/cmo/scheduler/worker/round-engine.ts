@@ -4,9 +4,11 @@
  * A planned job leaves the queue at once and comes back when its placement is refused, unless a newer row of it arrived meanwhile.
  */
 import type { PendingVerdict, Placement, Plan } from '../../../common/contract/plan.ts';
+import type { PendingReason } from '../../../common/contract/states/job.ts';
 import type { JobId } from '../../../common/ids.ts';
 import { LearnedWorkload } from '../../../drm/allocator/packing/index.ts';
 import { type Booking, nextTurn, projectsApart } from '../core/calendar/booking.ts';
+import type { JobRecord, Said } from '../core/job-record.ts';
 import { baseOf } from '../core/neighbours/rules.ts';
 import { PendingQueue } from '../core/pending-queue.ts';
 import { planRound, type RoundOutcome } from '../core/schedule.ts';
@@ -45,7 +47,7 @@ export class RoundEngine {
   #promises = new Promises();
   #accounts: readonly AccountRow[] = [];
   #calendar: readonly Booking[] = [];
-  /** Of queued jobs. */
+  /** Of jobs that were planned, for those that come back. */
   #traits = new Map<string, JobTraits>();
   /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
   #workload = new LearnedWorkload<Shape>();
@@ -92,14 +94,18 @@ export class RoundEngine {
       // Of what is on its way to the database the rows know nothing yet.
       if (row !== null || !this.#assumptions.isOpen(id)) this.#running.set(id, row, now, finished);
     }
-    for (const [id, row] of jobs) {
-      if (this.#assumptions.isOpen(id)) {
-        this.#arrived.set(id, row);
-        continue;
-      }
-      if (row !== null && this.#queue.get(id) === undefined) this.#learn(row.job.shape);
-      this.#setJob(id, row, now);
+    for (const [id, row] of jobs) this.#receive([id, ...(row?.alike ?? [])], row, now);
+  }
+
+  #receive(ids: readonly string[], row: QueuedJob | null, now: number): void {
+    const free = ids.filter((id) => !this.#assumptions.isOpen(id));
+    if (free.length < ids.length) {
+      for (const id of ids) if (this.#assumptions.isOpen(id)) this.#arrived.set(id, row);
     }
+    if (row !== null) {
+      for (const id of free) if (this.#queue.recordOf(id) === undefined) this.#learn(row.job.shape);
+    }
+    this.#setJobs(free, row, now);
   }
 
   #learn(given: Shape): void {
@@ -107,23 +113,39 @@ export class RoundEngine {
     if (faultOfShape(shape) === undefined) this.#workload.observe(shape.key, shape);
   }
 
-  #setJob(id: string, row: QueuedJob | null, now: number): void {
+  /** Jobs that are equal in all but their ids wait, or (null) do not any more. */
+  #setJobs(ids: readonly string[], row: QueuedJob | null, now: number): void {
     if (row === null) {
-      this.#queue.delete(id);
-      this.#memory.delete(id);
-      this.#traits.delete(id);
-      this.#runTimes.left(id);
-      this.#promises.drop(id);
-    } else {
-      // A job that was refused comes back without its traits.
-      const traits = row.traits ?? this.#traits.get(id);
-      const { job } = row;
-      const runTime = traits === undefined ? job.runTime : this.#runTimes.queued(id, traits, job.submittedAt, now);
-      const shared = this.#runTimes.traitsOf(id);
-      if (shared !== undefined) this.#traits.set(id, shared);
-      this.#queue.set({ ...withRunTime(job, runTime), promised: this.#promises.has(id) });
-      this.#memory.set(id, row.reason);
+      for (const id of ids) {
+        this.#leave(id);
+        this.#traits.delete(id);
+        this.#runTimes.left(id);
+        this.#promises.drop(id);
+      }
+      return;
     }
+    const { job, reason } = row;
+    let { runTime } = job;
+    for (const id of ids) {
+      // A job that was refused comes back without its traits.
+      const traits = row.traits ?? this.#traits.get(id) ?? this.#runTimes.traitsOf(id);
+      if (traits !== undefined) runTime = this.#runTimes.queued(id, traits, job.submittedAt, now);
+      this.#leave(id);
+    }
+    const said = saidByRow(reason);
+    const promised = ids.filter((id) => this.#promises.has(id));
+    const others = promised.length === 0 ? ids : ids.filter((id) => !this.#promises.has(id));
+    this.#queue.setAll(others, { ...withRunTime(job, runTime), promised: false }, said);
+    if (promised.length > 0) this.#queue.setAll(promised, { ...withRunTime(job, runTime), promised: true }, said);
+    this.#memory.count(said, ids.length);
+  }
+
+  /** A job is not in the queue any more. */
+  #leave(id: string): void {
+    const record = this.#queue.recordOf(id);
+    if (record === undefined) return;
+    this.#memory.count(record.saidOf(id), -1);
+    this.#queue.delete(id);
   }
 
   /** Whether a queued job is one that room is made for. */
@@ -156,10 +178,11 @@ export class RoundEngine {
     this.#verdicts = this.#memory.changed(outcome.verdicts, now);
     for (const placement of outcome.placements) {
       const job = this.#queue.get(placement.jobId)!;
-      this.#queue.delete(job.id);
-      this.#memory.delete(job.id);
+      const traits = this.#runTimes.traitsOf(job.id);
+      if (traits !== undefined) this.#traits.set(job.id, traits);
+      this.#leave(job.id);
       this.#assumptions.assume(job, placement);
-      this.#running.assume(job, placement, this.#traits.get(job.id), now);
+      this.#running.assume(job, placement, traits, now);
     }
     this.#running.preempt(outcome.preemptions, now);
     this.#setPromised(this.#promises.make(outcome.preemptions, now), true);
@@ -180,17 +203,15 @@ export class RoundEngine {
    * it is kept.
    */
   tryOut(jobs: readonly QueuedJob[], policy: Policy, now: number): Pick<Plan, 'placements' | 'pending'> {
-    for (const row of jobs) this.#setJob(row.job.id, row, now);
+    for (const row of jobs) this.#setJobs([row.job.id], row, now);
     const snapshot = this.#prepare(policy, now);
     const outcome = planRound(snapshot, this.#queue, policy, now, 0, this.#standing);
-    for (const { job } of jobs) this.#setJob(job.id, null, now);
     const ids = new Set<string>(jobs.map(({ job }) => job.id));
-    return {
-      placements: outcome.placements.filter(({ jobId }) => ids.has(jobId)),
-      pending: outcome.verdicts.flatMap(({ jobs: some, reason, detail }) =>
-        some.flatMap((job) => (ids.has(job.id) ? [{ jobId: job.id as JobId, reason, detail: detail(job) }] : [])),
-      ),
-    };
+    const pending = outcome.verdicts.flatMap(({ jobs: some, reason, detail }) =>
+      [...some].flatMap((job) => (ids.has(job.id) ? [{ jobId: job.id as JobId, reason, detail: detail(job) }] : [])),
+    );
+    this.#setJobs([...ids], null, now);
+    return { placements: outcome.placements.filter(({ jobId }) => ids.has(jobId)), pending };
   }
 
   /** The snapshot to plan on, with all that changed since the last one. */
@@ -223,19 +244,21 @@ export class RoundEngine {
     for (const id of [...committed, ...unknown]) {
       this.#assumptions.settle(id);
       this.#promises.drop(id);
+      this.#traits.delete(id);
       const row = this.#arrived.get(id);
       this.#arrived.delete(id);
       // A row that arrived before the commit is older than it; only a later one counts, and its key is dirty again.
-      if (row === null) this.#setJob(id, null, this.#now);
+      if (row === null) this.#setJobs([id], null, this.#now);
     }
     for (const { jobId, code } of refused) {
       const job = this.#assumptions.refuse(jobId);
       this.#running.refuse(jobId, this.#now);
       const row = this.#arrived.get(jobId);
       this.#arrived.delete(jobId);
-      if (row !== undefined) this.#setJob(jobId, row, this.#now);
+      if (row !== undefined) this.#setJobs([jobId], row, this.#now);
       else if (job !== undefined && code !== 'job_changed')
-        this.#setJob(jobId, { job, reason: 'capacity_taken' }, this.#now);
+        this.#setJobs([jobId], { job, reason: 'capacity_taken' }, this.#now);
+      this.#traits.delete(jobId);
     }
   }
 
@@ -247,8 +270,8 @@ export class RoundEngine {
   #revisionOf(kind: ComparedKind, id: string): number | undefined {
     if (kind === 'site') return this.#store.siteRevisions.get(id);
     if (kind === 'node') return this.#store.nodeRevisions.get(id);
-    const job = this.#queue.get(id);
-    return job === undefined ? undefined : Number(job.revision);
+    const record = this.#queue.recordOf(id);
+    return record === undefined ? undefined : Number(record.facts.revision);
   }
 
   /** The next ids in turn; starts over at the end. Maps may change under their iterators. */
@@ -273,13 +296,22 @@ export class RoundEngine {
   }
 }
 
+const byReason = new Map<PendingReason, Said>();
+
+/** What a row says of which only the reason is read; one object for all jobs. */
+function saidByRow(reason: PendingReason): Said {
+  const known = byReason.get(reason) ?? { reason, message: '', at: 0 };
+  byReason.set(reason, known);
+  return known;
+}
+
 function withRunTime(job: PendingJob, runTime: PendingJob['runTime']): PendingJob {
   const { runTime: _, ...rest } = job;
   return runTime === undefined ? rest : { ...rest, runTime };
 }
 
 /** When the first of the jobs may start, or the calendar turns; null when neither is foreseen. */
-function earliest(waiting: readonly PendingJob[], turn: number | null): number | null {
-  const first = waiting.reduce((least, job) => Math.min(least, job.notBefore), turn ?? Infinity);
+function earliest(waiting: readonly JobRecord[], turn: number | null): number | null {
+  const first = waiting.reduce((least, { facts }) => Math.min(least, facts.notBefore), turn ?? Infinity);
   return first === Infinity ? null : first;
 }

@@ -1,40 +1,26 @@
 /**
- * Which reason each queued job's row carries, so that a round writes only what changed.
+ * Which reason each queued job's row carries, so that a round writes only what changed. Kept by the queue's records (`core/job-record.ts`); here
+ * is how many carry which, and what is worth writing.
  *
  * The numbers in a sentence change with every round; writing them for each of a million jobs would cost more than all else. So a changed
- * reason is written at once, and a changed sentence only for the first jobs of each shape, and not more often than every half minute.
+ * reason is written at once, and a changed sentence only for the first jobs of each shape, and not more often than every half minute. Of a record
+ * behind those, all of whose rows say what a round says, no job is looked at.
  */
 import type { PendingVerdict } from '../../../common/contract/plan.ts';
 import type { PendingReason } from '../../../common/contract/states/job.ts';
 import type { JobId } from '../../../common/ids.ts';
+import type { JobRecord, Said } from '../core/job-record.ts';
 import type { VerdictGroup } from '../core/schedule.ts';
-
-interface Remembered {
-  reason: PendingReason;
-  message: string;
-  /** When we wrote it, epoch milliseconds; 0 when it came with the row. */
-  at: number;
-}
 
 const refreshMs = 30_000;
 const refreshedPerGroup = 100;
 
 export class VerdictMemory {
-  readonly #byJob = new Map<string, Remembered>();
   readonly #counts = new Map<PendingReason, number>();
 
-  /** A job is queued with this reason in its row. */
-  set(jobId: string, reason: PendingReason, message = '', at = 0): void {
-    this.delete(jobId);
-    this.#byJob.set(jobId, { reason, message, at });
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
-  }
-
-  delete(jobId: string): void {
-    const known = this.#byJob.get(jobId);
-    if (known === undefined) return;
-    this.#byJob.delete(jobId);
-    this.#counts.set(known.reason, this.#counts.get(known.reason)! - 1);
+  /** So many more jobs are queued with this reason in their rows, or (negative) so many fewer. */
+  count({ reason }: Pick<Said, 'reason'>, jobs: number): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + jobs);
   }
 
   counts(): Partial<Record<PendingReason, number>> {
@@ -44,19 +30,47 @@ export class VerdictMemory {
   /** The verdicts worth writing, remembered as written. `now`: epoch milliseconds. */
   changed(groups: readonly VerdictGroup[], now: number): PendingVerdict[] {
     const result: PendingVerdict[] = [];
-    for (const { jobs, reason, detail } of groups) {
-      const isTime = reason === 'earliest_start' || reason === 'retry_backoff';
-      for (const [i, job] of jobs.entries()) {
-        const known = this.#byJob.get(job.id);
-        if (known?.reason === reason) {
-          if (isTime || i >= refreshedPerGroup || now - known.at < refreshMs) continue;
-          if (detail(job).message === known.message) continue;
-        }
-        const written = detail(job);
-        this.set(job.id, reason, written.message, now);
-        result.push({ jobId: job.id as JobId, reason, detail: written });
-      }
+    for (const group of groups) {
+      const isTime = group.reason === 'earliest_start' || group.reason === 'retry_backoff';
+      let left = isTime ? 0 : refreshedPerGroup;
+      group.jobs.each((record, from, to) => {
+        const refreshed = Math.min(to, from + left);
+        left -= refreshed - from;
+        if (refreshed > from || !record.allSay(group.reason))
+          this.#look(group, record, from, refreshed, to, now, result);
+      });
     }
     return result;
+  }
+
+  /** @param refreshed position from which on nothing but a reason is written */
+  #look(
+    { reason, detail }: VerdictGroup,
+    record: JobRecord,
+    from: number,
+    refreshed: number,
+    to: number,
+    now: number,
+    result: PendingVerdict[],
+  ): void {
+    let written: ReturnType<typeof detail> | undefined;
+    const ids: string[] = [];
+    for (let at = from; at < to; at += 1) {
+      const id = record.idAt(at);
+      const known = record.saidOf(id);
+      if (known.reason === reason) {
+        if (at >= refreshed || now - known.at < refreshMs) continue;
+        written ??= detail(record.facts);
+        if (written.message === known.message) continue;
+      }
+      written ??= detail(record.facts);
+      this.count(known, -1);
+      ids.push(id);
+      result.push({ jobId: id as JobId, reason, detail: written });
+    }
+    if (written === undefined || ids.length === 0) return;
+    const said = { reason, message: written.message, at: now };
+    this.count(said, ids.length);
+    record.say(ids, said);
   }
 }

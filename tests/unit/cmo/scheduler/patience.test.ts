@@ -56,7 +56,7 @@ describe('least work first', () => {
         const early = job('job_9', gpus(count), { submittedAt: now - 31 * day, ...seconds(first) });
         const late = job('job_1', gpus(1), { submittedAt: now - 60_000, ...seconds(second) });
         const queue = new PendingQueue([late, early], undefined, undefined, 'least-work');
-        const turns = [...queue.groups()].flatMap((group) => group.jobs());
+        const turns = [...queue.groups()].flatMap((group) => [...group.all()]);
         const found = turns.find(({ id }) => id === 'job_9')!;
         expect(found.patienceSeconds).toBeGreaterThanOrEqual(0);
         expect(found.patienceSeconds).toBeLessThanOrEqual(longestPatienceSeconds);
@@ -77,7 +77,7 @@ describe('least work first', () => {
     const long = job('job_1', gpus(1), { submittedAt: now - 2000, ...seconds(36_000) });
     const short = job('job_2', gpus(1), { submittedAt: now - 1000, ...seconds(60) });
     const first = (queue: PendingQueue) =>
-      [...queue.groups()].flatMap((group) => group.jobs()).map(({ patienceSeconds }) => patienceSeconds ?? 0);
+      [...queue.groups()].flatMap((group) => [...group.all()]).map(({ patienceSeconds }) => patienceSeconds ?? 0);
     const queue = new PendingQueue([long, short]);
     expect(first(queue)).toEqual([0, 0]);
     queue.orderBy('least-work');

@@ -5,8 +5,9 @@
  * group may stand there or not by their labels, and are refused apart.
  */
 import type { Fleet } from '../fleet.ts';
-import type { Group, PendingQueue } from '../pending-queue.ts';
-import type { PendingJob } from '../snapshot.ts';
+import type { Group } from '../job-group.ts';
+import type { JobRecord } from '../job-record.ts';
+import type { PendingQueue } from '../pending-queue.ts';
 import type { Neighbours } from './neighbours.ts';
 import { isMeant, type KeptApart, keptApart, withoutRules } from './rules.ts';
 import { Vicinity } from './vicinity.ts';
@@ -15,43 +16,44 @@ export interface Kind {
   /** Where they may stand; undefined without rules. */
   readonly vicinity: Vicinity | undefined;
   /** In order. */
-  readonly jobs: readonly PendingJob[];
+  readonly records: readonly JobRecord[];
 }
 
 /** Tells what queued jobs will keep from where they stand, before any of them is placed. */
 export function expectRules(queue: PendingQueue, neighbours: Neighbours): void {
   for (const group of queue.groups()) {
     const rules = keptApart(group.shape);
-    const [first] = rules === undefined ? [] : group.jobs();
-    if (first !== undefined) neighbours.expect(first.tenant, rules!);
+    const [first] = rules === undefined ? [] : group.records();
+    if (first !== undefined) neighbours.expect(first.facts.tenant, rules!);
   }
 }
 
 /** All of one kind, where no other job of the tenant has such rules. */
 export function kindsOf(group: Group, fleet: Fleet, neighbours: Neighbours): Kind[] {
-  const all = group.jobs();
+  const all = group.records();
   const [first] = all;
-  if (first === undefined) return [{ vicinity: undefined, jobs: all }];
+  if (first === undefined) return [{ vicinity: undefined, records: all }];
   // Jobs of a group with rules of their own are of one tenant, and of one array if they are tasks.
-  const { tenant, array } = first;
-  return byRules(all, neighbours.keeping(tenant)).map(({ kept, jobs }) => {
+  const { tenant, array } = first.facts;
+  return byRules(all, neighbours.keeping(tenant)).map(({ kept, records }) => {
     const rules = group.shape.neighbours ?? (kept.length === 0 ? undefined : withoutRules(group.shape));
-    return { vicinity: rules && new Vicinity(fleet, neighbours, rules, tenant, array, kept), jobs };
+    return { vicinity: rules && new Vicinity(fleet, neighbours, rules, tenant, array, kept), records };
   });
 }
 
-function byRules(jobs: readonly PendingJob[], rules: readonly KeptApart[]) {
-  if (rules.length === 0) return [{ kept: rules, jobs }];
-  const kinds = new Map<string, { kept: readonly KeptApart[]; jobs: PendingJob[] }>();
-  for (const job of jobs) {
+function byRules(records: readonly JobRecord[], rules: readonly KeptApart[]) {
+  if (rules.length === 0) return [{ kept: rules, records }];
+  const kinds = new Map<string, { kept: readonly KeptApart[]; records: JobRecord[] }>();
+  for (const record of records) {
     const numbers: number[] = [];
-    if (job.labels !== undefined) {
-      for (let i = 0; i < rules.length; i += 1) if (isMeant(rules[i]!.jobs, job.labels)) numbers.push(i);
+    const { labels } = record.facts;
+    if (labels !== undefined) {
+      for (let i = 0; i < rules.length; i += 1) if (isMeant(rules[i]!.jobs, labels)) numbers.push(i);
     }
     const key = numbers.join(' ');
     const known = kinds.get(key);
-    if (known !== undefined) known.jobs.push(job);
-    else kinds.set(key, { kept: numbers.map((i) => rules[i]!), jobs: [job] });
+    if (known !== undefined) known.records.push(record);
+    else kinds.set(key, { kept: numbers.map((i) => rules[i]!), records: [record] });
   }
   return [...kinds.values()];
 }

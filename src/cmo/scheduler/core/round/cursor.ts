@@ -1,12 +1,14 @@
 /** How far a round is with a group: its next job, and the boards of its shape, which all groups of that shape share. */
 import type { Placement } from '../../../../common/contract/plan.ts';
+import type { Group } from '../job-group.ts';
+import type { JobRecord } from '../job-record.ts';
 import type { Vicinity } from '../neighbours/vicinity.ts';
-import type { Group } from '../pending-queue.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { JobSource } from '../shares/fair-order.ts';
 import type { Account } from '../shares/ledger.ts';
 import { type Use, wantedUse } from '../shares/use.ts';
 import type { PendingJob, Shape } from '../snapshot.ts';
+import { Stretch } from '../stretch.ts';
 
 /** A shape in a round: what a job of it takes, and its boards once one of its jobs is looked at. */
 export class ShapeView {
@@ -35,16 +37,20 @@ export class Cursor implements JobSource {
   readonly account: Account;
   readonly view: ShapeView;
   readonly #vicinity: Vicinity | undefined;
-  readonly #jobs: readonly PendingJob[];
+  readonly #records: readonly JobRecord[];
+  /** The record that is being taken from, and the position in it. */
   #next = 0;
+  #position: number;
+  #head: PendingJob | undefined;
 
-  /** @param jobs those of the group that the vicinity is of */
-  constructor(group: Group, account: Account, view: ShapeView, vicinity?: Vicinity, jobs = group.jobs()) {
+  /** @param records those of the group that the vicinity is of */
+  constructor(group: Group, account: Account, view: ShapeView, vicinity?: Vicinity, records = group.records()) {
     this.#vicinity = vicinity;
     this.group = group;
     this.account = account;
     this.view = view;
-    this.#jobs = jobs;
+    this.#records = records;
+    this.#position = records[0]?.begin ?? 0;
   }
 
   /** Where its jobs may stand by rules about other jobs, their own and those of others; undefined while none is in force. */
@@ -59,7 +65,8 @@ export class Cursor implements JobSource {
   }
 
   get head(): PendingJob {
-    return this.#jobs[this.#next]!;
+    this.#head ??= this.#records[this.#next]!.jobAt(this.#position);
+    return this.#head;
   }
 
   get use(): Use {
@@ -67,18 +74,24 @@ export class Cursor implements JobSource {
   }
 
   get isDone(): boolean {
-    return this.#next >= this.#jobs.length;
+    return this.#next >= this.#records.length;
   }
 
-  /** Goes past the head. */
-  advance(): void {
+  /** Goes past the head and returns it. */
+  advance(): Stretch {
+    const one = new Stretch(this.#records, this.#next, this.#position, true);
+    this.#head = undefined;
+    this.#position += 1;
+    if (this.#position < this.#records[this.#next]!.end) return one;
     this.#next += 1;
+    this.#position = this.#records[this.#next]?.begin ?? 0;
+    return one;
   }
 
   /** Goes past all that are left and returns them. */
-  finish(): readonly PendingJob[] {
-    const rest = this.#jobs.slice(this.#next);
-    this.#next = this.#jobs.length;
+  finish(): Stretch {
+    const rest = new Stretch(this.#records, this.#next, this.#position);
+    this.#next = this.#records.length;
     return rest;
   }
 }

@@ -1,13 +1,15 @@
 /** What came of a round. Verdicts are by group of jobs, since a million waiting jobs share a few reasons. */
 import type { Placement, Preemption } from '../../../../common/contract/plan.ts';
-import type { PendingJob } from '../snapshot.ts';
+import type { JobFacts } from '../job-record.ts';
+import type { Stretch } from '../stretch.ts';
 import type { Verdict } from '../verdict.ts';
 
-/** Jobs that share a reason; the sentence is worked out when it is asked for. */
+/** Jobs that share a reason, valid until the queue changes; the sentence is worked out when it is asked for. */
 export interface VerdictGroup {
-  readonly jobs: readonly PendingJob[];
+  readonly jobs: Stretch;
   readonly reason: Verdict['reason'];
-  detail(job: PendingJob): Verdict['detail'];
+  /** Jobs that are equal in all but their ids have the same. */
+  detail(job: JobFacts): Verdict['detail'];
 }
 
 export interface RoundOutcome {

@@ -18,11 +18,13 @@ import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
 import type { Fleet } from '../fleet.ts';
 import { devicesToTake } from '../fragmentation.ts';
+import type { Group } from '../job-group.ts';
+import type { JobFacts, JobRecord } from '../job-record.ts';
 import { clearedBy } from '../neighbours/clearing.ts';
 import { expectRules, kindsOf } from '../neighbours/kinds.ts';
 import { Neighbours } from '../neighbours/neighbours.ts';
 import { baseOf } from '../neighbours/rules.ts';
-import type { Group, PendingQueue } from '../pending-queue.ts';
+import type { PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
 import type { Way } from '../preemption/victims.ts';
 import { mustStop } from '../quota/budget.ts';
@@ -36,6 +38,7 @@ import { FairOrder } from '../shares/fair-order.ts';
 import { type Account, Ledger } from '../shares/ledger.ts';
 import { takenUse, type Use } from '../shares/use.ts';
 import type { PendingJob, Policy, Shape } from '../snapshot.ts';
+import { Stretch } from '../stretch.ts';
 import { Blocked, type Verdict } from '../verdict.ts';
 import { Cursor, ShapeView } from './cursor.ts';
 import { Line } from './line.ts';
@@ -151,8 +154,8 @@ export class Round {
       }
       const account = this.#ledger.account(group.account);
       this.#accounts.add(account);
-      for (const { vicinity, jobs } of kindsOf(group, this.#fleet, this.#neighbours)) {
-        yield [account, new Cursor(group, account, viewOf(group.shape), vicinity, jobs)] as const;
+      for (const { vicinity, records } of kindsOf(group, this.#fleet, this.#neighbours)) {
+        yield [account, new Cursor(group, account, viewOf(group.shape), vicinity, records)] as const;
       }
     }
   }
@@ -249,8 +252,7 @@ export class Round {
     const kept = this.#reservations.keep(job, blocked);
     const estimate = kept === undefined ? this.#outlookOf(cursor, blocked) : () => kept;
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
-    const jobs = kept === undefined ? cursor.finish() : [job];
-    if (kept !== undefined) cursor.advance();
+    const jobs = kept === undefined ? cursor.finish() : cursor.advance();
     const waiting = { account: cursor.account.id, use: cursor.use, jobs, blocked, isKept: kept !== undefined };
     if (blocked.canWait) this.#line.wait(waiting);
     let detail: Verdict['detail'] | undefined;
@@ -312,8 +314,7 @@ export class Round {
       eviction === undefined
         ? `It starts on ${names} when work that is being ended has ended.`
         : `Room for it on ${names} comes from ending ${endedOf(eviction.victims, tenant)}. It starts when they have ended, after their grace.`;
-    this.#say([cursor.head], 'waits_for_preempted', () => ({ message }));
-    cursor.advance();
+    this.#say(cursor.advance(), 'waits_for_preempted', () => ({ message }));
     return true;
   }
 
@@ -373,23 +374,22 @@ export class Round {
     };
   }
 
-  #wait(jobs: readonly PendingJob[]): void {
-    if (jobs.length === 0) return;
+  #wait(records: readonly JobRecord[]): void {
     for (const reason of ['earliest_start', 'retry_backoff'] as const) {
-      const waiting = jobs.filter((job) => (job.notBeforeReason ?? 'earliest_start') === reason);
+      const waiting = records.filter(({ facts }) => (facts.notBeforeReason ?? 'earliest_start') === reason);
       const why = reason === 'earliest_start' ? 'Its earliest start is' : 'It is tried again at';
-      const detail = (job: PendingJob) => ({ message: `${why} ${instantOf(job.notBefore)}.` });
-      if (waiting.length > 0) this.#say(waiting, reason, detail);
+      const detail = (job: JobFacts) => ({ message: `${why} ${instantOf(job.notBefore)}.` });
+      if (waiting.length > 0) this.#say(new Stretch(waiting), reason, detail);
     }
   }
 
   #refuse(group: Group, fault: string): void {
     const detail = { message: `The request makes no sense (${fault}), so no node can ever hold it.` };
-    this.#say(group.jobs(), 'no_matching_node', () => detail);
+    this.#say(group.all(), 'no_matching_node', () => detail);
   }
 
-  #say(jobs: readonly PendingJob[], reason: Verdict['reason'], detailOf: VerdictGroup['detail']): void {
-    const detail = (job: PendingJob): Verdict['detail'] => {
+  #say(jobs: Stretch, reason: Verdict['reason'], detailOf: VerdictGroup['detail']): void {
+    const detail = (job: JobFacts): Verdict['detail'] => {
       const missed = missedDeadline(job, this.#now);
       return withSentence(detailOf(job), missed);
     };

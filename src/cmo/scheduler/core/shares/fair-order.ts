@@ -9,8 +9,8 @@
  * and is put back by its new keys. So a job costs the depth of the tree times a logarithm, and a job that merely waits costs nothing.
  */
 
+import { compareJobs } from '../job-record.ts';
 import { MinHeap } from '../min-heap.ts';
-import { compareJobs } from '../pending-queue.ts';
 import { isWithinGuarantee } from '../quota/check-quota.ts';
 import type { PendingJob } from '../snapshot.ts';
 import type { Account } from './ledger.ts';
