@@ -1,26 +1,33 @@
-/** A round in its own thread on 100,000 nodes and a million queued jobs: how long, how much memory, and whether the main thread waits. */
+/**
+ * A round in its own thread on 100,000 nodes and a million queued jobs: how long, how much memory, and whether the main thread waits. The jobs
+ * come as rows of the database do, each read by itself: once all of them on their own, once as the tasks of arrays.
+ */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PendingJobRow } from '../../src/cmo/jobs/index.ts';
 import { defaultPolicy } from '../../src/cmo/scheduler/core/policy.ts';
 import type { NodeRow } from '../../src/cmo/scheduler/core/rows.ts';
-import type { PendingJob, Shape } from '../../src/cmo/scheduler/core/snapshot.ts';
+import { queuedJobsOf } from '../../src/cmo/scheduler/queued-job.ts';
 import { RoundWorker } from '../../src/cmo/scheduler/worker/round-worker.ts';
+import type { JobSpec } from '../../src/common/contract/job-spec.ts';
 import type { BenchmarkCase } from '../harness.ts';
 import { seededRandom } from '../packing/random.ts';
 import { percentile } from '../statistics.ts';
 import { nodeRows, site } from './cluster.ts';
-import { mixedShapes } from './shapes.ts';
+import { mixedSpecs } from './shapes.ts';
 
 const nodes = 100_000;
 const jobs = 1_000_000;
-const page = 1000;
+/** Rows in a message, as of the feed. */
+const page = 500;
 const rounds = 8;
 const start = Date.parse('2026-11-22T00:00:00Z');
 
-export async function largeRound(): Promise<BenchmarkCase[]> {
+/** @param tasks of an array; 1: every job on its own */
+export async function largeRound(tasks: number): Promise<BenchmarkCase[]> {
   const worker = new RoundWorker();
   try {
-    await feed(worker);
+    const queueMib = await feed(worker, tasks);
     // The first round reads and scores everything, as after a restart; it is shown, the others are what is asked.
     const first = await worker.round(defaultPolicy, start);
     settle(worker, first.placements);
@@ -41,7 +48,7 @@ export async function largeRound(): Promise<BenchmarkCase[]> {
     }
     delay.disable();
     const of = (metric: string, unit: string, ours: number): BenchmarkCase => ({
-      case: '100k nodes, 1M queued',
+      case: tasks === 1 ? '100k nodes, 1M queued' : `100k nodes, 1M queued in arrays of ${tasks}`,
       metric,
       unit,
       ours,
@@ -53,6 +60,7 @@ export async function largeRound(): Promise<BenchmarkCase[]> {
       { ...of('round in its worker, median', 'ms', percentile(seconds, 0.5) * 1000), bound: { atMost: 500 } },
       of('processor time of all threads a round, median', 'ms', percentile(cpuMs, 0.5)),
       of('round in its worker, longest', 'ms', Math.max(...seconds) * 1000),
+      of('memory that the queue added', 'MiB', queueMib),
       { ...of('memory of the process', 'MiB', process.memoryUsage().rss / 2 ** 20), bound: { atMost: 2048 } },
       {
         ...of('main thread waits, p99', 'ms', delay.percentile(99) / 1e6),
@@ -78,35 +86,51 @@ function settle(worker: RoundWorker, placements: readonly { readonly jobId: stri
   worker.settle({ committed: placements.map(({ jobId }) => jobId), refused: [], unknown: [] });
 }
 
-/** Posts the rows in pages and lets the worker keep up, so that the queue between the threads stays short. */
-async function feed(worker: RoundWorker): Promise<void> {
+/**
+ * Posts the rows in pages and lets the worker keep up, so that the queue between the threads stays short.
+ * @returns by how much the process grew while the queue was read, MiB
+ */
+async function feed(worker: RoundWorker, tasks: number): Promise<number> {
   const random = seededRandom(3);
-  const shapes = mixedShapes();
+  const specs = mixedSpecs().map((spec) => JSON.stringify(spec));
   worker.apply({ sites: [[site.id, site]] });
   const rows: NodeRow[] = nodeRows(nodes);
   for (let from = 0; from < nodes; from += page) {
     worker.apply({ nodes: rows.splice(0, page).map((row) => [row.id, row]) });
     await worker.compare('node', [], 0);
   }
+  const before = process.memoryUsage().rss;
+  let of = 0;
   for (let from = 0; from < jobs; from += page) {
-    const some = Array.from({ length: page }, (_, i) => queued(from + i, shapes[random.below(shapes.length)]!));
-    worker.apply({ jobs: some.map((job) => [job.id, { job, reason: 'new' }]) });
+    const some = Array.from({ length: page }, (_, i) => {
+      if ((from + i) % tasks === 0) of = random.below(specs.length);
+      return rowOf(from + i, tasks, JSON.parse(specs[of]!) as JobSpec);
+    });
+    const ids = some.map(({ id }) => id);
+    worker.apply({ now: start, jobs: queuedJobsOf(ids, some) });
     if (from % (20 * page) === 0) await worker.compare('job', [], 0);
   }
   await worker.compare('job', [], 0);
   await sleep(1);
+  return (process.memoryUsage().rss - before) / 2 ** 20;
 }
 
-function queued(index: number, shape: Shape): PendingJob {
+const idOf = (kind: string, index: number) => `${kind}_${String(index).padStart(26, '0')}`;
+
+function rowOf(index: number, tasks: number, spec: JobSpec): PendingJobRow {
+  const first = index - (index % tasks);
   return {
-    id: `job_${String(index).padStart(8, '0')}`,
+    id: idOf('job', index),
     revision: 1n,
-    tenant: 't',
-    project: 'p',
-    shape,
+    tenant: idOf('ten', 1),
+    project: idOf('prj', 1),
     priority: 0,
-    submittedAt: start - jobs + index,
-    notBefore: 0,
-    notBeforeReason: null,
+    spec,
+    submittedAt: new Date(start - jobs + first),
+    deferredUntil: null,
+    pendingReason: 'new',
+    arrayId: tasks === 1 ? null : idOf('arr', first),
+    submittedBy: idOf('usr', 1),
+    name: spec.name,
   };
 }
