@@ -87,7 +87,8 @@ export async function simulate(input: SimulationInput): Promise<SimulationResult
 class Simulation {
   readonly #input: SimulationInput;
   readonly #fleet: SimulatedFleet;
-  readonly #engine = new RoundEngine();
+  /** What it says is asked for at the end only, and would cost more than all else when it is said anew in each round. */
+  readonly #engine = new RoundEngine(undefined, Number.POSITIVE_INFINITY);
   readonly #ledger = new SimulatedLedger();
   readonly #events = new MinHeap<Event>((a, b) => a.at - b.at || a.seq - b.seq);
   readonly #failures: NodeFailures | null;

@@ -41,7 +41,8 @@ export class RoundEngine {
   #queue = new PendingQueue();
   #assumptions = new Assumptions(this.#store);
   readonly #standing: StandingFleet;
-  #memory = new VerdictMemory();
+  #memory: VerdictMemory;
+  readonly #refreshMs: number | undefined;
   #runTimes = new RunTimes();
   #running = new RunningSet(this.#runTimes);
   #promises = new Promises();
@@ -60,8 +61,11 @@ export class RoundEngine {
   #verdicts: readonly PendingVerdict[] = [];
   readonly #turns = new Map<ComparedKind, Iterator<string>>();
 
-  constructor(standing = new StandingFleet()) {
+  /** @param refreshMs how long what a waiting job is told stands at least while its reason stays; left out: as the running scheduler has it */
+  constructor(standing = new StandingFleet(), refreshMs?: number) {
     this.#standing = standing;
+    this.#refreshMs = refreshMs;
+    this.#memory = new VerdictMemory(refreshMs);
   }
 
   /** Forgets everything; rows come anew. Rounds go on counting. */
@@ -69,7 +73,7 @@ export class RoundEngine {
     this.#store = new SnapshotStore();
     this.#queue = new PendingQueue();
     this.#assumptions = new Assumptions(this.#store);
-    this.#memory = new VerdictMemory();
+    this.#memory = new VerdictMemory(this.#refreshMs);
     this.#runTimes = new RunTimes();
     this.#running = new RunningSet(this.#runTimes);
     this.#promises = new Promises();

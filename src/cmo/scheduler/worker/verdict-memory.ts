@@ -12,11 +12,17 @@ import type { JobId } from '../../../common/ids.ts';
 import type { JobRecord, Said } from '../core/job-record.ts';
 import type { VerdictGroup } from '../core/schedule.ts';
 
-const refreshMs = 30_000;
+const standardRefreshMs = 30_000;
 const refreshedPerGroup = 100;
 
 export class VerdictMemory {
   readonly #counts = new Map<PendingReason, number>();
+  readonly #refreshMs: number;
+
+  /** @param refreshMs how long a sentence stands at least while its reason stays, ms */
+  constructor(refreshMs = standardRefreshMs) {
+    this.#refreshMs = refreshMs;
+  }
 
   /** So many more jobs are queued with this reason in their rows, or (negative) so many fewer. */
   count({ reason }: Pick<Said, 'reason'>, jobs: number): void {
@@ -59,7 +65,7 @@ export class VerdictMemory {
       const id = record.idAt(at);
       const known = record.saidOf(id);
       if (known.reason === reason) {
-        if (at >= refreshed || now - known.at < refreshMs) continue;
+        if (at >= refreshed || now - known.at < this.#refreshMs) continue;
         written ??= detail(record.facts);
         if (written.message === known.message) continue;
       }
