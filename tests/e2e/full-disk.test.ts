@@ -93,8 +93,15 @@ it.skipIf(!isPossible)(
       60_000,
     );
     for (const id of ids) {
-      const state = async () => (await client.json<{ state: string }>(['job', id])).state;
-      await until(`${id} has succeeded`, async () => (await state()) === 'succeeded', 60_000);
+      let seen = '';
+      const succeeds = async () => {
+        const job = await client.json<{ state: string }>(['job', id]);
+        seen = JSON.stringify(job, null, 1);
+        return job.state === 'succeeded';
+      };
+      await until(`${id} has succeeded`, succeeds, 60_000).catch((error) => {
+        throw new Error(`${error.message}\n${seen}\n${server.output.slice(-4_000)}`);
+      });
     }
     expect((await client.run(['submit', resolve('examples/train.yaml'), '--dry-run'])).code).toBe(0);
   },
