@@ -26,6 +26,7 @@ import { nodesToKeep } from '../reserve.ts';
 import type { Holder } from '../running.ts';
 import type { Account } from '../shares/ledger.ts';
 import { addAmounts, noAmounts } from '../shares/resources.ts';
+import type { Use } from '../shares/use.ts';
 import type { PendingJob, Policy } from '../snapshot.ts';
 import type { Blocked } from '../verdict.ts';
 import { durationOf } from '../words.ts';
@@ -154,11 +155,20 @@ export class Reservations {
     return undefined;
   }
 
-  /** When enough of an account has ended for what its quota refuses now, in words; undefined when nothing of that helps. */
-  whenFreed({ account, isEnough }: Pick<QuotaRefusal, 'account' | 'isEnough'>, tenant: string): Outlook | undefined {
+  /**
+   * When enough of an account has ended for what its quota refuses now, in words; undefined when nothing of that helps.
+   * @param before how many jobs go before it, and what each of them takes of what comes free
+   */
+  whenFreed(
+    { account, isEnough }: Pick<QuotaRefusal, 'account' | 'isEnough'>,
+    tenant: string,
+    before: { readonly use: Use; readonly jobs: number },
+  ): Outlook | undefined {
     if (isEnough === undefined) return undefined;
     const freed = { amounts: noAmounts(), models: new Map<string, number>() };
-    let jobs = 0;
+    addAmounts(freed.amounts, before.use.amounts, -before.jobs);
+    for (const [model, milli] of before.use.models) freed.models.set(model, -before.jobs * milli);
+    let jobs = -before.jobs;
     for (const end of this.ends) {
       if (!isWithin(end.holder.account, account)) continue;
       addAmounts(freed.amounts, end.holder.use.amounts, 1);

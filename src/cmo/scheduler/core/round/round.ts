@@ -57,6 +57,9 @@ interface Choice {
 /** How many nodes are tried for a job whose account has used up its quota of the best one's model. */
 const mostTried = 64;
 
+/** Of the jobs of a group that a quota refuses, how many are told when enough of the account has ended for them. */
+const mostForeseen = 10;
+
 export class Round {
   readonly #fleet: Fleet;
   readonly #boards: (shape: Shape) => readonly Scoreboard[];
@@ -189,14 +192,21 @@ export class Round {
     }
     if (this.#makeRoom(cursor, 'quota')) return;
     const refusal = refusals[0]!;
-    const { head } = cursor;
-    const behind = { message: `${refusal.message} Others like it go before it.` };
-    let first: Verdict['detail'] | undefined;
-    this.#say(cursor.finish(), refusal.reason, ({ submittedAt, priority, tenant }) => {
-      // What is freed first is for the first of them, or those that came with it.
-      if (submittedAt !== head.submittedAt || priority !== head.priority || tenant !== head.tenant) return behind;
-      first ??= withOutlook({ message: refusal.message }, this.#reservations.whenFreed(refusal, head.tenant));
-      return first;
+    const { use } = cursor;
+    const jobs = cursor.finish();
+    const { message } = refusal;
+    // What is freed first is for the first of them, or those that came with it.
+    let places: ReadonlyMap<string, number> | undefined;
+    const details = new Map<number, Verdict['detail']>();
+    this.#say(jobs, refusal.reason, (job) => {
+      places ??= placesOf(jobs, mostForeseen);
+      const ahead = places.get(placeKey(job));
+      if (ahead === undefined) return { message: `${message} At least ${mostForeseen} like it go before it.` };
+      const before = ahead === 0 ? '' : ` ${ahead} like it ${ahead === 1 ? 'goes' : 'go'} before it.`;
+      const outlook = () => this.#reservations.whenFreed(refusal, job.tenant, { use, jobs: ahead });
+      const detail = details.get(ahead) ?? withOutlook({ message: `${message}${before}` }, outlook());
+      details.set(ahead, detail);
+      return detail;
     });
   }
 
@@ -395,6 +405,22 @@ export class Round {
     };
     this.#verdicts.push({ jobs, reason, detail });
   }
+}
+
+type Placed = Pick<PendingJob, 'tenant' | 'priority' | 'submittedAt'>;
+
+const placeKey = ({ tenant, priority, submittedAt }: Placed): string => `${tenant} ${priority} ${submittedAt}`;
+
+/** How many of the jobs are before each of the first; of those that came at once the first counts. */
+function placesOf(jobs: Iterable<PendingJob>, most: number): Map<string, number> {
+  const places = new Map<string, number>();
+  let before = 0;
+  for (const job of jobs) {
+    if (before >= most) break;
+    if (!places.has(placeKey(job))) places.set(placeKey(job), before);
+    before += 1;
+  }
+  return places;
 }
 
 const amountsOf = ({ cpuMilli, memoryBytes, diskBytes }: NodeRequest) => ({ cpuMilli, memoryBytes, diskBytes });

@@ -74,8 +74,17 @@ describe('a quota', () => {
     const [one, next] = schedule({ ...fleetOf(mixed()), accounts, running }, line, policy(), now).pending;
     expect(one!.detail).toEqual(two.pending[0]!.detail);
     expect(next).toMatchObject({ jobId: 'job_2', reason: 'quota_exhausted' });
-    expect(next!.detail.message).toMatch(/or with a larger quota\. Others like it go before it\.$/);
+    expect(next!.detail.message).toMatch(/or with a larger quota\. 1 like it goes before it\.$/);
     expect(next!.detail.expectedAt).toBeUndefined();
+    // What both free is enough for two that want less.
+    const small = Array.from({ length: 12 }, (_, i) =>
+      job(`job_${String(i).padStart(2, '0')}`, gpus(1), { submittedAt: now - 100 + i }),
+    );
+    const told = schedule({ ...fleetOf(mixed()), accounts, running }, small, policy(), now).pending;
+    expect(told[0]!.detail.message).toContain('Expected in about 41 min, when job_a ends.');
+    expect(told[1]!.detail.message).toContain('1 like it goes before it. Expected in about 72 min, when job_b ends.');
+    expect(told[2]!.detail.message).toMatch(/2 like it go before it\.$/);
+    expect(told[11]!.detail.message).toMatch(/At least 10 like it go before it\.$/);
     const none = schedule({ ...fleetOf(mixed()), accounts, running }, [job('job_1')], policy(), now);
     expect(none.pending[0]).toMatchObject({ reason: 'limit_reached' });
     expect(none.pending[0]!.detail.message).toContain('Expected in about 41 min, when job_a ends.');
