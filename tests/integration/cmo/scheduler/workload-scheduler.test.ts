@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { attemptLedger, insertJob } from '../../../../src/cmo/jobs/index.ts';
+import { attemptLedger, insertJob, requestCancel } from '../../../../src/cmo/jobs/index.ts';
 import {
   createPreview,
   replayRound,
@@ -121,6 +121,46 @@ describe('WorkloadScheduler', () => {
     await until('the gauge follows', async () =>
       (await registry.metrics()).includes('solyx_scheduler_pending_jobs{reason="no_matching_node"} 1'),
     );
+  });
+
+  it('starts the tasks of an array by their index, without those that were cancelled, after a restart, too', async () => {
+    await addNode(2);
+    const spec = jobSpecSchema.parse({
+      name: 'job',
+      command: 'true',
+      array: { count: 9 },
+      resources: { devices: [{}] },
+    });
+    const ids = (await system((tx) => insertJob(tx, { ...owner, spec, submittedBy: 'key_test' }))).map(({ id }) => id);
+    const states = async () => {
+      const { rows } = await system((tx) =>
+        tx.query<Row>('select state, pending_reason as reason from cmo_jobs order by array_index'),
+      );
+      return rows.map(({ state, reason }) => reason ?? state);
+    };
+    const free = (index: number) =>
+      system(async (tx) => {
+        const { rows } = await tx.query<{ id: string }>('select id from cmo_attempts where job_id = $1', [ids[index]]);
+        await releaseAllocations(tx, [rows[0]!.id]);
+      });
+    await start();
+    await started(ids[1]!);
+    await waiting(ids[8]!, 'insufficient_capacity');
+    expect(await states()).toEqual([...Array(2).fill('starting'), ...Array(7).fill('insufficient_capacity')]);
+    for (const index of [2, 5]) await system((tx) => requestCancel(tx, ids[index]!, 'test'));
+    await free(0);
+    wake.wake('scheduler');
+    await started(ids[3]!);
+    await running[0]!.stop();
+    await start();
+    for (const index of [1, 3]) await free(index);
+    wake.wake('scheduler');
+    await started(ids[6]!);
+    await waiting(ids[7]!, 'insufficient_capacity');
+    expect(await states()).toEqual([
+      ...['starting', 'starting', 'cancelled', 'starting', 'starting', 'cancelled', 'starting'],
+      ...['insufficient_capacity', 'insufficient_capacity'],
+    ]);
   });
 
   it('wakes the orchestrator when something was placed', async () => {
