@@ -50,6 +50,8 @@ export class RoundEngine {
   #calendar: readonly Booking[] = [];
   /** Of jobs that were planned, for those that come back. */
   #traits = new Map<string, JobTraits>();
+  /** Names that many jobs have, each once: every message brings copies of its own. */
+  #names = new Map<string, string>();
   /** Learned anew from the queue when the worker starts anew: what is still queued is what matters most. */
   #workload = new LearnedWorkload<Shape>();
   /** Rows of jobs that arrived while a plan of theirs was open. */
@@ -80,6 +82,7 @@ export class RoundEngine {
     this.#accounts = [];
     this.#calendar = [];
     this.#traits = new Map();
+    this.#names = new Map();
     this.#workload = new LearnedWorkload();
     this.#arrived = new Map();
     this.#turns.clear();
@@ -139,9 +142,21 @@ export class RoundEngine {
     const said = saidByRow(reason);
     const promised = ids.filter((id) => this.#promises.has(id));
     const others = promised.length === 0 ? ids : ids.filter((id) => !this.#promises.has(id));
-    this.#queue.setAll(others, { ...withRunTime(job, runTime), promised: false }, said);
-    if (promised.length > 0) this.#queue.setAll(promised, { ...withRunTime(job, runTime), promised: true }, said);
+    const facts = {
+      ...withRunTime(job, runTime),
+      tenant: this.#once(job.tenant),
+      project: this.#once(job.project),
+      ...(job.user !== undefined && { user: this.#once(job.user) }),
+    };
+    this.#queue.setAll(others, { ...facts, promised: false }, said);
+    if (promised.length > 0) this.#queue.setAll(promised, { ...facts, promised: true }, said);
     this.#memory.count(said, ids.length);
+  }
+
+  #once(name: string): string {
+    const known = this.#names.get(name) ?? name;
+    this.#names.set(name, known);
+    return known;
   }
 
   /** A job is not in the queue any more. */
