@@ -33,9 +33,9 @@ export interface Place {
 
 /** Jobs that are played in a round, from the front. */
 const mostPlayed = 100;
-/** Lines of a round; each costs a look at the nodes and at all that runs, of which so many looks are spent. */
+/** Lines of a round; each costs a look at all that runs, a microsecond and more, of which so many looks are spent. */
 const mostLines = 8;
-const mostLooks = 200_000;
+const mostLooks = 20_000;
 
 /** Jobs of one group that wait for nodes, in order. */
 export interface Waiting {
@@ -87,10 +87,20 @@ export class Line {
     this.#played = undefined;
   }
 
-  /** The place of one of the waiting; of several that came at once, as those of an array, that of the first. Undefined: it stands in no line. */
+  /**
+   * The place of one of the waiting; of several that came at once, as those of an array, that of the first. Undefined: it stands in no line, or
+   * more runs than is looked at.
+   */
   placeOf(waiting: Waiting, job: Facts): Place | undefined {
+    if (this.#mostLines() === 0) return undefined;
     this.#played ??= this.#play();
     return this.#played.places.get(waiting)?.get(textOf(job)) ?? this.#played.lineOf(waiting.blocked)?.end();
+  }
+
+  /** None where too much runs to be looked at in each round. */
+  #mostLines(): number {
+    const running = this.#world.fleet.snapshot.running?.length ?? 0;
+    return Math.min(mostLines, Math.floor(mostLooks / Math.max(1, running)));
   }
 
   #play(): Played {
@@ -130,8 +140,8 @@ export class Line {
   #lineOf(blocked: Blocked, lines: Map<string, Pool | undefined>): Pool | undefined {
     const key = kindOf(blocked.wanted);
     if (!lines.has(key)) {
-      const isOne = lines.size < Math.min(mostLines, Math.max(1, mostLooks / this.#world.holders().length));
-      lines.set(key, isOne ? new Pool(this.#world, blocked, this.#placed) : undefined);
+      const isPlayed = lines.size < this.#mostLines();
+      lines.set(key, isPlayed ? new Pool(this.#world, blocked, this.#placed) : undefined);
     }
     return lines.get(key);
   }

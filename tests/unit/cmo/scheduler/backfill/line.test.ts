@@ -106,6 +106,20 @@ describe('jobs of one queue', () => {
     expect(told.get('job_a')!.message).toContain('1 job for the same goes before it; expected in about 50 min.');
   });
 
+  it('are told what the first is where more runs than a round can look at', () => {
+    const cluster = busy();
+    const snapshot = cluster.snapshot();
+    const [one] = snapshot.running!;
+    const told = (count: number) => {
+      const idle = Array.from({ length: count }, (_, i) => ({ ...one!, id: `job_idle${i}`, ranks: [] }));
+      const jobs = [young('job_a', 8, 3), young('job_b', 8, 2)];
+      const running = [...snapshot.running!, ...idle];
+      return schedule({ ...snapshot, running }, jobs, cluster.policy, cluster.now).pending[1]!.detail.message;
+    };
+    expect(told(100)).toContain('1 job for the same goes before it');
+    expect(told(20_001)).toContain('Expected in about 40 min on n0');
+  });
+
   it('count what the round itself has placed', () => {
     const cluster = new Cluster([node('n0', { cpuMilli: 64_000, devices: devices('n0', 8) })]);
     const told = waits(cluster, young('job_a', 8, 3), young('job_b', 8, 2), young('job_c', 8, 1));
