@@ -133,7 +133,7 @@ export class Reservations {
     this.#estimates += 1;
     let fit: EarliestFit | null | undefined;
     return (tenant) => {
-      fit ??= this.#earliest(blocked) ?? null;
+      if (fit === undefined) fit = this.#earliest(blocked) ?? null;
       if (fit !== null) return { message: this.#expectation(fit, tenant), at: fit.at };
       const kept = this.holds.firstAt();
       if (kept !== undefined) {

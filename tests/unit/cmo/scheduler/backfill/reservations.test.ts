@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { runClassOf } from '../../../../../src/cmo/scheduler/core/backfill/run-class.ts';
+import { Fleet } from '../../../../../src/cmo/scheduler/core/fleet.ts';
+import { Reservations } from '../../../../../src/cmo/scheduler/core/round/reservations.ts';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
 import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
-import { devices, job, node, now } from '../support/builders.ts';
+import type { Blocked } from '../../../../../src/cmo/scheduler/core/verdict.ts';
+import { devices, fleetOf, job, node, now, policy } from '../support/builders.ts';
 import { Cluster } from '../support/cluster.ts';
 
 const gpus = (count: number, nodes = 1) => ({ resources: { devices: [{ count }], nodes } });
@@ -171,5 +174,22 @@ describe('predictions that make no sense', () => {
       expect(runClassOf(seconds)).toBeGreaterThanOrEqual(seconds * (1 - 1e-9));
       expect(runClassOf(seconds)).toBeLessThanOrEqual(Math.max(60, seconds * Math.SQRT2 * (1 + 1e-9)));
     }
+  });
+});
+
+describe('when a blocked job may start', () => {
+  it('is looked for once for all that wait with it, though nothing is foreseen', () => {
+    const fleet = new Fleet(fleetOf([node('n1')]));
+    let looks = 0;
+    const blocked = {
+      canWait: true,
+      possible: () => {
+        looks += 1;
+        return [];
+      },
+    };
+    const estimate = new Reservations(fleet, () => [], policy(), now).estimate(blocked as unknown as Blocked);
+    for (const tenant of ['t1', 't2', 't3']) expect(estimate?.(tenant)).toBeUndefined();
+    expect(looks).toBe(1);
   });
 });
