@@ -32,6 +32,7 @@ import { serveStatus } from './common/http/status.ts';
 import { loadTls, watchTls } from './common/http/tls.ts';
 import type { Logger } from './common/logger.ts';
 import { openSecretStore, type SecretStore } from './common/secrets/index.ts';
+import { Traffic } from './common/traffic.ts';
 import { registerFleetMetrics } from './drm/metrics/index.ts';
 import { ensureSite, startPresenceLoop } from './drm/tracker/index.ts';
 import { startHousekeeping } from './housekeeping.ts';
@@ -48,6 +49,8 @@ export interface Services {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** Requests that any server of this process is asked. */
+  readonly traffic: Traffic;
   /** Where clients of running jobs and agents' sockets meet in this process. */
   readonly channels: ChannelHub;
   /** Id of this process among replicas. */
@@ -120,9 +123,9 @@ export const components = {
   },
   scheduler: {
     port: 8090,
-    async start({ config, db, wake, logger, registry }) {
+    async start({ config, db, wake, logger, registry, traffic }) {
       const settings = schedulerSettings(config.scheduler);
-      const scheduler = new SchedulerThread({ logins: db.logins, wake, logger, registry, ...settings });
+      const scheduler = new SchedulerThread({ logins: db.logins, wake, logger, registry, traffic, ...settings });
       scheduler.start();
       return { ready: () => scheduler.ready(), stop: () => scheduler.stop() };
     },
@@ -225,6 +228,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       }),
       processId,
       channels: new ChannelHub(processId),
+      traffic: new Traffic(),
       dashboard: (await options.dashboard) ?? null,
     };
     stops.push(startHousekeeping({ ...services, retention: config.retention }));
@@ -268,6 +272,7 @@ async function serve(
       clock,
       authenticate: makeAuthenticator(db, clock),
       publicUrl: config.server.publicUrl,
+      traffic: services.traffic,
       tls: tls && loadTls(tls),
       rateLimit: { perSecond, burst: 2 * perSecond },
     });

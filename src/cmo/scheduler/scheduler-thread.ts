@@ -12,6 +12,7 @@ import type { DatabaseLogins } from '../../common/database/index.ts';
 import { backoffMs } from '../../common/database/retry.ts';
 import type { Wake } from '../../common/events/index.ts';
 import type { Logger } from '../../common/logger.ts';
+import type { Traffic } from '../../common/traffic.ts';
 import { SchedulerMetrics } from './metrics.ts';
 import type { SchedulerSettings } from './settings.ts';
 import type { FromLoop, LoopSettings, ToLoop } from './worker/loop-messages.ts';
@@ -21,6 +22,8 @@ export interface SchedulerThreadOptions extends SchedulerSettings {
   readonly wake: Wake;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Requests that this process is asked: the scheduler makes room for them. */
+  readonly traffic: Traffic;
 }
 
 /** A round that runs at the stop may end for so long, ms. */
@@ -79,8 +82,14 @@ export class SchedulerThread {
   }
 
   #spawn(): void {
-    const { logins, logger, policy, recordRounds } = this.#options;
-    const workerData = { logins, logLevel: logger.level, policy, recordRounds } satisfies LoopSettings;
+    const { logins, logger, policy, recordRounds, traffic } = this.#options;
+    const workerData = {
+      logins,
+      logLevel: logger.level,
+      policy,
+      recordRounds,
+      traffic: traffic.shared,
+    } satisfies LoopSettings;
     const worker = new Worker(new URL('./worker/loop-thread.ts', import.meta.url), {
       name: 'scheduler loop',
       workerData,

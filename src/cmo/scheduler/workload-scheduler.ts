@@ -14,7 +14,7 @@ import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { Logger } from '../../common/logger.ts';
-import { type AttemptLedger, commitPlan } from '../../drm/allocator/index.ts';
+import { type AttemptLedger, commitPlan, type Pace } from '../../drm/allocator/index.ts';
 import { recordVerdicts, requestPreempt } from '../jobs/index.ts';
 import { checkPolicy, defaultPolicy } from './core/policy.ts';
 import type { Policy } from './core/snapshot.ts';
@@ -40,6 +40,8 @@ export interface SchedulerOptions {
   readonly compareSeconds?: number;
   /** Told whenever `ready()` changes. */
   readonly onReady?: (ready: boolean) => void;
+  /** Makes room for requests between the transactions of a round; default: none is made. */
+  readonly pace?: Pace;
   /** Starts the scheduling thread; for tests that end it. */
   readonly startWorker?: () => RoundWorker;
 }
@@ -198,11 +200,11 @@ export class WorkloadScheduler {
 
   async #commit(worker: RoundWorker, { placements, summary }: RoundResult): Promise<CommitResult> {
     if (placements.length === 0) return { committed: [], refused: [] };
-    const { db, ledger, wake, logger } = this.#options;
+    const { db, ledger, wake, logger, pace } = this.#options;
     let result: CommitResult;
     failpoint('scheduler.before-commit');
     try {
-      result = await commitPlan(db, { placements }, ledger);
+      result = await commitPlan(db, { placements }, ledger, pace);
     } catch (error) {
       // Chunks before the failed one are committed, and of that one nobody knows: the rows tell.
       this.#giveUp(worker, placements);

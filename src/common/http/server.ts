@@ -16,6 +16,7 @@ import { SolyxError } from '../errors/index.ts';
 import { newId } from '../ids.ts';
 import type { ParsedKey } from '../keys.ts';
 import type { Logger } from '../logger.ts';
+import type { Traffic } from '../traffic.ts';
 import { refuseSlowBodies } from './body-deadline.ts';
 import { methodsOf, RouteShapes } from './not-found.ts';
 import type { Principal } from './principal.ts';
@@ -49,6 +50,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly authenticate: Authenticate;
+  /** Counts requests, for who makes room for them. */
+  readonly traffic?: Traffic | undefined;
   /** Serves TLS by these; undefined: plain HTTP. */
   readonly tls?: TlsMaterial | undefined;
   /** `server.publicUrl`: how browsers reach this server through a proxy. */
@@ -111,6 +114,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   app.addHook('onRoute', (route) => shapes.add(route.url, route.method));
   app.addHook('preClose', () => stop.abort());
   app.addHook('onRequest', async (request, reply) => {
+    options.traffic?.count();
     reply.header('x-request-id', request.id);
     if (stop.signal.aborted) {
       reply.header('connection', 'close');

@@ -5,7 +5,7 @@ import type { Transaction } from '../../common/database/queryable.ts';
 import type { AttemptLedger } from './ledger.ts';
 import type { WireNodeShape } from './packing/shape.ts';
 import { postgresStore } from './postgres-store.ts';
-import { ResourceAllocator, type ShapeChange } from './resource-allocator.ts';
+import { type Pace, ResourceAllocator, type ShapeChange } from './resource-allocator.ts';
 
 export * from './calendar/index.ts';
 export { capacity, type ModelCapacity, type SiteCapacity } from './capacity.ts';
@@ -16,12 +16,17 @@ export type { DeviceCounters, HealthReason, NodeCounters } from './packing/count
 export { sameJson } from './packing/same-json.ts';
 export type { DeviceKind, WireNodeShape } from './packing/shape.ts';
 export { postgresStore } from './postgres-store.ts';
-export { ResourceAllocator, type ShapeChange } from './resource-allocator.ts';
+export { chunkSize, type Pace, ResourceAllocator, type ShapeChange } from './resource-allocator.ts';
 export type { AllocatorStore } from './store.ts';
 
 /** `ResourceAllocator.commitPlan` on PostgreSQL. */
-export function commitPlan(db: Database, plan: Pick<Plan, 'placements'>, ledger: AttemptLedger): Promise<CommitResult> {
-  return new ResourceAllocator(postgresStore(db)).commitPlan(plan, ledger);
+export function commitPlan(
+  db: Database,
+  plan: Pick<Plan, 'placements'>,
+  ledger: AttemptLedger,
+  pace?: Pace,
+): Promise<CommitResult> {
+  return new ResourceAllocator(postgresStore(db)).commitPlan(plan, ledger, pace);
 }
 
 const joining = new ResourceAllocator(postgresStore());

@@ -28,6 +28,14 @@ import type { AllocatorStore } from './store.ts';
 /** Placements of one transaction: larger ones are a little faster and hold locks longer. */
 export const chunkSize = 200;
 
+/** How the transactions of a plan make room for others. */
+export interface Pace {
+  /** Most placements of the next transaction, 1 to `chunkSize`. */
+  placements(): number;
+  /** Called after each transaction with what it took, ms; what follows waits for it. */
+  rest(tookMs: number): Promise<void>;
+}
+
 export interface ShapeChange {
   /** Whether anything differs from what was known: counters, devices or their facts. */
   readonly changed: boolean;
@@ -45,20 +53,21 @@ export class ResourceAllocator<T> {
   }
 
   /**
-   * Commits the part of a plan that still fits, in chunks of 200 placements, each a transaction, some of them side by side.
+   * Commits the part of a plan that still fits, in chunks of at most 200 placements, each a transaction, some of them side by side.
    *
    * A crash between chunks leaves those before it committed and the other jobs queued. After an error nobody knows what the
    * failed chunk did; the jobs' rows do.
    *
    * @param plan placements in priority order; of those that want the same node earlier ones win
+   * @param pace makes room for others between transactions; default: none is made
    * @returns what was committed and what was refused, with codes
    * @throws SolyxError `database_unavailable` when the database went away or conflicts did not end
    */
-  async commitPlan(plan: Pick<Plan, 'placements'>, ledger: AttemptLedger<T>): Promise<CommitResult> {
+  async commitPlan(plan: Pick<Plan, 'placements'>, ledger: AttemptLedger<T>, pace?: Pace): Promise<CommitResult> {
     const { sound, refused } = sortOut(plan.placements);
     const lanes = divideIntoLanes(sound, this.#store.lanes, chunkSize);
     // All are waited for: after a failure nothing of this plan may still be under way.
-    const results = await Promise.allSettled(lanes.map((lane) => this.#commitLane(lane, ledger)));
+    const results = await Promise.allSettled(lanes.map((lane) => this.#commitLane(lane, ledger, pace)));
     const committed: CommittedPlacement[] = [];
     const refusals: RefusedPlacement[] = [...refused];
     for (const result of results) {
@@ -69,11 +78,13 @@ export class ResourceAllocator<T> {
     return { committed, refused: refusals };
   }
 
-  async #commitLane(placements: readonly Placement[], ledger: AttemptLedger<T>): Promise<CommitResult> {
+  async #commitLane(placements: readonly Placement[], ledger: AttemptLedger<T>, pace?: Pace): Promise<CommitResult> {
     const committed: CommittedPlacement[] = [];
     const refused: RefusedPlacement[] = [];
-    for (let from = 0; from < placements.length; from += chunkSize) {
-      const chunk = placements.slice(from, from + chunkSize);
+    for (let from = 0, to = 0; from < placements.length; from = to) {
+      to = from + (pace?.placements() ?? chunkSize);
+      const chunk = placements.slice(from, to);
+      const began = performance.now();
       const result = await this.#store.transaction(async (tx) => {
         const written = await commitChunk(tx, this.#store.session(tx), ledger, chunk);
         failpoint('allocator.before-commit');
@@ -82,6 +93,7 @@ export class ResourceAllocator<T> {
       failpoint('allocator.after-commit');
       committed.push(...result.committed);
       refused.push(...result.refused);
+      await pace?.rest(performance.now() - began);
     }
     return { committed, refused };
   }

@@ -6,6 +6,8 @@ import type { SchedulerSettings } from '../settings.ts';
 /** What the thread starts with. */
 export interface LoopSettings extends SchedulerSettings {
   readonly logins: DatabaseLogins;
+  /** Of the `Traffic` that requests are counted in. */
+  readonly traffic: SharedArrayBuffer;
   /** Lines below it are not made. */
   readonly logLevel: string;
 }

@@ -5,19 +5,24 @@ import { pino } from 'pino';
 import { systemClock } from '../../../common/clock.ts';
 import { openDatabase } from '../../../common/database/index.ts';
 import { LocalWake } from '../../../common/events/index.ts';
+import { Traffic } from '../../../common/traffic.ts';
 import { attemptLedger } from '../../jobs/index.ts';
 import { WorkloadScheduler } from '../workload-scheduler.ts';
+import { Courtesy } from './courtesy.ts';
 import type { FromLoop, LoopSettings, ToLoop } from './loop-messages.ts';
 
 /** The loop does one thing at a time. */
 const poolSize = 2;
 
-/** How much nicer this thread, the one below it and what the database does for it are than the rest: requests go first. */
-const nicer = 5;
+/** How much nicer this thread and the one below it are than the rest: requests go first. */
+const nicer = 15;
+/** The same for what the database does for it, which holds locks that requests wait for. */
+const databaseNicer = 5;
 // On Linux priorities are a thread's own; elsewhere this would slow the whole process.
 if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + nicer));
 
-const { logins, logLevel, ...settings } = workerData as LoopSettings;
+const { logins, logLevel, traffic, ...settings } = workerData as LoopSettings;
+const courtesy = new Courtesy(new Traffic(traffic));
 const tell = (message: FromLoop): void => parentPort?.postMessage(message);
 
 const logger = pino(
@@ -51,7 +56,7 @@ parentPort?.on('message', (message: ToLoop) => {
   }
 });
 
-const db = await openDatabase({ logins, logger, poolSize, nicer });
+const db = await openDatabase({ logins, logger, poolSize, nicer: databaseNicer });
 const scheduler = new WorkloadScheduler({
   db,
   wake,
@@ -59,6 +64,7 @@ const scheduler = new WorkloadScheduler({
   logger,
   ledger: attemptLedger,
   ...settings,
+  pace: courtesy,
   record: (metric) => tell({ type: 'metric', metric }),
   onReady: (ready) => tell({ type: 'ready', ready }),
 });

@@ -7,6 +7,7 @@ import { type Tx, withSystem } from '../../../../src/common/database/index.ts';
 import { LocalWake } from '../../../../src/common/events/index.ts';
 import { newId } from '../../../../src/common/ids.ts';
 import { silentLogger } from '../../../../src/common/logger.ts';
+import { Traffic } from '../../../../src/common/traffic.ts';
 import { createSite, registerNode } from '../../../../src/drm/tracker/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { until } from '../../../support/until.ts';
@@ -27,7 +28,13 @@ beforeEach(async () => {
   await system((tx) => registerNode(tx, { nodeId: newId('node'), siteId: site.id, inventory: inventory() }));
   wake = new LocalWake();
   registry = new Registry();
-  scheduler = new SchedulerThread({ logins: database.db.logins, wake, logger: silentLogger, registry });
+  scheduler = new SchedulerThread({
+    logins: database.db.logins,
+    wake,
+    logger: silentLogger,
+    registry,
+    traffic: new Traffic(),
+  });
   scheduler.start();
   await until('the scheduler is ready', () => scheduler.ready());
 });
