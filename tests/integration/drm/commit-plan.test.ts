@@ -304,6 +304,19 @@ describe('many schedulers at once', () => {
     expect(await system(miscounted)).toEqual([]);
     expect(runs).toBe(16 + 8);
   });
+
+  it('goes in pieces as small as its pace says, and rests after each', async () => {
+    const { nodeId } = await addNode(0);
+    const ids = await jobs(5);
+    const rests: number[] = [];
+    const pace = { placements: () => 2, rest: async (tookMs: number) => void rests.push(tookMs) };
+    const plan = { placements: ids.map((id) => placement(id, site.id, rank(nodeId))) };
+    const { committed, refused } = await commitPlan(database.db, plan, attemptLedger, pace);
+    expect(refused).toEqual([]);
+    expect(committed.map(({ jobId }) => jobId)).toEqual(ids);
+    expect(rests).toHaveLength(3);
+    expect(Math.min(...rests)).toBeGreaterThan(0);
+  });
 });
 
 describe('the database itself', () => {
