@@ -135,6 +135,9 @@ function usage(
         continue;
       }
       if (span === undefined) continue;
+      // Nobody could prove that it ran, and nothing is billed: as good as no usage.
+      const isUnbilled = interval.ended_at.getTime() === interval.started_at.getTime();
+      if (isUnbilled && !proved && span.endMs - span.startMs <= unprovedToleranceMs) continue;
       const late = interval.started_at.getTime() - span.startMs;
       const over = interval.ended_at.getTime() - span.endMs;
       const most = proved ? toleranceMs : unprovedToleranceMs;

@@ -19,11 +19,12 @@ export const pullErrorCodes = [
 ] as const;
 export type PullErrorCode = (typeof pullErrorCodes)[number];
 
-/** Of these the registry, the network or the node is the cause, and not the image. */
+/** Of these the registry, the network or the node is the cause, and not the image: too large is what the room left here does not hold. */
 const passing: ReadonlySet<PullErrorCode> = new Set([
   'image_timeout',
   'image_unreachable',
   'image_no_space',
+  'image_too_large',
   'image_no_device',
 ]);
 

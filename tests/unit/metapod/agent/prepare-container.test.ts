@@ -28,6 +28,7 @@ describe('the codes of images', () => {
       'image_no_device',
       'image_no_space',
       'image_timeout',
+      'image_too_large',
       'image_unreachable',
     ]);
   });

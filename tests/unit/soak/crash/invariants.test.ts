@@ -178,6 +178,18 @@ describe('the invariants of the crash soak', () => {
     expect(findBroken([submissionOf('resumes')], seen, new Set(['att_1']))).toEqual([]);
   });
 
+  it('take an empty bill for none: right for what nobody could prove and was short, wrong for all else', () => {
+    const attempts = [attempt(1, 'node-lost'), attempt(2, 'succeeded')];
+    const second = log(2, 19_000, ['start', 'step', 'end']);
+    const intervals = [interval(1, 3000, 3000), interval(2, 19_000, 21_000)];
+    const broken = (...words: string[]) =>
+      findBroken([submissionOf('sleep')], whole({ attempts, logs: [log(1, 0, words), second], intervals })).join();
+    expect(broken('start', 'step')).toBe('');
+    expect(broken('start', 'step', 'step', 'step', 'step', 'step')).toMatch(/attempt 1 rank 0 .*billed from 3000 ms/);
+    const proved = whole({ intervals: [interval(1, 3000, 3000)] });
+    expect(findBroken([submissionOf('sleep')], proved).join()).toMatch(/billed from 3000 ms/);
+  });
+
   it('let a submit that was given up exist once or not at all', () => {
     const givenUp = submissionOf('sleep', { acknowledged: null, givenUp: true });
     expect(findBroken([givenUp], whole())).toEqual([]);
