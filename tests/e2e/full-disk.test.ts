@@ -36,8 +36,11 @@ beforeAll(async () => {
 afterAll(async () => {
   if (isPossible) {
     rmSync(filler(), { force: true });
-    await client.run(['down']);
-    await server.kill('SIGKILL');
+    try {
+      await client.run(['down']);
+    } finally {
+      await server.kill('SIGKILL');
+    }
   }
   for (const path of [home, folder]) rmSync(path, { recursive: true, force: true });
 }, 90_000);

@@ -44,10 +44,19 @@ function keep(environment: Record<string, string> = {}): { spare: SpareSuperviso
   return { spare, folder };
 }
 
+/** Nothing while there is no folder: whoever keeps a spare deletes what an earlier one left, and makes it anew. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 /** The process that waits with this folder. */
 const waiting = (folder: string) =>
   until('a spare waits', () => {
-    const ready = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith('.ready'));
+    const ready = namesIn(folder).find((name) => name.endsWith('.ready'));
     return ready ? Number.parseInt(ready, 10) : null;
   });
 
