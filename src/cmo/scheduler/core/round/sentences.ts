@@ -2,7 +2,7 @@
 import type { Holder } from '../running.ts';
 import type { Verdict } from '../verdict.ts';
 import { countOf, durationOf } from '../words.ts';
-import type { Place } from './line.ts';
+import type { Place } from './line-pool.ts';
 import type { Outlook } from './reservations.ts';
 
 /** Jobs of that tenant by id, others by number. */
