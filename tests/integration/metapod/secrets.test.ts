@@ -105,14 +105,19 @@ describe('a supervisor that is killed before its job runs', () => {
   });
 });
 
+/** What a node says of a job that wants the secret as a variable. */
+async function endOfStart() {
+  const { url } = await fleet.startGateway();
+  fleet.spawnAgent({ serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] });
+  const nodeId = await fleet.readyNode();
+  const job = await place(nodeId);
+  await start(nodeId, job);
+  return (await fleet.ended(job)).end;
+}
+
 describe('a secret that does not exist any more', () => {
   it('ends the attempt before it starts, naming it', async () => {
-    const { url } = await fleet.startGateway();
-    fleet.spawnAgent({ serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] });
-    const nodeId = await fleet.readyNode();
-    const job = await place(nodeId);
-    await start(nodeId, job);
-    const { end } = await fleet.ended(job);
+    const end = await endOfStart();
     expect(end).toMatchObject({ reason: 'start-failed', message: expect.stringContaining('no secret token') });
     // It may be set again.
     expect(end?.permanent).toBeUndefined();
@@ -122,12 +127,7 @@ describe('a secret that does not exist any more', () => {
 describe('a secret that is no text', () => {
   it('ends the attempt for good where the job wants it as a variable', async () => {
     await setSecret(Buffer.from([0x61, 0xff, 0x00]));
-    const { url } = await fleet.startGateway();
-    fleet.spawnAgent({ serverUrl: url, joinToken: await fleet.joinToken(), args: ['--host-network'] });
-    const nodeId = await fleet.readyNode();
-    const job = await place(nodeId);
-    await start(nodeId, job);
-    const { end } = await fleet.ended(job);
+    const end = await endOfStart();
     expect(end).toMatchObject({
       reason: 'start-failed',
       message: expect.stringContaining('is no text; take it as a file'),
