@@ -41,6 +41,7 @@ export function chartOptions(look: ChartLook): uPlot.Options {
     axes: [
       {
         ...axis,
+        space: timeLabelPx,
         values: (_plot, splits, _axis, _space, step) =>
           splits.map((at) => (xUnit === undefined ? clockLabel(at, step, zone) : formatNumber(at))),
       },
@@ -50,6 +51,9 @@ export function chartOptions(look: ChartLook): uPlot.Options {
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] },
   };
 }
+
+/** What a label of the time axis takes with seconds and some air, px; uPlot's own 50 let them run into each other on a telephone. */
+const timeLabelPx = 68;
 
 /** An instant as an axis has room for it: the day, hours and minutes, or with seconds, by what lies between two labels. */
 export function clockLabel(seconds: number, stepSeconds: number, zone: Zone): string {
