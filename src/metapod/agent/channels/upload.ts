@@ -1,5 +1,4 @@
 /** Copying into a job: gathered beside the target, looked through on the way, put in place at the end. */
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { type ChannelRequest, channelStreams } from '../../../common/contract/agent/channels.ts';
 import { SolyxError } from '../../../common/errors/index.ts';
@@ -9,6 +8,7 @@ import type { AgentChannel } from './channel.ts';
 import { uploadScript } from './copy-scripts.ts';
 import { refusalOf, tailOf } from './copy-words.ts';
 import { type Entered, readJob, startEntered } from './entered.ts';
+import { roomIn } from './room-in.ts';
 import { TarCheck } from './tar-check.ts';
 
 type UploadRequest = Extract<ChannelRequest, { kind: 'upload' }>;
@@ -110,7 +110,7 @@ async function feed(
       throw new SolyxError('copy_refused', `The job has room for ${limits.mostBytes} bytes.`);
     }
     if (gone) throw new CopyStopped();
-    if (!pipe.write(chunk)) await Promise.race([once(pipe, 'drain'), once(pipe, 'close')]).catch(() => undefined);
+    if (!pipe.write(chunk)) await roomIn(pipe);
     if (gone) throw new CopyStopped();
   }
   tar?.end();
