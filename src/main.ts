@@ -95,6 +95,7 @@ export const components = {
         channels: services.channels,
         webHookNetworks: webHookNetworks(services.config),
         preview,
+        proposeMoves: preview.moves,
       };
       await serveApi(app, deps);
       await serveDashboard(app, services.dashboard);

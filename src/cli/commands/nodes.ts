@@ -7,6 +7,7 @@ import { formatBytes } from '../../common/units.ts';
 import { oneOf } from '../arguments.ts';
 import { collect, connect } from '../connect.ts';
 import { print, printable, printJson, printTable, relative } from '../output.ts';
+import { movesCommand } from './nodes-moves.ts';
 
 type Node = CallAnswer<'listNodes'>['items'][number];
 
@@ -25,6 +26,7 @@ export function nodesCommand(program: Command): void {
     .argument('<id>', 'id of the node')
     .option('--json', 'print JSON')
     .action(show);
+  movesCommand(nodes);
   for (const [name, words, call] of [
     ['cordon', 'give a node no new work; what runs goes on', 'cordonNode'],
     ['uncordon', 'give a node new work again', 'uncordonNode'],

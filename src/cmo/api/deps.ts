@@ -9,6 +9,7 @@ import type { Wake } from '../../common/events/index.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { SecretStore } from '../../common/secrets/index.ts';
 import type { ChannelHub } from '../../metapod/gateway/index.ts';
+import type { MoveLimits, ProposedMoves } from '../scheduler/index.ts';
 import type { ChannelTimings } from './channels/held.ts';
 import type { IdentitySettings } from './identity/settings.ts';
 
@@ -51,4 +52,6 @@ export interface ApiDeps {
   readonly webHookNetworks?: readonly string[];
   /** The scheduler's answer to a dry run. */
   readonly preview: (spec: JobSpec, owner: PreviewOwner) => Promise<Preview>;
+  /** Moves of running jobs that would be worth it; amounts in thousandths of devices. */
+  readonly proposeMoves: (limits: MoveLimits) => Promise<ProposedMoves>;
 }

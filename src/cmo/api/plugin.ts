@@ -26,6 +26,7 @@ import { submitJob } from './jobs/submit.ts';
 import { jobUsageHandlers } from './jobs-usage.ts';
 import { serveLive, ticketHandlers } from './live/index.ts';
 import { metricHandlers, telemetryHandlers } from './metrics/index.ts';
+import { moveHandlers } from './moves.ts';
 import { nodeHandlers } from './nodes.ts';
 import { notificationHandlers } from './notifications.ts';
 import { overviewHandlers } from './overview.ts';
@@ -67,6 +68,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...ownKeyHandlers(deps),
     ...siteHandlers(deps),
     ...nodeHandlers(deps),
+    ...moveHandlers(deps),
     ...secretHandlers(deps),
     ...auditHandlers(deps),
     ...notificationHandlers(deps),

@@ -17,6 +17,7 @@ export { planRound, type RoundOutcome, schedule } from './core/schedule.ts';
 export { isolationUsed, shapeOf } from './core/shape.ts';
 export { checkAccounts, InvalidAccountsError } from './core/shares/check-accounts.ts';
 export type { PendingJob, Policy, Shape, Snapshot } from './core/snapshot.ts';
+export type { ProposedMoves } from './moves.ts';
 export { createPreview, type PreviewAnswer } from './preview.ts';
 export { type Replay, replayRound } from './record/replay.ts';
 export { SchedulerThread, type SchedulerThreadOptions } from './scheduler-thread.ts';

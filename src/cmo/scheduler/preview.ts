@@ -7,8 +7,10 @@ import type { PendingVerdict, Placement, RejectionCode } from '../../common/cont
 import type { PendingReason } from '../../common/contract/states/job.ts';
 import type { Database } from '../../common/database/index.ts';
 import { CallThread } from '../../common/threads/call-thread.ts';
+import type { MoveLimits } from './core/defragment/plan-moves.ts';
 import { defaultPolicy } from './core/policy.ts';
 import type { Policy } from './core/snapshot.ts';
+import { type ProposedMoves, proposeMoves } from './moves.ts';
 import { PreviewWorld } from './preview-world.ts';
 import { queuedJobOf } from './queued-job.ts';
 
@@ -37,10 +39,14 @@ export interface PreviewOwner {
 /** Answers dry runs in a thread of its own, with its own connection: reading and planning a large fleet takes a while. */
 export interface Preview {
   (spec: JobSpec, owner: PreviewOwner): Promise<PreviewAnswer>;
+  /** Which running jobs to move so that more of what is free can be used. Moves nothing. */
+  moves(limits: MoveLimits): Promise<ProposedMoves>;
   stop(): Promise<void>;
 }
 
-/** What the thread is given. */
+/** What the thread is asked. */
+export type ThreadCall = PreviewCall | { readonly moves: MoveLimits; readonly now: number };
+
 export interface PreviewCall {
   readonly spec: JobSpec;
   readonly owner: PreviewOwner;
@@ -66,14 +72,17 @@ export function createPreview(db: Database, clock: Clock, policy: Partial<Policy
   });
   const ask = (spec: JobSpec, owner: PreviewOwner): Promise<PreviewAnswer> =>
     thread.call({ spec, owner, now: clock.now().getTime(), policy } satisfies PreviewCall);
-  return Object.assign(ask, { stop: () => thread.stop() });
+  const moves = (limits: MoveLimits): Promise<ProposedMoves> =>
+    thread.call({ moves: limits, now: clock.now().getTime() } satisfies ThreadCall);
+  return Object.assign(ask, { moves, stop: () => thread.stop() });
 }
 
 /** The thread's end. */
-export function previewHere(db: Database): (call: PreviewCall) => Promise<PreviewAnswer> {
+export function previewHere(db: Database): (call: ThreadCall) => Promise<PreviewAnswer | ProposedMoves> {
   const world = new PreviewWorld(db);
   return async (call) => {
     await world.refresh(call.now);
+    if ('moves' in call) return proposeMoves(db.system, world.engine.view(), call.moves, call.now);
     const facts = await readFacts(db, call);
     const answer = previewOf(world, call, facts.submitter);
     return { ...withAwaited(answer, facts.awaited), ahead: facts.ahead };

@@ -87,6 +87,7 @@ export const endpoints = {
   uncordonNode: { method: 'POST', path: '/v1/nodes/:id/uncordon' },
   drainNode: { method: 'POST', path: '/v1/nodes/:id/drain' },
   removeNode: { method: 'POST', path: '/v1/nodes/:id/remove' },
+  planMoves: { method: 'GET', path: '/v1/moves' },
   listDevices: { method: 'GET', path: '/v1/devices' },
 
   setSecret: { method: 'PUT', path: '/v1/secrets/:name' },

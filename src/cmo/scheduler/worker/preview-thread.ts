@@ -3,12 +3,12 @@ import { workerData } from 'node:worker_threads';
 import { type DatabaseLogins, openDatabase } from '../../../common/database/index.ts';
 import { silentLogger } from '../../../common/logger.ts';
 import { serveCalls } from '../../../common/threads/call-thread.ts';
-import { type PreviewCall, previewHere } from '../preview.ts';
+import { previewHere, type ThreadCall } from '../preview.ts';
 
 const logins = workerData as DatabaseLogins;
 let answer: ReturnType<typeof previewHere> | undefined;
 
-serveCalls(async (call: PreviewCall) => {
+serveCalls(async (call: ThreadCall) => {
   answer ??= previewHere(await openDatabase({ logins, logger: silentLogger, poolSize: 1 }));
   return answer(call);
 });

@@ -233,15 +233,22 @@ export class RoundEngine {
     return { placements: outcome.placements.filter(({ jobId }) => ids.has(jobId)), pending };
   }
 
+  /** What is, for who plans no round; valid until something is applied. */
+  view(): Snapshot {
+    return {
+      ...this.#store.snapshot,
+      accounts: this.#accounts,
+      calendar: this.#calendar,
+      running: this.#running.jobs(),
+    };
+  }
+
   /** The snapshot to plan on, with all that changed since the last one. */
   #prepare(policy: Policy, now: number): Snapshot {
     const power = policy.powerAware === true ? this.#store.power : undefined;
     return this.#standing.prepare(
       {
-        ...this.#store.snapshot,
-        accounts: this.#accounts,
-        calendar: this.#calendar,
-        running: this.#running.jobs(),
+        ...this.view(),
         preemptedLastHour: this.#running.preemptedLastHour(now),
         ...(power && { power }),
       },

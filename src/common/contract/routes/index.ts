@@ -8,6 +8,7 @@ import { jobUsageRoutes } from './job-usage.ts';
 import { jobRoutes } from './jobs.ts';
 import { liveRoutes } from './live.ts';
 import { metricRoutes } from './metrics.ts';
+import { moveRoutes } from './moves.ts';
 import { notificationRoutes } from './notifications.ts';
 import { overviewRoutes } from './overview.ts';
 import { quotaRoutes } from './quotas.ts';
@@ -25,6 +26,7 @@ export const routes = {
   ...userRoutes,
   ...fileRoutes,
   ...fleetRoutes,
+  ...moveRoutes,
   ...metricRoutes,
   ...overviewRoutes,
   ...quotaRoutes,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import { type ApiDeps, bootstrap, makeAuthenticator, type Preview, serveApi } from '../../../../src/cmo/api/index.ts';
+import { createPreview } from '../../../../src/cmo/scheduler/index.ts';
 import { openDirectoryStore } from '../../../../src/common/blobs/index.ts';
 import { systemClock } from '../../../../src/common/clock.ts';
 import { withSystem } from '../../../../src/common/database/index.ts';
@@ -73,6 +74,7 @@ export async function startApi(
   const { db } = database;
   const home = await mkdtemp(join(tmpdir(), 'solyx-api-'));
   const { tenantId, projectId, adminKeyFile } = await bootstrap(db, { home });
+  const planner = createPreview(db, systemClock);
   const deps = {
     db,
     wake: new LocalWake(),
@@ -92,6 +94,7 @@ export async function startApi(
     ...(options.webHookNetworks && { webHookNetworks: options.webHookNetworks }),
     ...(options.channels && { channelTimings: options.channels }),
     preview: async () => preview,
+    proposeMoves: planner.moves,
   };
   const app = await createHttpServer({
     logger: silentLogger,
@@ -154,6 +157,7 @@ export async function startApi(
     },
     async close() {
       await closeServer(app, 1_000);
+      await planner.stop();
       await database.drop();
       await rm(home, { recursive: true, force: true });
     },

@@ -121,6 +121,7 @@ const samples: Record<RouteId, Sample> = {
   drainNode: { of: 'node' },
   removeNode: { of: 'node', body: () => ({}) },
   listDevices: {},
+  planMoves: {},
   setSecret: { of: 'secret', body: () => ({ value: unique('value'), project: 'default' }) },
   listSecrets: {},
   removeSecret: { of: 'secret', query: '?project=default', also: [404] },

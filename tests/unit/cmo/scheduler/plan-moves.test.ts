@@ -4,7 +4,7 @@ import { type MovableJob, type MovePlan, planMoves } from '../../../../src/cmo/s
 import { Fleet } from '../../../../src/cmo/scheduler/core/fleet.ts';
 import type { NodeRow } from '../../../../src/cmo/scheduler/core/rows.ts';
 import type { RunningRank } from '../../../../src/cmo/scheduler/core/running.ts';
-import type { ExpectedShape } from '../../../../src/cmo/scheduler/core/snapshot.ts';
+import type { ExpectedShape, Snapshot } from '../../../../src/cmo/scheduler/core/snapshot.ts';
 import { devices, fleetOf, job, node } from './support/builders.ts';
 import { canGive } from './support/checker.ts';
 
@@ -96,11 +96,11 @@ describe('moves', () => {
   it('are not planned when nothing is gained, expected, movable or allowed', () => {
     const { rows, jobs } = scattered;
     const none = { moves: [], movedMilli: 0, usefulMilli: 0 };
-    expect(planMoves(fleetOf(rows), expecting(one), jobs, limits)).toEqual(none);
-    expect(planMoves(fleetOf(rows), [], jobs, limits)).toEqual(none);
-    expect(planMoves(fleetOf(rows), expecting(four), [], limits)).toEqual(none);
-    expect(planMoves(fleetOf(rows), expecting(four), jobs, { ...limits, mostMoves: 0 })).toEqual(none);
-    expect(planMoves(fleetOf(rows), expecting(four), jobs, { ...limits, leastWorth: 1e6 })).toEqual(none);
+    expect(planMoves(fleetOf(rows), expecting(one), jobs, limits)).toMatchObject(none);
+    expect(planMoves(fleetOf(rows), [], jobs, limits)).toMatchObject(none);
+    expect(planMoves(fleetOf(rows), expecting(four), [], limits)).toMatchObject(none);
+    expect(planMoves(fleetOf(rows), expecting(four), jobs, { ...limits, mostMoves: 0 })).toMatchObject(none);
+    expect(planMoves(fleetOf(rows), expecting(four), jobs, { ...limits, leastWorth: 1e6 })).toMatchObject(none);
   });
 
   it('leave gangs, jobs on nodes that are gone, and sites alone', () => {
@@ -113,6 +113,21 @@ describe('moves', () => {
     expect(planMoves(fleetOf(rows), expecting(four), odd, limits).moves).toEqual([]);
     const apart = rows.map((row, i) => ({ ...row, siteId: `s${i}` }));
     expect(planMoves(fleetOf(apart), expecting(four), jobs, limits).moves).toEqual([]);
+  });
+
+  it('leave nodes alone that take no new work or are promised to somebody', () => {
+    const { rows, jobs } = scattered;
+    const planOn = (snapshot: Snapshot) => planMoves(snapshot, expecting(four), jobs, limits).moves;
+    const touched = (moves: ReturnType<typeof planOn>) =>
+      moves.flatMap(({ fromNodeId, to }) => [fromNodeId, to.nodeId]);
+    const cordoned = rows.map((row) => (row.id === 'n1' ? { ...row, scheduling: 'cordoned' as const } : row));
+    const onCordoned = planOn(fleetOf(cordoned));
+    expect(onCordoned).toHaveLength(1);
+    expect(touched(onCordoned)).not.toContain('n1');
+    const promise = { id: 'rsv', tenant: 'ten', project: null, startsAt: 0, endsAt: 1e15, nodes: ['n2'] };
+    const onPromised = planOn({ ...fleetOf(rows), calendar: [promise] });
+    expect(onPromised).toHaveLength(1);
+    expect(touched(onPromised)).not.toContain('n2');
   });
 
   it('fit one after the other, are worth what they say, and are no more than allowed', () => {
@@ -146,6 +161,7 @@ describe('moves', () => {
           const plan = planMoves(fleetOf(rows), workload, jobs, { mostMoves, leastWorth: 1 });
           expect(plan.moves.length).toBeLessThanOrEqual(mostMoves);
           const after = made(rows, jobs, plan);
+          expect(plan.uselessMilli).toBeCloseTo(lost(rows, workload), 6);
           expect(lost(rows, workload) - lost(after, workload)).toBeCloseTo(plan.usefulMilli, 6);
           for (const { usefulMilli, movedMilli } of plan.moves)
             expect((1000 * usefulMilli) / movedMilli).toBeGreaterThanOrEqual(1);

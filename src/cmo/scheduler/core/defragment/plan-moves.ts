@@ -7,7 +7,8 @@
  * most for every device that must be stopped and started; what a job would gain by leaving is worked out again only on the two nodes that
  * a move changed, and the best place is asked for once a shape. A bad choice costs an interruption, hence `leastWorth` and `mostMoves`.
  *
- * Jobs of one rank only, within their site: a gang would have to stop as a whole, and another site has other prices and data.
+ * Jobs of one rank only, within their site: a gang would have to stop as a whole, and another site has other prices and data. Nodes that take no
+ * new work, and those that are promised to somebody, neither give nor take: what becomes free there is of use to nobody else.
  */
 import { Boards } from '../boards.ts';
 import { Fleet } from '../fleet.ts';
@@ -15,7 +16,7 @@ import { devicesToTake, fragmentationAdded } from '../fragmentation.ts';
 import type { NodeRequest } from '../request.ts';
 import type { RunningRank } from '../running.ts';
 import { faultOfShape } from '../shape.ts';
-import type { ExpectedShape, Shape, Snapshot } from '../snapshot.ts';
+import { type ExpectedShape, nodeFlag, type Shape, type Snapshot } from '../snapshot.ts';
 
 /** A job that may be stopped and started elsewhere. */
 export interface MovableJob {
@@ -46,7 +47,12 @@ export interface MovePlan {
   readonly moves: readonly Move[];
   readonly movedMilli: number;
   readonly usefulMilli: number;
+  /** Thousandths of free devices that nobody is expected to use as things stand, ≥ 0. */
+  readonly uselessMilli: number;
 }
+
+/** Bits of a node that takes new work. */
+const takesWork = nodeFlag.live | nodeFlag.ready | nodeFlag.open | nodeFlag.healthy;
 
 /** A job where it stands. */
 interface Standing {
@@ -76,7 +82,8 @@ export function planMoves(
   jobs: readonly MovableJob[],
   { mostMoves, leastWorth }: MoveLimits,
 ): MovePlan {
-  const fleet = new Fleet(snapshot, workload);
+  const fleet = new Fleet(withoutPromised(snapshot), workload);
+  const uselessMilli = uselessOf(fleet);
   const boards = new Boards(fleet);
   let standing = standingJobs(fleet, jobs);
   const moves: Move[] = [];
@@ -90,16 +97,41 @@ export function planMoves(
     for (const one of standing) if (one.row === from.row || one.row === to.row) one.gain = gainOf(fleet, one);
   }
   const sum = (of: (move: Move) => number) => moves.reduce((total, move) => total + of(move), 0);
-  return { moves, movedMilli: sum((move) => move.movedMilli), usefulMilli: sum((move) => move.usefulMilli) };
+  return {
+    moves,
+    movedMilli: sum((move) => move.movedMilli),
+    usefulMilli: sum((move) => move.usefulMilli),
+    uselessMilli,
+  };
 }
 
-/** Jobs of one rank that hold devices of nodes that are there, by id. */
+/** The snapshot as if nodes that are promised to somebody took no new work. */
+function withoutPromised(snapshot: Snapshot): Snapshot {
+  const promised = new Set(snapshot.calendar?.flatMap(({ nodes }) => nodes));
+  if (promised.size === 0) return snapshot;
+  const { ids, flags: before } = snapshot.nodes;
+  const flags = before.map((bits, row) => (promised.has(ids[row]!) ? bits & ~nodeFlag.open : bits));
+  return { ...snapshot, nodes: { ...snapshot.nodes, flags } };
+}
+
+const isOpen = ({ snapshot: { nodes } }: Fleet, row: number) => (nodes.flags[row]! & takesWork) === takesWork;
+
+function uselessOf(fleet: Fleet): number {
+  let sum = 0;
+  for (let row = 0; row < fleet.snapshot.nodes.length; row += 1) {
+    if (isOpen(fleet, row)) sum += fleet.fragmentation!.lost(row);
+  }
+  return sum;
+}
+
+/** Jobs of one rank that hold devices of nodes that take new work, by id. */
 function standingJobs(fleet: Fleet, jobs: readonly MovableJob[]): Standing[] {
   const { nodes, devices } = fleet.snapshot;
   const found: Standing[] = [];
   for (const job of [...jobs].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const row = fleet.rowOf(job.rank.nodeId);
-    if (row < 0 || job.shape.resources.nodes !== 1 || faultOfShape(job.shape) !== undefined) continue;
+    if (row < 0 || !isOpen(fleet, row)) continue;
+    if (job.shape.resources.nodes !== 1 || faultOfShape(job.shape) !== undefined) continue;
     const held: number[] = [];
     for (const { deviceId } of job.rank.devices) {
       const start = nodes.deviceStart[row]!;
