@@ -110,7 +110,9 @@ async function bring(
     try {
       for await (const part of answer as AsyncIterable<Buffer>) {
         if (state.bytes + part.length > size) throw new PullError('image_invalid', `${digest} is larger than it says`);
-        await output.write(part, 0, part.length, state.bytes);
+        for (let at = 0; at < part.length; ) {
+          at += (await output.write(part, at, part.length - at, state.bytes + at)).bytesWritten;
+        }
         // Counted when it is written, so that hash, file and position agree wherever a download breaks.
         state.hash.update(part);
         state.bytes += part.length;

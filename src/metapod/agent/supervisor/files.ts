@@ -7,7 +7,7 @@
  * Everything lies in the attempt's directory (mode 0700), of which a sandboxed job sees only work/, artifacts/
  * and metrics/.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DeviceEdits } from '../isolation/container/edits.ts';
 import { bootId, type ProcessIdentity } from './process-identity.ts';
@@ -187,17 +187,26 @@ export interface Usage {
 
 export type ReadResult<T> = { kind: 'ok'; value: T } | { kind: 'absent' } | { kind: 'corrupt'; message: string };
 
-/** Replaces a file so that a reader sees the old or the new text, also after a power cut when `durable`. */
+/**
+ * Replaces a file so that a reader sees the old or the new text, also after a power cut when `durable`.
+ * @throws Error when the disk is full; the file is as before
+ */
 export function writeAtomic(path: string, text: string, durable = true): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  const file = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(file, text);
-    if (durable) fsyncSync(file);
-  } finally {
-    closeSync(file);
+    const file = openSync(temporary, 'w', 0o600);
+    try {
+      // Not writeSync: a disk that is nearly full takes the beginning and says so by a number only.
+      writeFileSync(file, text);
+      if (durable) fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, path);
   if (durable) syncDirectory(dirname(path));
 }
 
