@@ -63,6 +63,8 @@ export async function supervise(
   let lookingForUnnamed = false;
   let unnamedDisk = 0;
   let end: Pick<Status, 'endedAt' | 'endedUptime'> | null = null;
+  /** That it runs is not on disk, which was full: nobody knows until it is. */
+  let isUntold = false;
   /** The job has ended, whatever it takes to have everything of it gone. */
   const noteEnd = () => {
     end ??= { endedAt: new Date().toISOString(), endedUptime: uptime() };
@@ -87,6 +89,7 @@ export async function supervise(
       facts.memoryExceeded = accounting.memoryExceeded && prepared.enforcement.memory === 'watchdog';
     }
     if (running && job.hasEnded()) noteEnd();
+    if (isUntold && end === null && ticks % USAGE_TICKS === 0) isUntold = !trySave(() => writeStatus(dir, status));
     if (running && end === null && ticks % USAGE_TICKS === USAGE_TICKS - 1)
       trySave(() => writeUsage(dir, accounting.read(false)));
     if (running && ticks % DISK_TICKS === DISK_TICKS - 1 && !measuringDisk) {
@@ -131,7 +134,7 @@ export async function supervise(
       startedUptime: facts.startedSeconds,
     });
     failpoint('supervisor.before-status-running');
-    trySave(() => writeStatus(dir, status));
+    isUntold = !trySave(() => writeStatus(dir, status));
   }
   const exit = await job.exited;
   const ended = noteEnd();
@@ -268,10 +271,11 @@ function trySet(path: string, value: string): void {
 }
 
 /** A full disk must not end a job that runs; only the end itself is worth waiting for. */
-function trySave(save: () => void): void {
+function trySave(save: () => void): boolean {
   try {
     save();
+    return true;
   } catch {
-    // The next one tries again.
+    return false;
   }
 }

@@ -325,3 +325,15 @@ describe('an attempt', () => {
     expect((await job.ended()).reason).toBe('disk-exceeded');
   });
 });
+
+it('says that a job runs as soon as the disk takes it, not only when it has ended', async () => {
+  const job = shell('sleep 30', { isolation: 'process' });
+  const pid = await job.start();
+  // What stands where the file would be written keeps it from being written, as a full disk does.
+  const inTheWay = join(job.dir, `${FILES.status}.${pid}.tmp`);
+  mkdirSync(inTheWay);
+  await until('it runs', () => job.usage().kind === 'ok');
+  expect(job.status()?.state).not.toBe('running');
+  rmSync(inTheWay, { recursive: true });
+  expect((await job.running()).startedAt).not.toBeNull();
+});
