@@ -24,6 +24,7 @@ import { Connection } from './connection.ts';
 import { Contact } from './contact.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { systemOutside } from './discovery/index.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { Fences } from './fences.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { NodeIdentity } from './identity.ts';
@@ -44,6 +45,8 @@ const sampleMs = 1_000;
 /** Nothing runs here and there are no devices: as often as heartbeats ask for it, a little less than their period. */
 const quietSampleMs = heartbeatSeconds * 1000 - sampleMs;
 const rediscoverMs = 60_000;
+/** How often free disk is looked at, which costs next to nothing. */
+const watchDiskMs = 5_000;
 /** How often leftovers of containers are looked for. */
 const tidyMs = 60_000;
 const cacheKeptMs = 86_400_000;
@@ -67,7 +70,9 @@ export class Agent {
   readonly #containers: NodeContainers | null;
   readonly #spare: SpareSupervisor;
   readonly #name: string;
+  readonly #disk: DiskWatch;
   #facts: NodeFacts;
+  #looking: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #sample: NodeSample | undefined;
   #sampledAtMs = Number.NEGATIVE_INFINITY;
@@ -88,6 +93,7 @@ export class Agent {
     this.#cache = parts.cache;
     this.#facts = parts.facts;
     this.#isolation = parts.isolation;
+    this.#disk = new DiskWatch(systemOutside(), options.dataDir);
     this.#sampler = new NodeSampler({ outside: systemOutside(), devices: parts.facts.devices });
     this.#containers = openContainers(options, {
       driver: parts.isolation.driver,
@@ -156,11 +162,13 @@ export class Agent {
       setInterval(() => this.#tick(), stepMs),
       setInterval(() => void this.#takeSample(), sampleMs),
       setInterval(() => this.#heartbeats.beatWhenDue(), stepMs),
-      setInterval(() => void this.#rediscover(), rediscoverMs),
+      setInterval(() => this.#look(), rediscoverMs),
+      setInterval(() => void this.#watchDisk(), watchDiskMs),
       setInterval(() => void this.#cleanCache(), cacheKeptMs / 24),
       setInterval(() => void this.#containers?.tidy(), tidyMs),
     ];
     void this.#containers?.tidy();
+    void this.#watchDisk();
     this.#tick();
   }
 
@@ -294,6 +302,19 @@ export class Agent {
         this.#logger.debug({ err: error }, 'energy was not recorded; the next sample makes up for it');
       }
     }
+  }
+
+  async #watchDisk(): Promise<void> {
+    if (await this.#disk.hasMoved()) this.#look();
+  }
+
+  /** One look at a time; what one misses the next one sees. */
+  #look(): void {
+    this.#looking ??= this.#rediscover()
+      .catch((error) => this.#logger.warn({ err: error }, 'the node could not be looked at; it stands as it was said'))
+      .finally(() => {
+        this.#looking = undefined;
+      });
   }
 
   /** Devices change while we run: they fail, or slices are made. */
