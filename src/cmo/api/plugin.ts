@@ -4,6 +4,7 @@ import { type Route, type RouteId, routes } from '../../common/contract/routes/i
 import { bindRoute, documentApi, type Handler, type Handlers, serveStatus } from '../../common/http/index.ts';
 import { release } from '../../common/release.ts';
 import { keyHandlers } from './access/keys.ts';
+import { namingHandlers } from './access/naming.ts';
 import { tenantHandlers } from './access/tenants.ts';
 import { auditHandlers } from './audit/handlers.ts';
 import { sealWhileListening } from './audit/sealing.ts';
@@ -57,6 +58,7 @@ export async function serveApi(app: FastifyInstance, deps: ApiDeps): Promise<voi
     ...jobUsageHandlers(deps),
     ...overviewHandlers(deps),
     ...tenantHandlers(deps),
+    ...namingHandlers(deps),
     ...keyHandlers(deps),
     ...sessionHandlers(deps),
     ...loginLinkHandlers(deps),

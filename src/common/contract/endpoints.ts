@@ -41,8 +41,11 @@ export const endpoints = {
 
   createTenant: { method: 'POST', path: '/v1/tenants' },
   listTenants: { method: 'GET', path: '/v1/tenants' },
+  updateTenant: { method: 'PATCH', path: '/v1/tenants/:id' },
   createProject: { method: 'POST', path: '/v1/projects' },
   listProjects: { method: 'GET', path: '/v1/projects' },
+  updateProject: { method: 'PATCH', path: '/v1/projects/:id' },
+  removeProject: { method: 'DELETE', path: '/v1/projects/:id' },
   createKey: { method: 'POST', path: '/v1/keys' },
   listKeys: { method: 'GET', path: '/v1/keys' },
   revokeKey: { method: 'POST', path: '/v1/keys/:id/revoke' },

@@ -48,6 +48,14 @@ describe('solyx projects', () => {
     expect(lines.join('\n')).toContain('vision');
   }, 120_000);
 
+  it('renames by name or id and deletes what is empty; what is not there or not empty is told', async () => {
+    const id = (await solyx(['projects', 'create', 'old'])).stdout.slice(0, 30);
+    expect((await solyx(['projects', 'rename', 'old', 'new'])).stdout).toBe(`${id}  new\n`);
+    expect((await solyx(['projects', 'rename', 'old', 'x'])).stderr).toMatch(/^not_found: .*No project old/);
+    expect((await solyx(['projects', 'rm', id])).stdout).toBe(`${id}  new: deleted\n`);
+    expect((await solyx(['projects', 'rm', 'default'])).stderr).toMatch(/^conflict: .*default still has keys/);
+  }, 120_000);
+
   it('lets who may only look create none', async () => {
     const viewer = await api.makeKey({ tenantId: api.tenantId, projectId: api.projectId, role: 'viewer' });
     const refused = await solyx(['projects', 'create', 'mine'], viewer.text);
@@ -67,6 +75,7 @@ describe('solyx tenants', () => {
     const listed = await solyx(['tenants']);
     expect(listed.stdout).toMatch(/acme +– /);
     expect(listed.stdout + listed.stderr).not.toContain(key);
+    expect((await solyx(['tenants', 'rename', 'acme', 'acme-2'])).stdout).toMatch(/^ten_[0-9a-z]{26} {2}acme-2\n$/);
     const own = await solyx(['tenants'], key);
     expect([own.code === 0, own.stdout]).toEqual([false, '']);
     expect(own.stderr).toMatch(/^(forbidden|operator_only|not_found): /);

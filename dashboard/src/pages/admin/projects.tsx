@@ -1,14 +1,16 @@
 /** Projects: what jobs, keys, secrets and spending belong to. */
 import { TextInput } from '@mantine/core';
 import '../../ui/inputs.css';
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { Item } from '../../api/contract.ts';
 import { read } from '../../api/queries.ts';
 import { request } from '../../api/request.ts';
+import { ConfirmButton } from '../../ui/confirm-button.tsx';
 import type { Column } from '../../ui/data-table.tsx';
 import { Count, Quantity, Usd } from '../../ui/quantity.tsx';
 import { Time } from '../../ui/time.tsx';
+import classes from './admin.module.css';
 import { CreateDialog, textIn } from './create-dialog.tsx';
 import { ListPanel } from './list-panel.tsx';
 import { useList } from './use-list.ts';
@@ -16,6 +18,8 @@ import { useList } from './use-list.ts';
 type Project = Item<'GET /v1/projects'>;
 
 const projects = 'GET /v1/projects';
+/** What shows the names of projects. */
+const shown = [projects, 'GET /v1/usage', 'GET /v1/whoami', 'GET /v1/jobs'];
 
 export function Projects() {
   const list = useList(projects);
@@ -52,6 +56,13 @@ export function Projects() {
       },
     },
     { id: 'created', header: 'Created', align: 'end', cell: ({ createdAt }) => <Time at={createdAt} /> },
+    {
+      id: 'actions',
+      header: 'Actions',
+      width: 'minmax(160px, 1fr)',
+      align: 'end',
+      cell: (project) => <ProjectActions project={project} />,
+    },
   ];
   return (
     <ListPanel
@@ -72,5 +83,41 @@ export function Projects() {
         </CreateDialog>
       }
     />
+  );
+}
+
+function ProjectActions({ project: { id, name } }: { readonly project: Project }) {
+  const cache = useQueryClient();
+  const params = { id };
+  return (
+    <div className={classes.row}>
+      <CreateDialog
+        label="Rename"
+        size="compact-xs"
+        changes={shown}
+        onSubmit={(form) => request('PATCH /v1/projects/:id', { params, body: { name: textIn(form, 'name') ?? '' } })}
+      >
+        <TextInput
+          name="name"
+          label={`New name of ${name}`}
+          description="Jobs, keys and spending stay with it. Specs that name it need the new name."
+          defaultValue={name}
+          required
+          data-autofocus
+        />
+      </CreateDialog>
+      <ConfirmButton
+        size="compact-xs"
+        variant="default"
+        question={`Delete ${name}?`}
+        consequence="Only a project that nothing belongs to can be deleted: no jobs, keys, people, secrets, channels, reservations or quotas."
+        onConfirm={async () => {
+          await request('DELETE /v1/projects/:id', { params });
+          await cache.invalidateQueries({ queryKey: [projects] });
+        }}
+      >
+        Delete
+      </ConfirmButton>
+    </div>
   );
 }

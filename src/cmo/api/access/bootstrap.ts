@@ -58,10 +58,15 @@ async function ensureOperator(tx: Tx): Promise<string> {
   return id;
 }
 
+/** The project of the admin key: the one called default, or, since projects may be renamed, the oldest. */
 async function ensureProject(tx: Tx, tenant: string): Promise<string> {
+  const known = await tx.query<{ id: string }>(
+    `select id from cmo_projects where tenant = $1 order by name <> 'default', id limit 1`,
+    [tenant],
+  );
+  if (known.rows[0]) return known.rows[0].id;
   const { rows } = await tx.query<{ id: string }>(
-    `insert into cmo_projects (id, tenant, name) values ($1, $2, 'default')
-     on conflict (tenant, name) do update set name = excluded.name returning id`,
+    `insert into cmo_projects (id, tenant, name) values ($1, $2, 'default') returning id`,
     [newId('project'), tenant],
   );
   return rows[0]!.id;

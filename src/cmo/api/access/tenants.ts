@@ -12,20 +12,24 @@ import { cursorId, makePage } from '../paging.ts';
 import { iso } from '../wire.ts';
 import { insertKey, toWireKey } from './key-rows.ts';
 
-interface ProjectRow {
+export interface ProjectRow {
   id: string;
   name: string;
   created_at: Date;
 }
 
-interface TenantRow extends ProjectRow {
+export interface TenantRow extends ProjectRow {
   operator: boolean;
 }
 
 type WireProject = z.output<Routes['createProject']['response']>;
 
-const toProject = (row: ProjectRow): WireProject => ({ id: row.id, name: row.name, createdAt: iso(row.created_at) });
-const toTenant = (row: TenantRow) => ({ ...toProject(row), operator: row.operator });
+export const toProject = (row: ProjectRow): WireProject => ({
+  id: row.id,
+  name: row.name,
+  createdAt: iso(row.created_at),
+});
+export const toTenant = (row: TenantRow) => ({ ...toProject(row), operator: row.operator });
 
 export function tenantHandlers({
   db,

@@ -7,6 +7,10 @@ export const role = z.enum(roles);
 
 const project = z.object({ id: id('project'), name: z.string(), createdAt: instant }).meta({ id: 'Project' });
 
+const tenant = z
+  .object({ id: id('tenant'), name: z.string(), operator: z.boolean(), createdAt: instant })
+  .meta({ id: 'Tenant' });
+
 export const key = z
   .object({
     id: id('key'),
@@ -69,12 +73,18 @@ export const accessRoutes = {
     query: z.strictObject(page),
     status: 200,
     answer: 'json',
-    response: list(
-      z
-        .object({ id: id('tenant'), name: z.string(), operator: z.boolean(), createdAt: instant })
-        .meta({ id: 'Tenant' }),
-    ),
+    response: list(tenant),
     errors: ['cursor_invalid'],
+  }),
+  updateTenant: defineRoute('updateTenant', {
+    summary: 'Give a tenant another name; what belongs to it knows it by its id',
+    access: { role: 'admin', operator: true },
+    params: z.strictObject({ id: id('tenant') }),
+    body: z.strictObject({ name }),
+    status: 200,
+    answer: 'json',
+    response: tenant,
+    errors: ['already_exists'],
   }),
   createProject: defineRoute('createProject', {
     summary: 'Create a project',
@@ -93,6 +103,25 @@ export const accessRoutes = {
     answer: 'json',
     response: list(project),
     errors: ['cursor_invalid'],
+  }),
+  updateProject: defineRoute('updateProject', {
+    summary: 'Give a project another name; specs that name the old one are refused from then on',
+    access: { role: 'admin' },
+    params: z.strictObject({ id: id('project') }),
+    body: z.strictObject({ name }),
+    status: 200,
+    answer: 'json',
+    response: project,
+    errors: ['already_exists'],
+  }),
+  removeProject: defineRoute('removeProject', {
+    summary: 'Delete a project that nothing belongs to',
+    access: { role: 'admin' },
+    params: z.strictObject({ id: id('project') }),
+    status: 204,
+    answer: 'none',
+    response: z.undefined(),
+    errors: ['conflict'],
   }),
   createKey: defineRoute('createKey', {
     summary: 'Create an API key, or a join token for nodes; the secret is shown once',

@@ -21,6 +21,8 @@ const blobHash = createHash('sha256').update(blob).digest('hex');
 interface Sample {
   /** What stands for the parameter, in the path or the query. */
   readonly of?:
+    | 'tenant'
+    | 'project'
     | 'notification'
     | 'secret'
     | 'reservation'
@@ -79,8 +81,11 @@ const samples: Record<RouteId, Sample> = {
   getOverview: {},
   createTenant: { body: () => ({ name: unique('tenant') }) },
   listTenants: {},
+  updateTenant: { of: 'tenant', body: () => ({ name: unique('renamed') }) },
   createProject: { body: () => ({ name: unique('project') }) },
   listProjects: {},
+  updateProject: { of: 'project', body: () => ({ name: unique('renamed') }) },
+  removeProject: { of: 'project', also: [409] },
   createKey: { body: () => ({ name: unique('key'), role: 'viewer' }) },
   listKeys: {},
   revokeKey: { of: 'key' },
@@ -145,7 +150,7 @@ const samples: Record<RouteId, Sample> = {
 };
 
 /** What belongs to tenant A alone. A blob is shared by all who have its bytes, so putting it is no trespass. */
-const owned = new Set(['job', 'key', 'blob', 'session', 'user', 'service', 'ownKey']);
+const owned = new Set(['project', 'job', 'key', 'blob', 'session', 'user', 'service', 'ownKey']);
 
 let api: TestApi;
 const ids = {
@@ -161,6 +166,8 @@ const ids = {
   user: '',
   service: '',
   ownKey: '',
+  tenant: '',
+  project: '',
 };
 const keys: Record<'operator' | 'own' | 'foreign', Record<Role, string>> = {
   operator: { viewer: '', member: '', admin: '' },
@@ -194,7 +201,8 @@ beforeAll(async () => {
   const spec = { name: marker, command: ['true'], labels: { [marker]: marker }, env: { SECRET: marker } };
   ids.job = (await api.ask(keys.own.member, 'POST', '/v1/jobs', spec)).json.id;
   await api.ask(keys.own.admin, 'PUT', '/v1/secrets/token', { value: marker });
-  await api.ask(keys.own.admin, 'POST', '/v1/projects', { name: `project-${marker}` });
+  ids.tenant = b.tenantId;
+  ids.project = (await api.ask(keys.own.admin, 'POST', '/v1/projects', { name: `project-${marker}` })).json.id;
   const session = await api.ask(null, 'POST', '/v1/sessions', { key: keys.own.viewer }, { 'user-agent': marker });
   ids.session = session.json.keyId;
   for (const role of roles) cookies[role] = await cookieOf(keys.operator[role]);
