@@ -34,9 +34,10 @@ export function quotaRefusal(leaf: Account, use: Use, spending: Spending = nothi
       const wanted = amountOf(quota.resource, use);
       if (wanted === 0 || quota.borrowLimit === null) continue;
       const most = quota.guaranteed + quota.borrowLimit;
-      const used = usedOf(account, quota.resource);
+      const kept = account.kept === undefined ? 0 : amountOf(quota.resource, account.kept);
+      const used = usedOf(account, quota.resource) + kept;
       if (used + wanted <= most) continue;
-      const message = quotaMessage(account, quota, used, wanted);
+      const message = quotaMessage(account, quota, used - kept, kept, wanted);
       const isEnough = (freed: Use) => used - amountOf(quota.resource, freed) + wanted <= most;
       // What wants more than there ever is waits for no end.
       const counts = (held: Use) => wanted <= most && amountOf(quota.resource, held) > 0;
@@ -92,13 +93,16 @@ function usedOf(account: Held, resource: string): number {
   return amountOf(resource, { amounts: account.used, models: account.models });
 }
 
-function quotaMessage(account: Account, quota: QuotaRow, used: number, wanted: number): string {
+function quotaMessage(account: Account, quota: QuotaRow, used: number, kept: number, wanted: number): string {
   const most = quota.guaranteed + quota.borrowLimit!;
   const name = quota.resource === 'cpu' ? 'cores' : quota.resource.replace('/', ' ');
-  const numbers = `uses ${of(used)} of the ${of(most)} ${name} that it may have, and this needs ${of(wanted)}`;
+  const keeps = kept === 0 ? '' : `, keeps ${of(kept)} for a job that has waited longer`;
+  const numbers = `uses ${of(used)} of the ${of(most)} ${name} that it may have${keeps}, and this needs ${of(wanted)}`;
   if (wanted > most)
     return `Account ${accountName(account)} ${numbers}: it never fits. Raise the quota or ask for less.`;
-  return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + wanted - most)} of them end, or with a larger quota.`;
+  if (kept > 0 && kept + wanted > most)
+    return `Account ${accountName(account)} ${numbers}. It goes on when that job has ended, or with a larger quota.`;
+  return `Account ${accountName(account)} ${numbers}. It goes on when ${of(used + kept + wanted - most)} of them end, or with a larger quota.`;
 }
 
 function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' | 'isEnough' | 'counts'> | undefined {
@@ -106,16 +110,17 @@ function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' 
   if (limits === undefined) return undefined;
   const name = accountName(account);
   const { runningJobs: mostJobs, devices: mostDevices } = limits;
-  if (mostJobs !== undefined && account.jobs + 1 > mostJobs) {
-    const { jobs } = account;
-    const message = `Account ${name} may run ${mostJobs} jobs at a time and runs ${jobs}. It goes on when one ends.`;
+  const keptFor = account.kept === undefined ? '' : ', with what is kept for a job that has waited longer';
+  const jobs = account.jobs + (account.kept === undefined ? 0 : 1);
+  if (mostJobs !== undefined && jobs + 1 > mostJobs) {
+    const message = `Account ${name} may run ${mostJobs} jobs at a time and runs ${jobs}${keptFor}. It goes on when one ends.`;
     return { message, isEnough: (_, ended) => jobs - ended + 1 <= mostJobs, counts: () => mostJobs >= 1 };
   }
   if (mostDevices !== undefined) {
     const wanted = devicesOf(use);
-    const held = devicesOf({ amounts: account.used });
+    const held = devicesOf({ amounts: account.used }) + (account.kept === undefined ? 0 : devicesOf(account.kept));
     if (wanted > 0 && held + wanted > mostDevices) {
-      const numbers = `may hold ${of(mostDevices)} devices and holds ${of(held)}; this needs ${of(wanted)}`;
+      const numbers = `may hold ${of(mostDevices)} devices and holds ${of(held)}${keptFor}; this needs ${of(wanted)}`;
       const unblocks =
         wanted > mostDevices ? 'It never fits: raise the limit or ask for less' : 'It goes on when others of it end';
       return {
@@ -129,7 +134,8 @@ function limitRefusal(account: Account, use: Use): Pick<QuotaRefusal, 'message' 
 }
 
 const firstDevice = indexOfKind('gpu');
-const devicesOf = ({ amounts }: Pick<Use, 'amounts'>): number =>
+/** Devices of any kind, thousandths. */
+export const devicesOf = ({ amounts }: Pick<Use, 'amounts'>): number =>
   amounts.subarray(firstDevice).reduce((sum, milli) => sum + milli, 0);
 
 const of = (milli: number): string => String(Math.round(milli) / 1000);

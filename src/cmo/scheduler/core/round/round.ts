@@ -13,6 +13,7 @@ import { likelySecondsOf } from '../backfill/run-class.ts';
 import { endBy } from '../calendar/booking.ts';
 import { Calendar } from '../calendar/calendar.ts';
 import { reservedMessage } from '../calendar/words.ts';
+import { holdsAll } from '../capacity.ts';
 import { missedDeadline } from '../deadline.ts';
 import type { DeviceChoice } from '../devices.ts';
 import { type Decision, explain } from '../explain.ts';
@@ -24,12 +25,14 @@ import { clearedBy } from '../neighbours/clearing.ts';
 import { expectRules, kindsOf } from '../neighbours/kinds.ts';
 import { Neighbours } from '../neighbours/neighbours.ts';
 import { baseOf } from '../neighbours/rules.ts';
+import { firmAfterOf } from '../patience.ts';
 import type { PendingQueue } from '../pending-queue.ts';
 import { Preemptor } from '../preemption/preemptor.ts';
 import type { Way } from '../preemption/victims.ts';
 import { mustStop } from '../quota/budget.ts';
 import { type QuotaRefusal, quotaRefusal, type Spending, spend } from '../quota/check-quota.ts';
 import { countRunning } from '../quota/expected-spending.ts';
+import { keepQuota } from '../quota/keep-quota.ts';
 import type { NodeRequest } from '../request.ts';
 import type { Holder } from '../running.ts';
 import type { Scoreboard } from '../scoreboard.ts';
@@ -193,8 +196,9 @@ export class Round {
     if (this.#makeRoom(cursor, 'quota')) return;
     const refusal = refusals[0]!;
     const { use } = cursor;
-    const jobs = cursor.finish();
-    const { message } = refusal;
+    const isKept = refusal.isEnough !== undefined && this.#keepQuota(cursor);
+    const jobs = isKept ? cursor.advance() : cursor.finish();
+    const message = isKept ? `${refusal.message} What ends of it is kept for this job.` : refusal.message;
     // What is freed first is for the first of them, or those that came with it.
     let places: ReadonlyMap<string, number> | undefined;
     const details = new Map<number, Verdict['detail']>();
@@ -261,6 +265,8 @@ export class Round {
     const reserved = this.#reservedFor(cursor, blocked);
     const kept = this.#reservations.keep(job, blocked);
     const estimate = kept === undefined ? this.#outlookOf(cursor, blocked) : () => kept;
+    // Else the quota that it has would be gone when it has its nodes.
+    if (kept !== undefined) this.#keepQuota(cursor);
     // Once a group is blocked all of it is; it goes on only while its jobs are old enough to have nodes kept for them.
     const jobs = kept === undefined ? cursor.finish() : cursor.advance();
     const waiting = { account: cursor.account.id, use: cursor.use, jobs, blocked, isKept: kept !== undefined };
@@ -281,6 +287,19 @@ export class Round {
       details.set(tenant, known);
       return known;
     });
+  }
+
+  /** Keeps quota for a job that has waited very long, if its account and the fleet could ever hold it, and says whether. */
+  #keepQuota({ head, account, view, vicinity }: Cursor): boolean {
+    const waitedSeconds = (this.#now - Math.max(head.submittedAt, head.notBefore)) / 1000;
+    if (!(waitedSeconds >= firmAfterOf(head, this.#policy))) return false;
+    return view
+      .boards()
+      .some(
+        (board, alternative) =>
+          holdsAll(vicinity?.narrow(board) ?? board.capacity(), board.request.ranks) &&
+          keepQuota(account, view.uses[alternative]!),
+      );
   }
 
   /** When a blocked job may expect to start, for jobs of a tenant; worked out when it is asked for. */

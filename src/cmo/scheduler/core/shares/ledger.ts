@@ -25,6 +25,8 @@ export class Account {
   readonly used: Amounts = noAmounts();
   readonly models = new Map<string, number>();
   jobs = 0;
+  /** Of its quotas and limits kept for a job that has waited very long (`quota/keep-quota.ts`). */
+  kept: Use | undefined;
   /** Spent by what this round places, by kind; beside what its row says. */
   readonly spending = new Map<string, number>();
   /** Average of the past, to be added to `used`; undefined without any. */
