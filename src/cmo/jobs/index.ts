@@ -4,7 +4,6 @@ export { requestCancel } from './cancel.ts';
 export { countJobs, type JobCounts, mostCounted } from './counts.ts';
 export { awaitedJobs, decideDependents, missingJobs } from './dependencies.ts';
 export { type AttemptEnd, endAttempt, expireQueued, jobAfter, retryPause } from './end-attempt.ts';
-export { explanationOf } from './explanation.ts';
 export { type InsertedJob, insertJob, type JobRequest, type NewJob, newJobRequest } from './insert.ts';
 export { JobIntake } from './intake.ts';
 export { attemptLedger } from './ledger.ts';

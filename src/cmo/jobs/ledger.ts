@@ -2,11 +2,11 @@
  * The job side of committing a plan: which of the planned jobs are still as planned, and their new attempts.
  * The allocator calls it inside its transaction, jobs before nodes, so that locks are always taken in one order.
  */
+import { packExplanation } from '../../common/contract/explanation.ts';
 import type { Placement } from '../../common/contract/plan.ts';
 import type { Transaction } from '../../common/database/queryable.ts';
 import { newId } from '../../common/ids.ts';
 import type { AttemptLedger } from '../../drm/allocator/index.ts';
-import { storedExplanation } from './explanation.ts';
 import { conflicts } from './neighbour-conflicts.ts';
 
 /** Locks the jobs that are still queued at the planned revision. A job that somebody changes right now is left out. */
@@ -71,7 +71,7 @@ async function create(
     attempts.map(({ placement }) => placement.jobId),
     attempts.map(({ backend }) => backend),
     attempts.map(({ placement }) => placement.siteId),
-    attempts.map(({ placement }) => storedExplanation(placement.explanation)),
+    attempts.map(({ placement }) => JSON.stringify(packExplanation(placement.explanation))),
     ranks.map(({ attempt }) => attempt),
     ranks.map(({ rank }) => rank),
     ranks.map(({ nodeId }) => nodeId),

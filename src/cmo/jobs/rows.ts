@@ -1,8 +1,8 @@
 /** Rows of the job tables as they come from the driver, and what of them others may see. */
+import type { StoredExplanation } from '../../common/contract/explanation.ts';
 import type { JobSpec } from '../../common/contract/job-spec.ts';
 import type { AttemptOutcome, AttemptState } from '../../common/contract/states/attempt.ts';
 import type { JobState, PendingReason, StopReason } from '../../common/contract/states/job.ts';
-import type { StoredExplanation } from './explanation.ts';
 
 export interface JobRow {
   id: string;
@@ -11,7 +11,7 @@ export interface JobRow {
   name: string;
   state: JobState;
   pending_reason: PendingReason | null;
-  pending_detail: { message: string; rejections?: Record<string, number>; expectedAt?: string } | null;
+  pending_detail: { message: string; rejections?: Record<string, number>; expectedAt?: string; ahead?: number } | null;
   deferred_until: Date | null;
   queue_deadline: Date | null;
   stop_reason: StopReason | null;

@@ -1,9 +1,10 @@
 /** Rows of jobs and attempts in their wire form (contracts §9). */
 import type { z } from 'zod';
+import { explanationOf } from '../../../common/contract/explanation.ts';
 import type { JobSpec } from '../../../common/contract/job-spec.ts';
 import type { attempt, jobSummary } from '../../../common/contract/routes/jobs.ts';
 import { formatUsd } from '../../../common/money.ts';
-import { type AttemptRow, explanationOf, type JobRow, type RankRow } from '../../jobs/index.ts';
+import type { AttemptRow, JobRow, RankRow } from '../../jobs/index.ts';
 import { iso } from '../wire.ts';
 
 export type JobSummary = z.output<typeof jobSummary>;

@@ -4,6 +4,7 @@
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
+import { packExplanation } from '../../../common/contract/explanation.ts';
 import { encodeRound } from '../record/round-file.ts';
 import type { Answers, FromWorker, Request, ToWorker } from './messages.ts';
 import { RoundEngine, type RoundRecord } from './round-engine.ts';
@@ -51,7 +52,9 @@ function answer(request: Request): Answers[keyof Answers] {
       return { ...summary, seconds: (performance.now() - start) / 1000 };
     }
     case 'placements':
-      return engine.placements(request.from, request.count);
+      return engine
+        .placements(request.from, request.count)
+        .map((placement) => ({ ...placement, explanation: packExplanation(placement.explanation) }));
     case 'verdicts':
       return engine.verdicts(request.from, request.count);
     case 'compare':

@@ -4,13 +4,14 @@
  * Twenty candidates with named terms are 7 kB of JSON, of which PostgreSQL parsed, sorted, compressed and logged every key: more than all
  * other work of a commit. Nearly all of it is said twice: terms have the same names, equal nodes the same values, ids the same beginning. So
  * candidates become one text, in which each of these stands once; everything else stays as it is, with `candidates: []` for readers of the
- * release before. What cannot be told apart from the text's own marks is kept whole.
+ * release before. What cannot be told apart from the text's own marks is kept whole. The scheduling thread packs, so that what crosses to
+ * the loop is a text and not a hundred objects.
  *
  * The text: `signatures|sites|beginning of all node ids|groups`. A signature is the names and units of a candidate's terms; a group is
  * neighbours that differ in their node alone, as `site:score:signature:values:nodes`, site and signature by position.
  */
-import type { Candidate, Explanation, ScoreTerm } from '../../common/contract/plan.ts';
-import type { NodeId, SiteId } from '../../common/ids.ts';
+import type { NodeId, SiteId } from '../ids.ts';
+import type { Candidate, Explanation, ScoreTerm } from './plan.ts';
 
 /** What a row holds: packed, or whole (of releases before, and of what cannot be packed). */
 export type StoredExplanation = Explanation & { readonly packed?: string };
@@ -42,11 +43,10 @@ function packTerms(terms: readonly ScoreTerm[]): PackedTerms {
   return packed;
 }
 
-/** The explanation as JSON for its row. */
-export function storedExplanation(explanation: Explanation): string {
+/** The explanation as rows keep it; one that is packed already as it is. */
+export function packExplanation(explanation: StoredExplanation): StoredExplanation {
   const packed = packCandidates(explanation.candidates);
-  if (packed === undefined) return JSON.stringify(explanation);
-  return JSON.stringify({ ...explanation, candidates: [], packed } satisfies StoredExplanation);
+  return packed === undefined ? explanation : { ...explanation, candidates: [], packed };
 }
 
 function packCandidates(candidates: readonly Candidate[]): string | undefined {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { explanationOf, storedExplanation } from '../../../../src/cmo/jobs/explanation.ts';
+import { explanationOf, packExplanation } from '../../../../src/common/contract/explanation.ts';
 import type { Candidate, Explanation, ScoreTerm } from '../../../../src/common/contract/plan.ts';
 import { newId } from '../../../../src/common/ids.ts';
 
@@ -20,7 +20,8 @@ function explanation(candidates: readonly Candidate[]): Explanation {
   };
 }
 
-const back = (stored: string): Explanation => explanationOf(JSON.parse(stored));
+const stored = (explanation: Explanation): string => JSON.stringify(packExplanation(explanation));
+const back = (text: string): Explanation => explanationOf(JSON.parse(text));
 
 describe('explanations in rows', () => {
   it('come back as they were', () => {
@@ -37,7 +38,7 @@ describe('explanations in rows', () => {
     fc.assert(
       fc.property(fc.array(candidate, { maxLength: 20 }), (candidates) => {
         const whole = explanation(candidates as unknown as Candidate[]);
-        expect(back(storedExplanation(whole))).toEqual(JSON.parse(JSON.stringify(whole)));
+        expect(back(stored(whole))).toEqual(JSON.parse(JSON.stringify(whole)));
       }),
     );
   });
@@ -47,10 +48,10 @@ describe('explanations in rows', () => {
     const whole = explanation(
       Array.from({ length: 20 }, () => ({ nodeId: newId('node'), siteId: site, score: 3000, terms })),
     );
-    const stored = storedExplanation(whole);
-    expect(stored.length).toBeLessThan(900);
-    expect(stored.length).toBeLessThan(JSON.stringify(whole).length / 4);
-    expect(back(stored)).toEqual(whole);
+    const text = stored(whole);
+    expect(text.length).toBeLessThan(900);
+    expect(text.length).toBeLessThan(JSON.stringify(whole).length / 4);
+    expect(back(text)).toEqual(whole);
   });
 
   it('keep equal numbers of different terms apart', () => {
@@ -67,12 +68,18 @@ describe('explanations in rows', () => {
       one('power_added', 'W'),
       one('price', 'USD/h'),
     ]);
-    expect(back(storedExplanation(whole))).toEqual(whole);
+    expect(back(stored(whole))).toEqual(whole);
   });
 
   it('show no candidates to who cannot unpack them, instead of failing there', () => {
     const whole = explanation([{ nodeId: newId('node'), siteId: newId('site'), score: 1, terms }]);
-    expect(JSON.parse(storedExplanation(whole))).toMatchObject({ candidates: [], feasibleCount: 20 });
+    expect(JSON.parse(stored(whole))).toMatchObject({ candidates: [], feasibleCount: 20 });
+  });
+
+  it('that are packed stay as they are', () => {
+    const whole = explanation([{ nodeId: newId('node'), siteId: newId('site'), score: 1, terms }]);
+    const packed = packExplanation(whole);
+    expect(packExplanation(packed)).toBe(packed);
   });
 
   it('of releases before are read as they are', () => {
