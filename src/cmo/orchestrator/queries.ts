@@ -201,10 +201,10 @@ export async function readAttemptsToRun(
      from cmo_attempts a
      join cmo_jobs j on j.id = a.job_id
      join lateral (
-       select jsonb_agg(jsonb_build_object(
+       select json_agg(json_build_object(
                 'rank', held.rank, 'nodeId', held.node_id, 'cpuMilli', held.cpu_milli, 'memoryBytes', held.memory_bytes,
                 'diskBytes', held.disk_bytes,
-                'devices', coalesce((select jsonb_agg(jsonb_build_object('deviceId', share.device_id, 'milli', share.milli)
+                'devices', coalesce((select json_agg(json_build_object('deviceId', share.device_id, 'milli', share.milli)
                                                       order by share.device_id)
                                      from drm_allocation_devices share
                                      where share.allocation_id = held.allocation_id and share.rank = held.rank), '[]')

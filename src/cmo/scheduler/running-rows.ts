@@ -66,12 +66,12 @@ export async function readRunning(db: Queryable, ids: readonly string[]): Promis
      join cmo_attempts a on a.job_id = j.id and a.state <> 'ended'
      join drm_allocations al on al.attempt_id = a.id and al.state <> 'released'
      cross join lateral (
-       select jsonb_agg(jsonb_build_object('nodeId', n.node_id, 'cpuMilli', n.cpu_milli, 'memoryBytes', n.memory_bytes,
+       select json_agg(json_build_object('nodeId', n.node_id, 'cpuMilli', n.cpu_milli, 'memoryBytes', n.memory_bytes,
                 'diskBytes', n.disk_bytes, 'devices', d.list) order by n.rank) as ranks,
               (coalesce(sum(d.milli), 0) / 1000)::float8 as devices, (sum(n.cpu_milli) / 1000)::float8 as cores
        from drm_allocation_nodes n
        cross join lateral (
-         select coalesce(jsonb_agg(jsonb_build_object('deviceId', device_id, 'milli', milli) order by device_id), '[]') as list,
+         select coalesce(json_agg(json_build_object('deviceId', device_id, 'milli', milli) order by device_id), '[]') as list,
                 sum(milli) as milli
          from drm_allocation_devices where allocation_id = n.allocation_id and rank = n.rank
        ) d

@@ -8,10 +8,10 @@
 
 const nodeColumns = `
   id, site_id as "siteId", backend, presence, scheduling, health, health_reasons as "healthReasons",
-  jsonb_build_object('cpuMilli', observed_cpu_milli, 'memoryBytes', observed_memory_bytes,
+  json_build_object('cpuMilli', observed_cpu_milli, 'memoryBytes', observed_memory_bytes,
                      'diskBytes', observed_disk_bytes) as observed,
-  jsonb_build_object('cpuMilli', cpu_milli, 'memoryBytes', memory_bytes, 'diskBytes', disk_bytes) as capacity,
-  jsonb_build_object('cpuMilli', used_cpu_milli, 'memoryBytes', used_memory_bytes, 'diskBytes', used_disk_bytes) as used`;
+  json_build_object('cpuMilli', cpu_milli, 'memoryBytes', memory_bytes, 'diskBytes', disk_bytes) as capacity,
+  json_build_object('cpuMilli', used_cpu_milli, 'memoryBytes', used_memory_bytes, 'diskBytes', used_disk_bytes) as used`;
 
 const deviceCounters = `
   id, node_id as "nodeId", parent_id as "parentId", health, observed_milli as "observedMilli", milli,
@@ -25,7 +25,7 @@ export const lockNodes = `
 
 /** What is promised of nodes that are locked: read after the lock, since who promises locks them, too. */
 export const promisesOf = `
-  select node_id as "nodeId", jsonb_agg(jsonb_build_object('reservation', reservation,
+  select node_id as "nodeId", json_agg(json_build_object('reservation', reservation,
            'startsAt', extract(epoch from lower(span)) * 1000) order by lower(span)) as promises
   from drm_calendar where node_id = any($1::text[]) and upper(span) > now() group by node_id`;
 
@@ -51,8 +51,8 @@ export const lockHeldAllocations = `
 
 export const holdings = `
   select n.allocation_id as "allocationId", n.node_id as "nodeId",
-    jsonb_build_object('cpuMilli', n.cpu_milli, 'memoryBytes', n.memory_bytes, 'diskBytes', n.disk_bytes) as amounts,
-    coalesce((select jsonb_agg(jsonb_build_object('deviceId', d.device_id, 'milli', d.milli))
+    json_build_object('cpuMilli', n.cpu_milli, 'memoryBytes', n.memory_bytes, 'diskBytes', n.disk_bytes) as amounts,
+    coalesce((select json_agg(json_build_object('deviceId', d.device_id, 'milli', d.milli))
               from drm_allocation_devices d
               where d.allocation_id = n.allocation_id and d.rank = n.rank and not d.released), '[]') as devices
   from drm_allocation_nodes n where n.allocation_id = any($1::text[]) and not n.released

@@ -63,7 +63,7 @@ const nodesStatement = `
   from drm_nodes n
   left join lateral (
     select sum(revision) as revision,
-      jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'model', model, 'driver', driver, 'memoryBytes', memory_bytes,
+      json_agg(json_build_object('id', id, 'kind', kind, 'model', model, 'driver', driver, 'memoryBytes', memory_bytes,
         'milli', milli, 'usedMilli', used_milli, 'healthy', health = 'ok' and observed_milli > 0,
         'watts', case when jsonb_typeof(facts -> 'tdpWatts') = 'number' then facts -> 'tdpWatts' end)
         order by local_index, id) filter (where milli > 0) as devices
