@@ -28,7 +28,6 @@ const settings: Record<string, string> = {
   shared_buffers: '128MB',
   work_mem: '8MB',
   maintenance_work_mem: '64MB',
-  max_wal_size: '512MB',
   wal_level: 'minimal',
   max_wal_senders: '0',
   huge_pages: 'off',

@@ -56,7 +56,9 @@ export async function readChanges(
   dirtyKinds: readonly string[],
   cursor: Cursor,
 ): Promise<ChangeBatch> {
-  const { rows } = await db.system.query<ReadRow>(readStatement, [cursor, [...dirtyKinds], [...tenants]]);
+  // Named, so that each connection plans it once: it runs many times a second while somebody looks on.
+  const statement = { name: 'read changes', text: readStatement, values: [cursor, [...dirtyKinds], [...tenants]] };
+  const { rows } = await db.system.query<ReadRow>(statement);
   const first = rows[0]!;
   if (first.reset) return { kind: 'reset', cursor: first.cursor };
   const changes: Change[] = [];

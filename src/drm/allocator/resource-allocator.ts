@@ -32,8 +32,8 @@ export const chunkSize = 200;
 export interface Pace {
   /** Most placements of the next transaction, 1 to `chunkSize`. */
   placements(): number;
-  /** Called after each transaction with what it took, ms; what follows waits for it. */
-  rest(tookMs: number): Promise<void>;
+  /** Runs a transaction when there is room for it. @returns its result, when the next one may be asked for */
+  run<R>(transaction: () => Promise<R>): Promise<R>;
 }
 
 export interface ShapeChange {
@@ -84,18 +84,22 @@ export class ResourceAllocator<T> {
     for (let from = 0, to = 0; from < placements.length; from = to) {
       to = from + (pace?.placements() ?? chunkSize);
       const chunk = placements.slice(from, to);
-      const began = performance.now();
-      const result = await this.#store.transaction(async (tx) => {
-        const written = await commitChunk(tx, this.#store.session(tx), ledger, chunk);
-        failpoint('allocator.before-commit');
-        return written;
-      });
-      failpoint('allocator.after-commit');
+      const commit = () => this.#commitOnce(chunk, ledger);
+      const result = await (pace ? pace.run(commit) : commit());
       committed.push(...result.committed);
       refused.push(...result.refused);
-      await pace?.rest(performance.now() - began);
     }
     return { committed, refused };
+  }
+
+  async #commitOnce(chunk: readonly Placement[], ledger: AttemptLedger<T>): Promise<CommitResult> {
+    const result = await this.#store.transaction(async (tx) => {
+      const written = await commitChunk(tx, this.#store.session(tx), ledger, chunk);
+      failpoint('allocator.before-commit');
+      return written;
+    });
+    failpoint('allocator.after-commit');
+    return result;
   }
 
   /**

@@ -3,8 +3,8 @@
  *
  * A plan of a thousand placements writes megabytes to the database's log, and as long as the queue is not empty one plan follows the
  * other: on a small machine every submit waited behind them. So while anybody asks for something, plans are committed in small
- * pieces, each followed by a rest as long as it took: half of the time is theirs, and a thousand placements still take less than two
- * seconds. Without requests nothing rests.
+ * pieces, one at a time, each followed by a rest as long as it took: half of the time is theirs, and a thousand placements
+ * still take less than two seconds. Without requests nothing rests, and pieces are committed side by side.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Traffic } from '../../../common/traffic.ts';
@@ -13,7 +13,7 @@ import { chunkSize, type Pace } from '../../../drm/allocator/index.ts';
 /** Requests a second from which on it makes room. A console that looks at a page now and then needs none. */
 const busyFrom = 20;
 /** Shortest time over which they are counted, ms. */
-const windowMs = 500;
+const windowMs = 100;
 const placementsWhenBusy = 50;
 const longestRestMs = 500;
 
@@ -23,6 +23,8 @@ export class Courtesy implements Pace {
   #sinceMs: number;
   #since: number;
   #isBusy = false;
+  /** When the piece before, and its rest, is over. */
+  #before: Promise<void> = Promise.resolve();
 
   /** @param nowMs monotonic */
   constructor(traffic: Traffic, nowMs: () => number = () => performance.now()) {
@@ -41,9 +43,20 @@ export class Courtesy implements Pace {
     return this.#isAsked() ? Math.min(tookMs, longestRestMs) : 0;
   }
 
-  async rest(tookMs: number): Promise<void> {
-    const ms = this.restMs(tookMs);
-    if (ms > 0) await pause(ms);
+  async run<R>(piece: () => Promise<R>): Promise<R> {
+    if (!this.#isAsked()) return piece();
+    const before = this.#before;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#before = promise;
+    await before;
+    const began = this.#nowMs();
+    try {
+      return await piece();
+    } finally {
+      const ms = this.restMs(this.#nowMs() - began);
+      if (ms > 0) await pause(ms);
+      resolve();
+    }
   }
 
   /** Whether requests come. */

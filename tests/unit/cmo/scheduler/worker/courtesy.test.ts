@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Courtesy } from '../../../../../src/cmo/scheduler/worker/courtesy.ts';
 import { Traffic } from '../../../../../src/common/traffic.ts';
+import { until } from '../../../../support/until.ts';
 
 /** A courtesy at a clock of its own, asked after so many requests and milliseconds. */
 function stand(from = 0) {
@@ -20,7 +21,7 @@ describe('the scheduler', () => {
     const ask = stand();
     expect(ask(0, 1000)).toBe(0);
     expect(ask(500, 1000)).toBe(80);
-    expect(ask(0, 100)).toBe(80);
+    expect(ask(0, 50)).toBe(80);
     expect(ask(0, 1000)).toBe(0);
   });
 
@@ -48,5 +49,32 @@ describe('the scheduler', () => {
     expect(courtesy.placements()).toBe(50);
     now = 2000;
     expect(courtesy.placements()).toBe(200);
+  });
+
+  it('commits one piece at a time while requests come, and side by side otherwise', async () => {
+    const traffic = new Traffic();
+    let now = 0;
+    const courtesy = new Courtesy(traffic, () => now);
+    const ends: (() => void)[] = [];
+    let begun = 0;
+    const piece = () => {
+      begun += 1;
+      return new Promise<void>((resolve) => ends.push(resolve));
+    };
+    const finish = async (pieces: readonly Promise<void>[]) => {
+      for (const end of ends.splice(0)) end();
+      await Promise.all(pieces);
+    };
+    const idle = [courtesy.run(piece), courtesy.run(piece)];
+    expect(begun).toBe(2);
+    await finish(idle);
+    for (let count = 0; count < 500; count += 1) traffic.count();
+    now = 1000;
+    const [first, second] = [courtesy.run(piece), courtesy.run(piece)];
+    await Promise.resolve();
+    expect(begun).toBe(3);
+    await finish([first]);
+    await until('the second piece begins', async () => begun === 4);
+    await finish([second]);
   });
 });
