@@ -20,6 +20,7 @@ import {
   type WireInventory,
 } from '../../common/contract/agent/protocol.ts';
 import { type Database, withSystem } from '../../common/database/index.ts';
+import { SolyxError } from '../../common/errors/index.ts';
 import { type Loop, runLoop, type Wake } from '../../common/events/index.ts';
 import { failpoint } from '../../common/failpoints.ts';
 import { newId } from '../../common/ids.ts';
@@ -43,6 +44,9 @@ import {
 } from './session.ts';
 import { dropSessions, leaseSeconds, renewSessions, takeSession } from './sessions.ts';
 import { takeStreams } from './streams.ts';
+
+/** Codes of a database that takes it later. */
+const passing: ReadonlySet<string> = new Set(['disk_full', 'database_unavailable', 'database_timeout']);
 
 export const connectPath = '/v1/agent/connect';
 
@@ -206,14 +210,27 @@ export class Gateway {
         this.#takeCommandAck(session, message);
         return;
       case 'inventory':
-        withSystem(this.#deps.db, (tx) => registerNode(tx, nodeOf(session, message.inventory))).catch((error) =>
-          this.#logger.warn({ err: error, node: session.nodeId }, 'an inventory was not recorded'),
-        );
+        void this.#takeInventory(session, message.inventory);
         return;
       case 'progress':
         withSystem(this.#deps.db, (tx) => recordProgress(tx, session.nodeId, message)).catch((error) =>
           this.#logger.debug({ err: error, node: session.nodeId }, 'how far a start is was not recorded'),
         );
+    }
+  }
+
+  /** What a node has changed; jobs may wait for just that. */
+  async #takeInventory(session: NodeSession, inventory: WireInventory): Promise<void> {
+    try {
+      const { changed } = await withSystem(this.#deps.db, (tx) => registerNode(tx, nodeOf(session, inventory)), {
+        idempotent: true,
+      });
+      if (changed) for (const topic of ['scheduler', 'orchestrator']) this.#deps.wake.wake(topic);
+    } catch (error) {
+      this.#logger.warn({ err: error, node: session.nodeId }, 'an inventory was not recorded');
+      // A node says once what it has; where we could not write just now, its next hello must say it again.
+      const mayPass = error instanceof SolyxError && passing.has(error.code);
+      if (mayPass) session.close('shuttingDown', 'not_ready', 'The server cannot record this now.');
     }
   }
 

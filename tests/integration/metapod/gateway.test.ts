@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RankReport } from '../../../src/common/contract/agent/protocol.ts';
 import { maxFrameBytes, protocolVersion } from '../../../src/common/contract/agent/protocol.ts';
+import { withClient } from '../../../src/common/database/connection.ts';
 import { withSystem } from '../../../src/common/database/index.ts';
 import { makeKey } from '../../../src/common/keys.ts';
 import { readLogLines } from '../../../src/metapod/gateway/index.ts';
@@ -344,5 +345,49 @@ describe('stopping a gateway', () => {
       tx.query('select 1 from metapod_sessions where node_id = $1', [node.nodeId]),
     );
     expect(rows).toEqual([]);
+  });
+});
+
+describe('a new inventory', () => {
+  const shrunk = (diskBytes: number) => ({
+    type: 'inventory' as const,
+    inventory: { ...hello().inventory, name: node.nodeId, diskBytes },
+  });
+
+  it('wakes who gives work, since some may wait for just that; one that says nothing new wakes nobody', async () => {
+    const agent = await agentOf(node);
+    const heard: string[] = [];
+    const stops = ['scheduler', 'orchestrator'].map((topic) => gateway.wake.on(topic, () => heard.push(topic)));
+    const disk = async () => {
+      const { rows } = await fleet.db.system.query<{ bytes: bigint }>(
+        'select observed_disk_bytes as bytes from drm_nodes where id = $1',
+        [node.nodeId],
+      );
+      return Number(rows[0]!.bytes);
+    };
+    agent.send(shrunk(2 ** 30));
+    await until('both are woken', async () => heard.length === 2);
+    expect(await disk()).toBe(2 ** 30);
+    heard.length = 0;
+    agent.send(shrunk(2 ** 30));
+    agent.send(shrunk(2 ** 31));
+    await until('the next one is told', async () => (await disk()) === 2 ** 31);
+    await until('both are woken', async () => heard.length >= 2);
+    expect(heard).toHaveLength(2);
+    for (const stop of stops) stop();
+  });
+
+  it('that cannot be written just now ends the session, so that the next hello says it again', async () => {
+    const agent = await agentOf(node);
+    await withClient(fleet.database.logins.owner, async (client) => {
+      await client.query(`
+        create function refuse_for_want_of_room() returns trigger language plpgsql as
+          $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
+        create trigger refuse_for_want_of_room before update on drm_nodes
+          for each row when (old.id = '${node.nodeId}') execute function refuse_for_want_of_room()`);
+      agent.send(shrunk(2 ** 30));
+      expect(await agent.closed()).toBe(4503);
+      await client.query('drop trigger refuse_for_want_of_room on drm_nodes; drop function refuse_for_want_of_room');
+    });
   });
 });
