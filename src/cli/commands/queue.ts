@@ -19,6 +19,7 @@ export function queueCommand(program: Command): void {
         queue.items,
         [
           { title: '#', value: ({ position }) => String(position), align: 'right' },
+          { title: 'AHEAD', value: ({ ahead }) => (ahead === null ? '–' : String(ahead)), align: 'right' },
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => printable(name) },
           { title: 'PROJECT', value: ({ project }) => printable(project.name) },

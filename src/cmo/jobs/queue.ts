@@ -6,7 +6,7 @@ import type { JobRow } from './rows.ts';
 export interface QueueView {
   /** How many wait for what, most first. */
   readonly reasons: readonly { readonly reason: PendingReason; readonly jobs: number }[];
-  /** Highest priority first, then the oldest. */
+  /** Those that the scheduler's last words gave a place in its line, in that order; then the others, highest priority first, then the oldest. */
   readonly first: readonly JobRow[];
 }
 
@@ -18,7 +18,8 @@ export async function readQueue(tx: Queryable, tenant: string, limit: number): P
     [tenant],
   );
   const first = await tx.query<JobRow>(
-    `select * from cmo_jobs where tenant = $1 and state = 'queued' order by priority desc, submitted_at, id limit $2`,
+    `select * from cmo_jobs where tenant = $1 and state = 'queued'
+     order by (pending_detail ->> 'ahead')::float8 nulls last, priority desc, submitted_at, id limit $2`,
     [tenant, limit],
   );
   return { reasons: reasons.rows, first: first.rows };

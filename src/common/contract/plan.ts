@@ -124,6 +124,8 @@ export interface PendingVerdict {
     readonly rejections?: Readonly<Partial<Record<RejectionCode, number>>>;
     /** When it is expected to start, ISO 8601; left out: nobody knows. */
     readonly expectedAt?: string;
+    /** Jobs, of anybody, that go before it for the same kind of thing; left out: it stands in no line that was looked at so far. */
+    readonly ahead?: number;
   };
 }
 

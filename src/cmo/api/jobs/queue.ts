@@ -20,6 +20,7 @@ export function queueHandlers({ db }: ApiDeps): Handlers<'getQueue'> {
             reasons: [...reasons],
             items: first.map((job, index) => ({
               position: index + 1,
+              ahead: job.pending_detail?.ahead ?? null,
               id: job.id,
               name: job.name,
               project: { id: job.project, name: names.get(job.project) ?? job.project },

@@ -92,7 +92,14 @@ const waiting = z.object({
   position: z
     .int()
     .min(1)
-    .describe('Among the tenant’s jobs by priority and arrival; shares and quotas decide between accounts.'),
+    .describe('Among the tenant’s jobs: those with `ahead` by it, then the others by priority and arrival.'),
+  ahead: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe(
+      'Jobs of all tenants that go before it for the same kind of thing, in the order of rounds (priorities, shares, policy), when the scheduler looked last; null when it stands in no line: further behind than the first hundred, or it waits for something else than nodes.',
+    ),
   id: id('job'),
   name: z.string(),
   project: z.object({ id: id('project'), name: z.string() }),

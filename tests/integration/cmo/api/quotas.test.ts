@@ -141,7 +141,7 @@ describe('the queue', () => {
     );
     const told = (await api.ask(key, 'GET', '/v1/queue')).json.items;
     expect(told[0]).toMatchObject({ message: 'Needs more.', expectedAt: '2030-01-01T00:00:00.000Z' });
-    expect(told[1]).toMatchObject({ message: null, expectedAt: null });
+    expect(told[1]).toMatchObject({ message: null, expectedAt: null, ahead: null });
     expect((await api.ask(key, 'GET', '/v1/queue?limit=1')).json).toMatchObject({ waiting: 3, items: [{ id: first }] });
     expect((await api.ask(member, 'GET', '/v1/queue')).json.items.map(({ id }: { id: string }) => id)).not.toContain(
       low,

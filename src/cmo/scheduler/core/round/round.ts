@@ -47,7 +47,7 @@ import { Cursor, ShapeView } from './cursor.ts';
 import { Line } from './line.ts';
 import type { RoundOutcome, VerdictGroup } from './outcome.ts';
 import { type Outlook, Reservations } from './reservations.ts';
-import { behindOthers, endedOf, instantOf, withOutlook, withSentence } from './sentences.ts';
+import { behindOthers, endedOf, instantOf, withOutlook, withPlace, withSentence } from './sentences.ts';
 
 /** Where a job would stand and what it would take there. */
 interface Choice {
@@ -278,12 +278,13 @@ export class Round {
       const { tenant } = job;
       detail ??= reserved === undefined ? blocked.detail() : { ...blocked.detail(), message: reserved };
       const share = blocked.canWait ? this.#shareOf(cursor) : undefined;
-      const place = kept === undefined && blocked.canWait ? this.#line.placeOf(waiting, job) : undefined;
-      if (place !== undefined && place.ahead > 0) {
+      const place = blocked.canWait ? this.#line.placeOf(waiting, job) : undefined;
+      if (kept === undefined && place !== undefined && place.ahead > 0) {
         const outlook = behindOthers(place, this.#now, estimate?.(tenant)?.at);
-        return withSentence(withOutlook(detail, outlook), share);
+        return withPlace(withSentence(withOutlook(detail, outlook), share), place);
       }
-      const known = details.get(tenant) ?? withSentence(withOutlook(detail, estimate?.(tenant)), share);
+      const known =
+        details.get(tenant) ?? withPlace(withSentence(withOutlook(detail, estimate?.(tenant)), share), place);
       details.set(tenant, known);
       return known;
     });

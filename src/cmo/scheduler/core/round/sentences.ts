@@ -43,5 +43,10 @@ export function withOutlook(detail: Verdict['detail'], outlook: Outlook | undefi
   return outlook?.at === undefined ? more : { ...more, expectedAt: new Date(outlook.at).toISOString() };
 }
 
+/** Adds its place in the line, if that is known and not only that it is further behind. */
+export function withPlace(detail: Verdict['detail'], place: Place | undefined): Verdict['detail'] {
+  return place === undefined || place.isLast ? detail : { ...detail, ahead: place.ahead };
+}
+
 /** An instant for people; beyond what a date can hold it is never. */
 export const instantOf = (at: number): string => (Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'never');

@@ -44,6 +44,26 @@ describe('jobs of one queue', () => {
     expect(told.get('job_c')!.message).toContain('2 jobs for the same go before it; expected in about 60 min.');
   });
 
+  it('have their place beside the words, by the turns of accounts, and none beyond what is played', () => {
+    const cluster = busy([{ id: 't2', parent: null, weight: 1 }]);
+    const jobs = [young('job_a', 8, 30), young('job_b', 8, 20), young('job_c', 8, 10, { tenant: 't2' })];
+    const aheadOf = (...waiting: PendingJob[]) => {
+      const { pending } = schedule(cluster.snapshot(), waiting, cluster.policy, cluster.now);
+      return new Map(pending.map(({ jobId, detail }) => [jobId as string, detail.ahead]));
+    };
+    expect(aheadOf(...jobs)).toEqual(
+      new Map([
+        ['job_a', 0],
+        ['job_b', 2],
+        ['job_c', 1],
+      ]),
+    );
+    const many = aheadOf(...Array.from({ length: 130 }, (_, i) => young(`job_${1000 + i}`, 8, 1000 - i)));
+    expect([many.get('job_1000'), many.get('job_1099'), many.get('job_1129')]).toEqual([0, 99, undefined]);
+    // For the first nodes are kept, and it is the first all the same.
+    expect(aheadOf(young('job_old', 8, 3_600_000_000), ...jobs).get('job_old')).toBe(0);
+  });
+
   it('start when that was foreseen', () => {
     const cluster = busy();
     const all = Array.from({ length: 12 }, (_, i) => young(`job_${String(i).padStart(2, '0')}`, 3, 100 - i));
