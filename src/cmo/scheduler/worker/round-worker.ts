@@ -19,8 +19,8 @@ export interface RoundResult {
   readonly verdicts: readonly PendingVerdict[];
 }
 
-/** Pieces that are read in 2 to 3 ms: a placement is some ten objects, a verdict three. */
-const placementsPerPull = 200;
+/** Pieces that are read in 1 to 3 ms: a placement is some ten objects and a text of a kilobyte, a verdict three objects. */
+const placementsPerPull = 50;
 const verdictsPerPull = 600;
 
 interface Waiting {
