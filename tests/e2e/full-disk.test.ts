@@ -1,11 +1,12 @@
 /** The disk of the data directory is full, and later has room again: refusals say so, and what was acknowledged is done. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { countingJob } from '../support/counting-job.ts';
+import { startNodeAgent } from '../support/node-agent.ts';
 import { Product } from '../support/product.ts';
 import { until } from '../support/until.ts';
 
@@ -45,8 +46,8 @@ afterAll(async () => {
   for (const path of [home, folder]) rmSync(path, { recursive: true, force: true });
 }, 90_000);
 
-function fillDisk(): void {
-  const file = openSync(filler(), 'a');
+function fillDisk(path = filler()): void {
+  const file = openSync(path, 'a');
   try {
     for (const bytes of [2 ** 20, 4096]) {
       const block = Buffer.alloc(bytes, 1);
@@ -109,4 +110,35 @@ it.skipIf(!isPossible)(
     expect((await client.run(['submit', resolve('examples/train.yaml'), '--dry-run'])).code).toBe(0);
   },
   240_000,
+);
+
+it.skipIf(!isPossible)(
+  'a node whose disk fills up says so within seconds, and works again within seconds when there is room',
+  async () => {
+    const away = new Product();
+    const dataDir = join(folder, 'agent');
+    mkdirSync(dataDir);
+    const url = await away.up(['--no-node']);
+    const token = await away.ok(['keys', 'create', '--name', 'small', '--kind', 'join']);
+    const small = 'mount -t tmpfs -o size=64m,mode=700 tmpfs "$0" && exec "$@"';
+    const prefix = ['unshare', '--mount', 'sh', '-c', small, dataDir];
+    const agent = startNodeAgent({ url, token, dataDir, name: 'small', prefix });
+    const job = async (id: string) => (await away.json<{ state: string }>(['job', id])).state;
+    const disk = async () =>
+      (await away.json<{ items: { capacity: { diskBytes: number } }[] }>(['nodes'])).items[0]?.capacity.diskBytes;
+    try {
+      await until('it offers its disk', async () => ((await disk()) ?? 0) > 2 ** 25, 30_000);
+      const filler = `/proc/${agent.child.pid}/root${dataDir}/filler`;
+      fillDisk(filler);
+      await until('it says that it has none', async () => ((await disk()) ?? 0) < 2 ** 22, 20_000);
+      const id = await away.ok(['submit', '-'], { input: countingJob(1) });
+      rmSync(filler);
+      await until('the job has succeeded', async () => (await job(id)) === 'succeeded', 20_000);
+    } finally {
+      agent.child.kill('SIGTERM');
+      await agent.ended;
+      await away.dispose();
+    }
+  },
+  120_000,
 );

@@ -19,10 +19,13 @@ export function startNodeAgent(options: {
   dataDir: string;
   name: string;
   env?: Readonly<Record<string, string>>;
+  /** Words before the command, such as those that give it a disk of its own. */
+  prefix?: readonly string[];
 }): NodeAgent {
-  const { url, token, dataDir, name, env } = options;
+  const { url, token, dataDir, name, env, prefix = [] } = options;
   const args = [solyx, 'agent', '--server', url, '--data', dataDir, '--name', name, '--label', 'rack=1'];
-  const child = spawn(process.execPath, args, {
+  const [file, ...command] = [...prefix, process.execPath, ...args];
+  const child = spawn(file!, command, {
     env: { PATH: process.env.PATH, HOME: dataDir, SOLYX_JOIN_TOKEN: token, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
