@@ -14,8 +14,7 @@ export function explainCommand(program: Command): void {
     .argument('<id>', 'id of the job')
     .option('--json', 'print JSON')
     .action(async (id: string, options: { json?: boolean }) => {
-      const client = await connect();
-      const job = await client.getJob({ params: { id } });
+      const job = await (await connect()).getJob({ params: { id } });
       const attempt = job.attempts.at(-1);
       if (options.json) {
         printJson({ id: job.id, state: job.state, pending: job.pending, explanation: attempt?.explanation ?? null });
@@ -23,8 +22,7 @@ export function explainCommand(program: Command): void {
       }
       print(`${job.id}  ${printable(job.name)}  ${paintState(job.state)}`);
       if (job.pending !== null) printPending(job.pending);
-      else if (attempt?.explanation)
-        printPlacement(attempt.number, attempt.explanation, await nodesOf(client, attempt.explanation));
+      else if (attempt?.explanation) printPlacement(attempt.number, attempt.explanation);
       else print('It was never placed.');
     });
 }
@@ -39,28 +37,14 @@ function printPending(pending: NonNullable<Job['pending']>): void {
   printRejections(rejections ?? {});
 }
 
-type Node = Pick<CallAnswer<'getNode'>, 'name' | 'site'>;
-
-/** The candidates as people call them, by id; those that were removed since are left out. */
-async function nodesOf(
-  client: Awaited<ReturnType<typeof connect>>,
-  { candidates }: Explanation,
-): Promise<ReadonlyMap<string, Node>> {
-  const asked = candidates.map(
-    async ({ nodeId }) => [nodeId as string, await client.getNode({ params: { id: nodeId } })] as const,
-  );
-  const answers = await Promise.allSettled(asked);
-  return new Map(answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])));
-}
-
-function printPlacement(number: number, explanation: Explanation, nodes: ReadonlyMap<string, Node>): void {
+function printPlacement(number: number, explanation: Explanation): void {
   const { policy, round, decidedAt, candidates, feasibleCount, rejections } = explanation;
   print(`attempt ${number}: round ${round} of ${policy}, ${decidedAt}; ${feasibleCount} nodes could take it`);
   printTable(
     candidates,
     [
-      { title: 'NODE', value: ({ nodeId }) => printable(nodes.get(nodeId)?.name ?? nodeId) },
-      { title: 'SITE', value: ({ nodeId, siteId }) => printable(nodes.get(nodeId)?.site.name ?? siteId) },
+      { title: 'NODE', value: ({ nodeId, nodeName }) => printable(nodeName ?? nodeId) },
+      { title: 'SITE', value: ({ siteId, siteName }) => printable(siteName ?? siteId) },
       { title: 'SCORE', value: ({ score }) => String(score), align: 'right' },
       {
         title: 'TERMS',

@@ -9,7 +9,7 @@ import { cursorId, cursorNumber, makePage } from '../paging.ts';
 import { toUsage } from '../usage.ts';
 import { iso } from '../wire.ts';
 import { keysOf } from './submitters.ts';
-import { toJobSummary, toWireAttempt, toWireSpec } from './wire.ts';
+import { explainedIds, toJobSummary, toWireAttempt, toWireSpec } from './wire.ts';
 
 const mostTimeline = 1_000;
 
@@ -81,6 +81,7 @@ export async function readDetail(tx: Tx, id: string, now: Date) {
      where tenant = $1 and subject = any($2::text[]) order by id desc limit $3`,
     [job.tenant, [job.id, ...ids], mostTimeline],
   );
+  const names = await placeNames(tx, attempts.flatMap(explainedIds));
   return {
     ...toJobSummary(job, await projectNames(tx, [job])),
     spec: toWireSpec(job.spec),
@@ -89,7 +90,7 @@ export async function readDetail(tx: Tx, id: string, now: Date) {
         ? { hash: job.checkpoint_hash, at: iso(job.checkpoint_at) }
         : null,
     timeline: events.reverse().map(toEvent),
-    attempts: attempts.map((attempt) => toWireAttempt(attempt, ranks.get(attempt.id) ?? [])),
+    attempts: attempts.map((attempt) => toWireAttempt(attempt, ranks.get(attempt.id) ?? [], names)),
     usage: toUsage(sumUsage(await jobIntervals(tx, job.id), now)),
   };
 }
@@ -141,6 +142,17 @@ export async function projectNames(tx: Tx, jobs: readonly Pick<JobRow, 'project'
   const { rows } = await tx.query<{ id: string; name: string }>(
     'select id, name from cmo_projects where id = any($1::text[])',
     [ids],
+  );
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
+/** Names of nodes and sites, by id. */
+async function placeNames(tx: Tx, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await tx.query<{ id: string; name: string }>(
+    `select id, name from drm_nodes where id = any($1::text[])
+     union all select id, name from drm_sites where id = any($1::text[])`,
+    [[...new Set(ids)]],
   );
   return new Map(rows.map(({ id, name }) => [id, name]));
 }

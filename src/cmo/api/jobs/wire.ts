@@ -57,7 +57,12 @@ export function toWireSpec(spec: JobSpec): Record<string, unknown> {
   };
 }
 
-export function toWireAttempt(row: AttemptRow, ranks: readonly RankRow[]): WireAttempt {
+/** @param names of nodes and sites by id */
+export function toWireAttempt(
+  row: AttemptRow,
+  ranks: readonly RankRow[],
+  names: ReadonlyMap<string, string>,
+): WireAttempt {
   return {
     id: row.id,
     number: row.number,
@@ -75,7 +80,7 @@ export function toWireAttempt(row: AttemptRow, ranks: readonly RankRow[]): WireA
     runningAt: iso(row.running_at),
     endedAt: iso(row.ended_at),
     ranks: ranks.map(toWireRank),
-    explanation: toWireExplanation(row.explanation),
+    explanation: toWireExplanation(row.explanation, names),
   };
 }
 
@@ -93,13 +98,28 @@ function toWireRank(row: RankRow): WireAttempt['ranks'][number] {
   };
 }
 
-function toWireExplanation(explanation: AttemptRow['explanation']): WireAttempt['explanation'] {
+/** Ids of the nodes and sites that an attempt's explanation speaks of. */
+export function explainedIds({ explanation }: Pick<AttemptRow, 'explanation'>): string[] {
+  return explanationOf(explanation).candidates.flatMap(({ nodeId, siteId }) => [nodeId, siteId]);
+}
+
+function toWireExplanation(
+  explanation: AttemptRow['explanation'],
+  names: ReadonlyMap<string, string>,
+): WireAttempt['explanation'] {
   const { policy, round, decidedAt, candidates, feasibleCount, rejections } = explanationOf(explanation);
   return {
     policy,
     round,
     decidedAt,
-    candidates: candidates.map(({ nodeId, siteId, score, terms }) => ({ nodeId, siteId, score, terms: [...terms] })),
+    candidates: candidates.map(({ nodeId, siteId, score, terms }) => ({
+      nodeId,
+      nodeName: names.get(nodeId) ?? null,
+      siteId,
+      siteName: names.get(siteId) ?? null,
+      score,
+      terms: [...terms],
+    })),
     feasibleCount,
     rejections: { ...rejections },
   };

@@ -61,7 +61,16 @@ const explanation = z.object({
   policy: z.string(),
   round: z.number(),
   decidedAt: z.string(),
-  candidates: z.array(z.object({ nodeId: z.string(), siteId: z.string(), score: z.number(), terms: z.array(term) })),
+  candidates: z.array(
+    z.object({
+      nodeId: z.string(),
+      nodeName: z.string().nullable().describe('As it is called now; null when it is not known any more.'),
+      siteId: z.string(),
+      siteName: z.string().nullable(),
+      score: z.number(),
+      terms: z.array(term),
+    }),
+  ),
   feasibleCount: z.number(),
   rejections: z.record(z.string(), z.number()),
 });

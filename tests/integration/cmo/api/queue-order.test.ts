@@ -1,4 +1,4 @@
-/** The order of the queue as people are shown it, on a database in which the real scheduler plays the line. */
+/** The order of the queue, and where a job was placed, as people are shown them, on a database in which the real scheduler plays the line. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertJob } from '../../../../src/cmo/jobs/index.ts';
 import { setAccount, type WorkloadScheduler } from '../../../../src/cmo/scheduler/index.ts';
@@ -21,7 +21,7 @@ const system = <T>(fn: (tx: Tx) => Promise<T>) => withSystem(api.database.db, fn
 beforeAll(async () => {
   api = await startApi();
   const site = await system((tx) => createSite(tx, { name: 'here' }, 'test'));
-  const known = inventory({ devices: [device('g0')] });
+  const known = inventory({ name: 'n-one', devices: [device('g0')] });
   await system((tx) => registerNode(tx, { nodeId: newId('node'), siteId: site.id, inventory: known }));
   scheduler = await startScheduler(api.database.db, api.deps.wake);
 }, 60_000);
@@ -39,12 +39,14 @@ async function submit(project: string, name: string): Promise<string> {
 }
 
 describe('the queue of a tenant whose projects share', () => {
-  it('is shown in the order in which the scheduler will take it', async () => {
+  it('is shown in the order in which the scheduler will take it, and what runs with the names of its candidates', async () => {
     const other = newId('project') as string;
     await system((tx) => tx.query(`insert into cmo_projects values ($1, $2, 'other')`, [other, api.tenantId]));
     await system((tx) => setAccount(tx, { tenant: api.tenantId, project: other, weight: 1, quotas: [] } as never));
     const runs = await submit(api.projectId, 'runs');
     await jobReaches(api.database.db, runs, { state: 'starting' });
+    const { json: placed } = await api.ask(api.adminKey, 'GET', `/v1/jobs/${runs}`);
+    expect(placed.attempts[0].explanation.candidates).toMatchObject([{ nodeName: 'n-one', siteName: 'here' }]);
     const old = [await submit(api.projectId, 'old-1'), await submit(api.projectId, 'old-2')];
     const young = await submit(other, 'young');
     const queue = await until(
