@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -105,6 +106,24 @@ describe('solyx doctor', () => {
       },
     ]);
   }, 60_000);
+
+  it('says of a server that takes connections and never answers that it does not, and is done then', async () => {
+    const held = new Set<Socket>();
+    const mute = createServer((socket) => void held.add(socket.on('error', () => undefined)));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const { port } = mute.address() as AddressInfo;
+    const env = { SOLYX_URL: `http://127.0.0.1:${port}`, SOLYX_API_KEY: makeKey('api').text };
+    const began = performance.now();
+    const { stdout } = await product.run(['doctor', '--json'], { env });
+    const tookMs = performance.now() - began;
+    for (const socket of held) socket.destroy();
+    mute.close();
+    const { items } = JSON.parse(stdout) as { items: Finding[] };
+    for (const check of ['control-plane', 'jobs'])
+      expect(of(items, check), check).toMatchObject([{ verdict: 'failed' }]);
+    // Twenty seconds of patience for all together, and what the machine takes besides.
+    expect(tookMs).toBeLessThan(50_000);
+  }, 90_000);
 
   it('names a node that takes no work, and the command that changes it', async () => {
     const { items } = await product.json<{ items: { id: string }[] }>(['nodes']);

@@ -69,44 +69,33 @@ function knownSecrets(home: string): string[] {
   });
 }
 
-/** Each part by its file name. What cannot be had is a part that says why. */
+/** Each part by its file name, asked for at once. What cannot be had is a part that says why. */
 async function gather(configFile: string | undefined): Promise<Record<string, string>> {
-  const { diagnose } = await import('../doctor/index.ts');
+  const [{ diagnose }, { connect }] = await Promise.all([import('../doctor/index.ts'), import('../connect.ts')]);
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  const parts: Record<string, string> = {};
-  const part = async (name: string, make: () => Promise<string>) => {
-    parts[name] = await make().catch((error: Error) => `could not be had: ${error.message}\n`);
-  };
-  await part('doctor.json', async () => json(await diagnose(configFile)));
-  await part('machine.json', async () => json(machine()));
-  await part('config.json', async () => {
-    const { configValues, loadConfig } = await import('../../common/config/index.ts');
-    return json(configValues(loadConfig({ file: configFile })));
-  });
-  const { connect } = await import('../connect.ts');
   const client = await connect().catch((error: Error) => error);
   const ask = (call: (client: Client) => Promise<unknown>) => async () => {
     if (client instanceof Error) throw client;
     const answer = await call(client);
     return typeof answer === 'string' ? answer : json(answer);
   };
-  await part(
-    'metrics.txt',
-    ask((api) => api.getMetrics({})),
-  );
-  await part(
-    'sites.json',
-    ask((api) => api.listSites({ query: { limit: listed } })),
-  );
-  await part(
-    'nodes.json',
-    ask((api) => api.listNodes({ query: { limit: listed } })),
-  );
-  await part(
-    'jobs.json',
-    ask(async (api) => (await api.listJobs({ query: { limit: listed } })).items.map(stateOf)),
-  );
-  return parts;
+  const parts: Record<string, () => Promise<string>> = {
+    'doctor.json': async () => json(await diagnose(configFile)),
+    'machine.json': async () => json(machine()),
+    'config.json': async () => {
+      const { configValues, loadConfig } = await import('../../common/config/index.ts');
+      return json(configValues(loadConfig({ file: configFile })));
+    },
+    'metrics.txt': ask((api) => api.getMetrics({})),
+    'sites.json': ask((api) => api.listSites({ query: { limit: listed } })),
+    'nodes.json': ask((api) => api.listNodes({ query: { limit: listed } })),
+    'jobs.json': ask(async (api) => (await api.listJobs({ query: { limit: listed } })).items.map(stateOf)),
+  };
+  const made = Object.entries(parts).map(async ([name, make]) => {
+    const content = await make().catch((error: Error) => `could not be had: ${error.message}\n`);
+    return [name, content] as const;
+  });
+  return Object.fromEntries(await Promise.all(made));
 }
 
 type Job = Awaited<ReturnType<Client['listJobs']>>['items'][number];
