@@ -216,7 +216,28 @@ describe.skipIf(noBrowser)('the admin page', () => {
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await page.getByRole('link', { name: 'vision' }).waitFor();
     await expectAccessible(page);
-    await screenshot(page, 'admin-projects');
+    await screenshot(page, 'admin-projects', { dark: true });
+    const row = page.getByRole('row').filter({ hasText: 'vision' });
+    await row.getByRole('button', { name: 'Rename' }).click();
+    await page.getByLabel('New name of vision').fill('default');
+    await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
+    await page.getByRole('dialog').getByText('A project is called default').waitFor();
+    await page.getByLabel('New name of vision').fill('sight');
+    await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
+    await page.getByRole('link', { name: 'sight' }).waitFor();
+    const renamed = page.getByRole('row').filter({ hasText: 'sight' });
+    await renamed.getByRole('button', { name: 'Delete' }).click();
+    await expectAccessible(page);
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('link', { name: 'sight' }).waitFor({ state: 'detached' });
+    const own = page.getByRole('row').filter({ hasText: 'default' });
+    await own.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page
+      .getByRole('dialog')
+      .getByText(/default still has/)
+      .waitFor();
+    await page.getByRole('button', { name: 'Keep' }).click();
     await page.getByRole('link', { name: 'Audit log' }).click();
     await page.getByRole('rowheader', { name: 'project.created' }).first().waitFor();
     await page.getByLabel('Action').fill('key.');
