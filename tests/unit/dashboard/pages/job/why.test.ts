@@ -11,7 +11,9 @@ const explanation = {
   candidates: [
     {
       nodeId: 'node_a',
+      nodeName: 'rack-a',
       siteId: 'site_1',
+      siteName: 'north',
       score: 1.5,
       terms: [
         { name: 'price', value: 2.5, unit: 'USD/h' },
@@ -20,7 +22,9 @@ const explanation = {
     },
     {
       nodeId: 'node_b',
+      nodeName: null,
       siteId: 'site_2',
+      siteName: null,
       score: 2,
       terms: [
         { name: 'price', value: 3, unit: 'USD/h' },
