@@ -127,7 +127,7 @@ async function run(context: BenchmarkContext): Promise<void> {
         simulate(jobs, new Cluster(nodes, workload.perNode), policy);
         outcomes.set(policy.name, { jobs, figures: figuresOf(jobs) });
       }
-      for (const order of workload.product ? (['arrival', 'least-work'] as const) : []) {
+      for (const order of workload.product) {
         const jobs = await runProduct(workload, simJobs(trace), nodes, order);
         outcomes.set(productName(order), { jobs, figures: figuresOf(jobs) });
       }

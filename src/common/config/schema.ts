@@ -113,7 +113,7 @@ export const configSchema = z.strictObject({
         ),
       order: z
         .enum(['arrival', 'least-work'])
-        .default('arrival')
+        .default('least-work')
         .describe(
           'Whose turn it is of the jobs of an account with equal priority: who came first, or who is expected to hold least for the shortest time.',
         ),

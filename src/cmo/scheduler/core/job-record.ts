@@ -190,6 +190,7 @@ function areAlike(a: JobFacts, b: JobFacts): boolean {
     a.deadline === b.deadline &&
     a.patienceSeconds === b.patienceSeconds &&
     a.promised === b.promised &&
+    a.keptSince === b.keptSince &&
     a.array === b.array &&
     hasSameEntries(a.runTime, b.runTime) &&
     hasSameEntries(a.labels, b.labels)

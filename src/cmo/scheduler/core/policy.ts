@@ -11,7 +11,7 @@ const orders: readonly QueueOrder[] = ['arrival', 'least-work'];
 export const defaultPolicy: Policy = {
   name: 'priority-fragmentation/1',
   placement: 'least-fragmentation',
-  order: 'arrival',
+  order: 'least-work',
   maxPlacements: 1000,
   reserveAfterSeconds: 300,
   firmAfterSeconds: 86_400,

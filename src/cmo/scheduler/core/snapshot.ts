@@ -121,6 +121,8 @@ export interface PendingJob {
   readonly patienceSeconds?: number;
   /** Whether work is being ended for it, so that it goes before others until it starts; left out: no. */
   readonly promised?: boolean;
+  /** Since when nodes have been kept for it, epoch milliseconds: its turn is then at the latest; left out: never. */
+  readonly keptSince?: number;
   /** Its labels, by which other jobs of its tenant mean it; left out: none. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Id of the array that it is a task of, if its tasks are spread. */
@@ -171,7 +173,7 @@ export interface Policy {
   readonly name: string;
   /** Which of the nodes on which a job fits it gets: see `fit.ts` for best fit and `fragmentation.ts` for least fragmentation. */
   readonly placement: PlacementRule;
-  /** Whose turn it is of an account's jobs of one priority: by arrival, which is the default, or by expected work (`patience.ts`). */
+  /** Whose turn it is of an account's jobs of one priority: by arrival, or by expected work (`patience.ts`), which is the default; left out: by arrival. */
   readonly order?: QueueOrder;
   /** Most placements of one round, 1–100,000; the rest waits for the next, so that a round stays short. */
   readonly maxPlacements: number;

@@ -133,15 +133,19 @@ export class RoundEngine {
     }
     const { job, reason } = row;
     let { runTime } = job;
+    // A promise outlives the row that it was made on.
+    const kept = new Map<string, number>();
     for (const id of ids) {
+      const since = this.#queue.recordOf(id)?.facts.keptSince;
+      if (since !== undefined) kept.set(id, since);
       // A job that was refused comes back without its traits.
       const traits = row.traits ?? this.#traits.get(id) ?? this.#runTimes.traitsOf(id);
       if (traits !== undefined) runTime = this.#runTimes.queued(id, traits, job.submittedAt, now);
       this.#leave(id);
     }
     const said = saidByRow(reason);
-    const promised = ids.filter((id) => this.#promises.has(id));
-    const others = promised.length === 0 ? ids : ids.filter((id) => !this.#promises.has(id));
+    const isSingle = (id: string) => this.#promises.has(id) || kept.has(id);
+    const others = ids.some(isSingle) ? ids.filter((id) => !isSingle(id)) : ids;
     const facts = {
       ...withRunTime(job, runTime),
       tenant: this.#once(job.tenant),
@@ -149,7 +153,13 @@ export class RoundEngine {
       ...(job.user !== undefined && { user: this.#once(job.user) }),
     };
     this.#queue.setAll(others, { ...facts, promised: false }, said);
-    if (promised.length > 0) this.#queue.setAll(promised, { ...facts, promised: true }, said);
+    if (others.length < ids.length) {
+      for (const id of ids.filter(isSingle)) {
+        const since = kept.get(id);
+        const single = { ...facts, promised: this.#promises.has(id), ...(since !== undefined && { keptSince: since }) };
+        this.#queue.setAll([id], single, said);
+      }
+    }
     this.#memory.count(said, ids.length);
   }
 
@@ -172,6 +182,14 @@ export class RoundEngine {
     for (const id of ids) {
       const job = this.#queue.get(id);
       if (job !== undefined) this.#queue.set({ ...job, promised });
+    }
+  }
+
+  /** Nodes are kept for these jobs: from now on nobody who comes later goes before them. */
+  #promiseTurn(ids: readonly string[], now: number): void {
+    for (const id of ids) {
+      const job = this.#queue.get(id);
+      if (job?.keptSince === undefined && (job?.patienceSeconds ?? 0) > 0) this.#queue.set({ ...job!, keptSince: now });
     }
   }
 
@@ -205,6 +223,7 @@ export class RoundEngine {
     }
     this.#running.preempt(outcome.preemptions, now);
     this.#setPromised(this.#promises.make(outcome.preemptions, now), true);
+    this.#promiseTurn(outcome.kept, now);
     const waiting = this.#queue.release(now);
     return {
       round: this.#round,
@@ -230,6 +249,7 @@ export class RoundEngine {
       [...some].flatMap((job) => (ids.has(job.id) ? [{ jobId: job.id as JobId, reason, detail: detail(job) }] : [])),
     );
     this.#setJobs([...ids], null, now);
+    this.#promiseTurn(outcome.kept, now);
     return { placements: outcome.placements.filter(({ jobId }) => ids.has(jobId)), pending };
   }
 

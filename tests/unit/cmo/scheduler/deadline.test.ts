@@ -9,9 +9,12 @@ const made = (id: string, more: Partial<PendingJob> = {}) =>
   job(`job_${id}`, gpu, { submittedAt: now - 1000, ...more });
 const runTime = { likelySeconds: 3600, carefulSeconds: 7200 };
 const order = (...jobs: PendingJob[]) =>
-  schedule(fleetOf([node('n1', { devices: devices('n1', 4) })]), jobs, policy(), now).placements.map(
-    ({ jobId }) => jobId,
-  );
+  schedule(
+    fleetOf([node('n1', { devices: devices('n1', 4) })]),
+    jobs,
+    policy({ order: 'arrival' }),
+    now,
+  ).placements.map(({ jobId }) => jobId);
 
 describe('a deadline', () => {
   it('gives the turn of an earlier job to whoever must start soon, the least laxity first', () => {

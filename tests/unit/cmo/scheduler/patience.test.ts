@@ -5,6 +5,7 @@ import { PendingQueue } from '../../../../src/cmo/scheduler/core/pending-queue.t
 import { checkPolicy } from '../../../../src/cmo/scheduler/core/policy.ts';
 import { schedule } from '../../../../src/cmo/scheduler/core/schedule.ts';
 import type { PendingJob, Policy } from '../../../../src/cmo/scheduler/core/snapshot.ts';
+import { configSchema } from '../../../../src/common/config/schema.ts';
 import { device, fleetOf, job, node, now, policy } from './support/builders.ts';
 
 const day = 86_400_000;
@@ -84,6 +85,19 @@ describe('least work first', () => {
     expect(first(queue)).toEqual([360_000, 600]);
     queue.orderBy('arrival');
     expect(first(queue)).toEqual([0, 0]);
+  });
+
+  it('is the order unless another one is asked for', () => {
+    expect(policy().order).toBe('least-work');
+    expect(configSchema.parse({}).scheduler.order).toBe('least-work');
+  });
+
+  it('has the turn of a job at the latest when nodes are kept for it, and never later for that', () => {
+    const waits = job('job_1', gpus(8), { submittedAt: now - 5000, ...seconds(3600) });
+    expect(patienceOf(waits)).toBe(288_000);
+    expect(patienceOf({ ...waits, keptSince: now - 1000 })).toBe(4);
+    expect(patienceOf({ ...waits, keptSince: now + 1e12 })).toBe(288_000);
+    expect(patienceOf({ ...waits, keptSince: 0 })).toBe(0);
   });
 
   it('is one of the orders that a policy may name', () => {

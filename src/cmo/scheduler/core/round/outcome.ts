@@ -17,6 +17,8 @@ export interface RoundOutcome {
   /** Work that is to be ended, and for which job. */
   readonly preemptions: readonly Preemption[];
   readonly verdicts: readonly VerdictGroup[];
+  /** Jobs that nodes are kept for. */
+  readonly kept: readonly string[];
   /** Whether the round ended by `maxPlacements`; jobs it did not reach keep the verdict they have. */
   readonly full: boolean;
 }

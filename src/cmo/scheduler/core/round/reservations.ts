@@ -50,7 +50,7 @@ export class Reservations {
   #known: readonly End[] | undefined;
   readonly #policy: Policy;
   readonly #now: number;
-  #kept = 0;
+  readonly #kept: string[] = [];
   readonly #keptRows = new Set<number>();
   /** What would take more than the share. */
   readonly #denied = new Set<NodeRequest>();
@@ -65,6 +65,11 @@ export class Reservations {
     this.holds = new Holds(fleet, now);
   }
 
+  /** Ids of the jobs that nodes are kept for. */
+  get kept(): readonly string[] {
+    return this.#kept;
+  }
+
   /** What is expected to end, first to last. */
   get ends(): readonly End[] {
     this.#known ??= endsOf(this.#holders(), this.#now);
@@ -75,11 +80,12 @@ export class Reservations {
   keep(job: PendingJob, blocked: Blocked): Outlook | undefined {
     const waitedSeconds = (this.#now - Math.max(job.submittedAt, job.notBefore)) / 1000;
     if (!(waitedSeconds >= reserveAfterOf(job, this.#policy))) return undefined;
-    if (this.#kept >= this.#policy.maxReservations || !blocked.canWait || !this.#mayKeep(blocked)) return undefined;
+    if (this.#kept.length >= this.#policy.maxReservations || !blocked.canWait || !this.#mayKeep(blocked))
+      return undefined;
     const foreseen =
       waitedSeconds < firmAfterOf(job, this.#policy) ? this.#keepForeseen(blocked, job.tenant) : undefined;
     const kept = foreseen ?? this.#keepFirmly(blocked);
-    if (kept !== undefined) this.#kept += 1;
+    if (kept !== undefined) this.#kept.push(job.id);
     return kept;
   }
 

@@ -141,6 +141,7 @@ export class Round {
       placements: this.#placements,
       preemptions: [...preemptions, ...this.#preemptor.preemptions.filter(({ jobId }) => !ended.has(jobId))],
       verdicts: this.#verdicts,
+      kept: this.#reservations.kept,
       full,
     };
   }

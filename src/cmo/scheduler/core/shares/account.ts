@@ -2,7 +2,7 @@
  * Accounts: who shares the fleet. Tenants, their projects, and the users of those, as a tree of rows.
  *
  * A tenant is an account even without a row, with weight 1. Projects of a tenant share among themselves only when one of them has a row,
- * and users of a project only when one of them has: so who sets nothing keeps one queue in order of arrival.
+ * and users of a project only when one of them has: so who sets nothing keeps one queue.
  */
 import type { QuotaRow, SpendingLimits } from '../quota/quota.ts';
 

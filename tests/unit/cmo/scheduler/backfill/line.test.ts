@@ -1,7 +1,8 @@
 /** Who stands behind others is told when its own turn comes, and not when the first may start. */
 import { describe, expect, it } from 'vitest';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
-import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
+import type { AccountRow } from '../../../../../src/cmo/scheduler/core/shares/account.ts';
+import type { PendingJob, Policy } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
 import { devices, fleetOf, job, node, now, policy, site } from '../support/builders.ts';
 import { Cluster } from '../support/cluster.ts';
 
@@ -12,11 +13,11 @@ const young = (id: string, count: number, ago: number, more: Partial<PendingJob>
   job(id, gpus(count), { submittedAt: now - ago, runTime: runTime(minutes(10)), ...more });
 
 /** One node of eight devices, all held for 40 minutes. */
-function busy(accounts: ConstructorParameters<typeof Cluster>[1] = [], nodes = 1): Cluster {
+function busy(accounts: readonly AccountRow[] = [], nodes = 1, more: Partial<Policy> = {}): Cluster {
   const fleet = Array.from({ length: nodes }, (_, i) =>
     node(`n${i}`, { cpuMilli: 64_000, devices: devices(`n${i}`, 8) }),
   );
-  const cluster = new Cluster(fleet, accounts);
+  const cluster = new Cluster(fleet, accounts, more);
   for (let i = 0; i < nodes; i += 1) {
     const run = { tenant: 'runs', runTime: runTime(minutes(40)), submittedAt: now - 9000 };
     cluster.submit({ job: job(`job_run${i}`, gpus(8), run), seconds: minutes(40) });
@@ -91,7 +92,7 @@ describe('jobs of one queue', () => {
 
   it('are told nothing that nobody knows', () => {
     const { runTime: _, ...unknown } = young('job_a', 8, 3);
-    const told = waits(busy(), unknown, young('job_b', 8, 2));
+    const told = waits(busy([], 1, { order: 'arrival' }), unknown, young('job_b', 8, 2));
     expect(told.get('job_a')!.minutes).toBe(40);
     expect(told.get('job_b')!.minutes).toBeUndefined();
     expect(told.get('job_b')!.message).toContain('1 job for the same goes before it; when it starts is not foreseen.');

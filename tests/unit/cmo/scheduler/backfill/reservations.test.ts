@@ -3,7 +3,7 @@ import { runClassOf } from '../../../../../src/cmo/scheduler/core/backfill/run-c
 import { Fleet } from '../../../../../src/cmo/scheduler/core/fleet.ts';
 import { Reservations } from '../../../../../src/cmo/scheduler/core/round/reservations.ts';
 import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
-import type { PendingJob } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
+import type { PendingJob, Policy, QueueOrder } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
 import type { Blocked } from '../../../../../src/cmo/scheduler/core/verdict.ts';
 import { devices, fleetOf, job, node, now, policy } from '../support/builders.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -12,10 +12,16 @@ const gpus = (count: number, nodes = 1) => ({ resources: { devices: [{ count }],
 const runTime = (seconds: number) => ({ likelySeconds: seconds, carefulSeconds: seconds });
 const hour = 3600;
 const old = { submittedAt: now - hour * 1000 };
+/** Nodes were kept for it in rounds before. */
+const promised = { ...old, keptSince: now - 1000 };
 
 /** Two nodes of four devices; on each runs a job of three: on n1 for an hour, on n2 for two. */
-function busy(): Cluster {
-  const cluster = new Cluster([1, 2].map((i) => node(`n${i}`, { cpuMilli: 64_000, devices: devices(`n${i}`, 4) })));
+function busy(more: Partial<Policy> = {}): Cluster {
+  const cluster = new Cluster(
+    [1, 2].map((i) => node(`n${i}`, { cpuMilli: 64_000, devices: devices(`n${i}`, 4) })),
+    [],
+    more,
+  );
   cluster.submit(
     { job: job('job_x1', gpus(3), { runTime: runTime(hour), submittedAt: now - 2 }), seconds: hour },
     { job: job('job_x2', gpus(3), { runTime: runTime(2 * hour), submittedAt: now - 1 }), seconds: 2 * hour },
@@ -23,6 +29,7 @@ function busy(): Cluster {
   cluster.round();
   return cluster;
 }
+const orders: readonly QueueOrder[] = ['arrival', 'least-work'];
 const planFor = (cluster: Cluster, ...jobs: PendingJob[]) =>
   schedule(cluster.snapshot(), jobs, cluster.policy, cluster.now);
 const placed = (plan: ReturnType<typeof planFor>) =>
@@ -66,7 +73,7 @@ describe('a blocked job that has waited', () => {
   });
 
   it('is passed on its nodes only by what ends before, or leaves it enough', () => {
-    const cluster = busy();
+    const cluster = busy({ order: 'arrival' });
     const kept = cluster.running.get('job_x1')!.ranks[0]!.nodeId;
     const other = kept === 'n1' ? 'n2' : 'n1';
     const small = (id: string, more: Partial<PendingJob> = {}) => job(id, gpus(1), { submittedAt: now, ...more });
@@ -83,8 +90,8 @@ describe('a blocked job that has waited', () => {
     expect(placed(planFor(cluster, less, small('job_a'), small('job_b'), small('job_c')))).toHaveLength(2);
   });
 
-  it('starts when it was told to, however many others wait', () => {
-    const cluster = busy();
+  it.each(orders)('starts when it was told to, however many others wait: %s', (order) => {
+    const cluster = busy({ order });
     cluster.submit({ job: big, seconds: 60 });
     for (let minute = 0; minute < 65; minute += 1) {
       const flood = Array.from({ length: 4 }, (_, i) =>
@@ -104,6 +111,7 @@ describe('a blocked job that has waited', () => {
 
   it('keeps nodes from all others once it has waited long, or when nothing is foreseen', () => {
     const cluster = busy();
+    const big = job('job_big', gpus(4), promised);
     const small = job('job_b', gpus(1), { submittedAt: now, runTime: runTime(60) });
     const veryOld = { ...big, submittedAt: now - 25 * hour * 1000 };
     const other = { ...small, id: 'job_c' };
@@ -119,8 +127,8 @@ describe('a blocked job that has waited', () => {
 });
 
 describe('a gang', () => {
-  it('is reserved all its nodes and starts whole, also past others', () => {
-    const cluster = busy();
+  it.each(orders)('is reserved all its nodes and starts whole, also past others: %s', (order) => {
+    const cluster = busy({ order });
     const gang = job('job_gang', gpus(3, 2), old);
     expect(planFor(cluster, gang).pending[0]!.detail.message).toContain(', when job_x2 ends.');
     cluster.submit({ job: gang, seconds: 60 });
@@ -145,7 +153,7 @@ describe('a gang', () => {
 
   it('of short work fills gaps before reservations of others', () => {
     const cluster = busy();
-    const big = job('job_big', gpus(4), old);
+    const big = job('job_big', gpus(4), promised);
     const gang = (seconds: number) => job('job_gang', gpus(1, 2), { submittedAt: now, runTime: runTime(seconds) });
     expect(planFor(cluster, big, gang(600)).placements[0]?.ranks).toHaveLength(2);
     expect(planFor(cluster, big, gang(2 * hour)).placements).toHaveLength(0);

@@ -138,7 +138,7 @@ describe('a plan with accounts and running work', () => {
       fc.property(accountsArb, jobsArb, runningArb, (accounts, jobs, { nodes, running }) => {
         const snapshot = { ...fleetOf(nodes), accounts, running, preemptedLastHour: 3 };
         const plan = schedule(snapshot, jobs, eager, now, 7);
-        const outcome = { placements: [], preemptions: [], verdicts: [], full: false };
+        const outcome = { placements: [], preemptions: [], verdicts: [], kept: [], full: false };
         const back = decodeRound(encodeRound({ snapshot, jobs, policy: eager, now, round: 7, outcome }));
         expect(schedule(back.snapshot, back.jobs, back.policy, back.now, back.round)).toEqual(plan);
       }),

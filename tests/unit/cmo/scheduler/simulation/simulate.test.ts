@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from '../../../../../src/cmo/scheduler/core/policy.ts';
+import type { Policy } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
 import { differences } from '../../../../../src/cmo/scheduler/simulation/compare.ts';
 import { figuresOf, jain } from '../../../../../src/cmo/scheduler/simulation/figures.ts';
 import { readCluster } from '../../../../../src/cmo/scheduler/simulation/inputs/cluster-file.ts';
@@ -125,7 +126,8 @@ describe('what it came to', () => {
 
   it('compares job by job', async () => {
     const cluster = clusterOf(2);
-    const [slow, fast] = [await play(many(100), clusterOf(1)), await play(many(100), cluster)];
+    const byArrival: Policy = { ...defaultPolicy, order: 'arrival' };
+    const [slow, fast] = [await play(many(100), clusterOf(1), byArrival), await play(many(100), cluster, byArrival)];
     const [wait] = differences(slow.jobs, slow.result, fast.result);
     expect(wait!.metric).toBe('wait');
     // Single jobs may wait longer on a larger fleet (Graham's anomaly), most do not.

@@ -1,10 +1,12 @@
-/** A small cluster in virtual time, driven by `schedule`: what it places runs until its end, and preempted work goes back to the queue. */
+/** A small cluster in virtual time, driven by rounds as they are planned: what it places runs until its end, and preempted work goes back to the queue. */
 
 import { keptApart } from '../../../../../src/cmo/scheduler/core/neighbours/rules.ts';
+import { PendingQueue } from '../../../../../src/cmo/scheduler/core/pending-queue.ts';
 import type { NodeRow } from '../../../../../src/cmo/scheduler/core/rows.ts';
 import type { RunningJob } from '../../../../../src/cmo/scheduler/core/running.ts';
-import { schedule } from '../../../../../src/cmo/scheduler/core/schedule.ts';
+import { planOf, planRound } from '../../../../../src/cmo/scheduler/core/schedule.ts';
 import type { AccountRow } from '../../../../../src/cmo/scheduler/core/shares/account.ts';
+import { accountsOf } from '../../../../../src/cmo/scheduler/core/shares/check-accounts.ts';
 import type { PendingJob, Policy, Snapshot } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
 import type { Placement, Plan } from '../../../../../src/common/contract/plan.ts';
 import { fleetOf, policy, now as start } from './builders.ts';
@@ -66,12 +68,15 @@ export class Cluster {
 
   /** Plans a round and carries it out. */
   round(): Plan {
-    const plan = schedule(
-      this.snapshot(),
-      [...this.queued.values()].map(({ job }) => job),
-      this.policy,
-      this.now,
-    );
+    const snapshot = this.snapshot();
+    const jobs = [...this.queued.values()].map(({ job }) => job);
+    const queue = new PendingQueue(jobs, accountsOf(snapshot), undefined, this.policy.order);
+    const outcome = planRound(snapshot, queue, this.policy, this.now, 0);
+    const plan = planOf(outcome, 0);
+    for (const id of outcome.kept) {
+      const runs = this.queued.get(id)!;
+      this.queued.set(id, { ...runs, job: { keptSince: this.now, ...runs.job } });
+    }
     for (const placement of plan.placements) this.#start(placement);
     for (const { jobId, inFavourOf } of plan.preemptions) {
       const { runs } = this.running.get(jobId)!;
