@@ -34,6 +34,7 @@ export function projectsCommand(program: Command): void {
       'delete a project that nothing belongs to: no jobs, keys, people, secrets, channels, reservations, shares',
     )
     .argument('<project>', 'its name or id')
+    .option('--json', 'print JSON')
     .action(remove);
 }
 
@@ -50,10 +51,11 @@ async function rename(project: string, name: string, options: Options): Promise<
   else print(`${renamed.id}  ${renamed.name}`);
 }
 
-async function remove(project: string): Promise<void> {
+async function remove(project: string, options: Options): Promise<void> {
   const { id, name } = await find(project);
   await (await connect()).removeProject({ params: { id } });
-  print(`${id}  ${name}: deleted`);
+  if (options.json) printJson({ id, name, deleted: true });
+  else print(`${id}  ${name}  deleted`);
 }
 
 async function readAll() {

@@ -23,7 +23,7 @@ describe('completion', () => {
 
   it('offers names of projects where an option asks for one', async () => {
     expect(await offered('solyx jobs --project ')).toEqual(['project_a', 'project_b']);
-    expect(await offered('solyx projects ')).toEqual(['create', 'list']);
+    expect(await offered('solyx projects ')).toEqual(['create', 'list', 'rename', 'rm']);
   });
 
   it('offers options where one is begun, and the choices of one that has some', async () => {
