@@ -52,7 +52,7 @@ describe('solyx projects', () => {
     const id = (await solyx(['projects', 'create', 'old'])).stdout.slice(0, 30);
     expect((await solyx(['projects', 'rename', 'old', 'new'])).stdout).toBe(`${id}  new\n`);
     expect((await solyx(['projects', 'rename', 'old', 'x'])).stderr).toMatch(/^not_found: .*No project old/);
-    expect((await solyx(['projects', 'rm', id])).stdout).toBe(`${id}  new: deleted\n`);
+    expect((await solyx(['projects', 'rm', id])).stdout).toBe(`${id}  new  deleted\n`);
     expect((await solyx(['projects', 'rm', 'default'])).stderr).toMatch(/^conflict: .*default still has keys/);
   }, 120_000);
 
