@@ -163,11 +163,19 @@ export class JobIntake {
     const passes = failure === 'conflict' || failure === 'connection';
     const repeatable = passes ? items.filter(({ request }) => !isUnknown || request.remembered) : [];
     const given = attempt < mostTries ? repeatable : [];
-    for (const item of items)
-      if (!given.includes(item)) item.fail(isUnknown ? unknownOutcome(error) : toSolyxError(error));
+    for (const item of items) if (!given.includes(item)) item.fail(isUnknown ? unknownOutcome(error) : refusal(error));
     if (given.length > 0) await backoff(attempt);
     return given;
   }
+}
+
+const foreignKeyViolation = '23503';
+
+/** What the caller is told. All that a new job names in the database is its project, which may be deleted after it was looked up. */
+function refusal(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError) || error.code !== foreignKeyViolation) return toSolyxError(error);
+  const issues = [{ at: '/project', message: 'there is no such project' }];
+  return new SolyxError('job_spec_invalid', { issues, cause: error });
 }
 
 function unknownOutcome(cause: unknown): SolyxError {
