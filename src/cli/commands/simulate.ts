@@ -76,7 +76,7 @@ async function run(options: SimulateOptions): Promise<void> {
   if (options.report !== undefined) writeReport(options.report, simulator.reportOf(simulated));
   const document = simulator.documentOf(simulated);
   if (options.json) printJson(document);
-  else tell(document);
+  else tell(document, simulator);
 }
 
 async function policyOf(simulator: Simulator, file: string | undefined) {
@@ -95,13 +95,20 @@ function writeReport(file: string, page: string): void {
   note(`The report is in ${file}.`);
 }
 
-function tell({ rows, simulations, differences }: Document): void {
+function tell({ rows, simulations, differences }: Document, { accountColumns }: Simulator): void {
   const columns = simulations.map(({ name }, index) => ({
     title: name,
     value: ({ values }: Document['rows'][number]) => values[index]!,
     align: 'right' as const,
   }));
   printTable(rows, [{ title: '', value: ({ label }) => label }, ...columns], 'nothing was simulated');
+  for (const { name, accounts } of simulations) {
+    if (accounts.length === 0) continue;
+    print();
+    print(`${printable(name)}, by account:`);
+    const [first, ...others] = accountColumns.map(([title, value]) => ({ title, value }));
+    printTable(accounts, [first!, ...others.map((column) => ({ ...column, align: 'right' as const }))], '');
+  }
   for (const { name, unplaced } of simulations) {
     for (const { message, jobs } of unplaced) {
       print(`${printable(name)}: ${jobs} ${jobs === 1 ? 'job was' : 'jobs were'} never placed: ${printable(message)}`);

@@ -62,6 +62,16 @@ describe('solyx simulate', () => {
     expect(stdout).toMatch(/\ndefault: 1 job was never placed: Needs 125 nodes at one site; at most 2 .*Ask for fewer/);
   }, 60_000);
 
+  it('says what each account got', () => {
+    writeFileSync(
+      file('shared.yaml'),
+      'sites:\n  - { name: a, nodes: [{ count: 2, cpu: 8 }] }\naccounts: [{ user: "1", weight: 2 }]\n',
+    );
+    const { status, stdout } = simulate('--trace', 'jobs.swf', '--cluster', 'shared.yaml');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\ndefault, by account:\n.*\n1 +20 of 20 .*\nall others +40 of 40 /);
+  }, 60_000);
+
   it('compares two policies and writes a page', () => {
     const { status, stdout } = simulate(...good, '--compare', 'policy.yaml', '--report', 'page.html');
     expect(status).toBe(0);

@@ -1,5 +1,6 @@
 /** A simulation as data: what `--json` prints, and the rows that the table and the report show. Has nothing of the machine it was made on. */
 import type { Policy } from '../core/snapshot.ts';
+import { type AccountFigures, accountFiguresOf } from './by-account.ts';
 import { differences } from './compare.ts';
 import type { Figures } from './figures.ts';
 import type { Cluster } from './inputs/cluster-file.ts';
@@ -59,6 +60,7 @@ export function documentOf({ trace, cluster, jobs, seed, played }: Simulated) {
       policy,
       figures,
       unplaced: unplacedOf(result),
+      accounts: accountFiguresOf(cluster, jobs, result),
     })),
     /** Second policy less first, when there are two. */
     differences: first && second ? differences(jobs, first.result, second.result) : [],
@@ -76,3 +78,12 @@ function unplacedOf({ unplaced }: SimulationResult): { readonly message: string;
     .sort((a, b) => b.jobs - a.jobs || (a.message < b.message ? -1 : 1))
     .slice(0, mostSentences);
 }
+
+/** The figures of accounts as a table: a title and a text for each column. */
+export const accountColumns: readonly (readonly [title: string, text: (account: AccountFigures) => string])[] = [
+  ['user', ({ user }) => user ?? 'all others'],
+  ['jobs that ended', ({ completed, jobs }) => `${number(completed)} of ${number(jobs)}`],
+  ['held, unit-hours', ({ heldHours }) => number(heldHours)],
+  ['wait, mean', ({ waitMeanSeconds }) => duration(waitMeanSeconds)],
+  ['wait, p99', ({ waitP99Seconds }) => duration(waitP99Seconds)],
+];

@@ -2,7 +2,7 @@
 
 export { InvalidPolicyError } from '../core/policy.ts';
 export { type Difference, differences } from './compare.ts';
-export { documentOf } from './document.ts';
+export { accountColumns, documentOf } from './document.ts';
 export { type Figures, figuresOf } from './figures.ts';
 export { type Cluster, readCluster } from './inputs/cluster-file.ts';
 export { InputError, type InputIssue } from './inputs/input-error.ts';

@@ -127,7 +127,8 @@ class Simulation {
   }
 
   async run(): Promise<SimulationResult> {
-    this.#engine.apply({ sites: this.#fleet.sites.map((row) => [row.id, row]) });
+    const { accounts } = this.#input.cluster;
+    this.#engine.apply({ sites: this.#fleet.sites.map((row) => [row.id, row]), accounts });
     await this.#feed();
     if (this.#failures) for (const node of this.#onNode.keys()) this.#at(this.#failures.untilLost(node), 'lost', node);
     for (let now = this.#nextInstant(); now < Number.POSITIVE_INFINITY; now = this.#nextInstant()) {

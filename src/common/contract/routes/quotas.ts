@@ -34,6 +34,13 @@ const limits = z.strictObject({
   devices: amount.nullable().default(null).describe('Most devices of any kind at a time.'),
 });
 
+/** What an account is given, but for budgets; files of simulations say it in the same words. */
+export const accountFields = {
+  weight: z.number().gt(0).max(1_000_000).default(1).describe('Its part of what its siblings share. Default 1.'),
+  quotas: z.array(quota).max(64).default([]).describe('Replace those it had.'),
+  limits: limits.prefault({}),
+};
+
 const budgetFields = {
   period: z.enum(['day', 'month']).describe('Of the calendar, in UTC.'),
   onExhausted: z
@@ -132,9 +139,7 @@ export const quotaRoutes = {
         .union([id('key'), id('user')])
         .optional()
         .describe('Id of a user, or of a key that no user has; with `project`.'),
-      weight: z.number().gt(0).max(1_000_000).default(1).describe('Its part of what its siblings share. Default 1.'),
-      quotas: z.array(quota).max(64).default([]).describe('Replace those it had.'),
-      limits: limits.prefault({}),
+      ...accountFields,
       budgets: z
         .array(z.discriminatedUnion('kind', [usdBudget, kwhBudget]))
         .max(4)

@@ -9,11 +9,13 @@
  * failures: { meanHoursBetween: 2000, meanRepairMinutes: 45 }
  * ```
  *
- * Strict: a key that nobody knows is a mistake of spelling, and a simulation of another fleet than the one that was meant is worse than none.
+ * Who shares it stands in the same file (`accounts.ts`). Strict: a key that nobody knows is a mistake of spelling, and a simulation of another fleet than the one that was meant is worse than none.
  */
 import { z } from 'zod';
 import { deviceKinds } from '../../../../common/contract/job-spec.ts';
 import { parseBytes } from '../../../../common/units.ts';
+import type { AccountRow } from '../../core/shares/account.ts';
+import { accountRowsOf, accounts } from './accounts.ts';
 import { InputError, issueAt } from './input-error.ts';
 
 /** Most nodes of a file, and devices of a node. */
@@ -65,6 +67,7 @@ const cluster = z.strictObject({
   name: z.string().min(1).max(100).default('cluster'),
   sites: z.array(site).min(1).max(1_000),
   failures: failures.optional(),
+  accounts,
 });
 
 export interface SimulatedDevices {
@@ -102,6 +105,8 @@ export interface Cluster {
   readonly sites: readonly SimulatedSite[];
   readonly nodes: readonly SimulatedNode[];
   readonly failures: Failures | null;
+  /** Of users that have more than weight 1: checked. */
+  readonly accounts: readonly AccountRow[];
 }
 
 const micro = (dollars: number): number => Math.round(dollars * 1e6);
@@ -156,5 +161,6 @@ export function readCluster(value: unknown): Cluster {
             meanRepairSeconds: failing.meanRepairMinutes * 60,
             confirmSeconds: failing.confirmSeconds,
           },
+    accounts: accountRowsOf(parsed.data.accounts),
   };
 }

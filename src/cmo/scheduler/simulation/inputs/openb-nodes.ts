@@ -12,7 +12,7 @@ export function readNodeList(text: string): Cluster {
   const nodes = readCsv(text, ['sn', 'cpu_milli', 'memory_mib', 'gpu', 'model']).map(nodeOf);
   if (nodes.length === 0) throw new TraceError(1, 'there is no node below the header');
   const price = { deviceUsdPerHour: 1e6, cpuUsdPerHour: 1e4, memoryUsdPerHour: 1e3 };
-  return { name: siteId, sites: [{ id: siteId, ...price }], nodes, failures: null };
+  return { name: siteId, sites: [{ id: siteId, ...price }], nodes, failures: null, accounts: [] };
 }
 
 function nodeOf({ line, field }: CsvRow): SimulatedNode {

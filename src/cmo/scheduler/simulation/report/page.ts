@@ -1,6 +1,6 @@
 /** A simulation as one HTML page that needs nothing else: no script, no font, no address. Light or dark as the reader's system is. */
 import { differences } from '../compare.ts';
-import { documentOf, type Simulated } from '../document.ts';
+import { accountColumns, documentOf, type Simulated } from '../document.ts';
 import { seriesOf, unitOf } from '../series.ts';
 import { duration, number, percent } from '../words.ts';
 import { type Chart, drawChart, escapeText, type Line } from './chart.ts';
@@ -9,6 +9,7 @@ import { styles } from './styles.ts';
 
 export function reportOf(simulated: Simulated): string {
   const { cluster, jobs, played, seed, trace } = simulated;
+  const document = documentOf(simulated);
   const seconds = played.reduce((most, { figures }) => Math.max(most, figures.makespanSeconds), 1);
   const series = played.map(({ name, result }) => ({ name, ...seriesOf(cluster, jobs, result, seconds) }));
   const lines = (of: (one: (typeof series)[number]) => readonly (number | null)[]): Line[] =>
@@ -52,21 +53,52 @@ export function reportOf(simulated: Simulated): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>Solyx simulation</title><style>${styles}</style></head>
 <body><main><h1>Simulation</h1><p>${facts} Replayed from a trace by the code that decides in production; times count from the first submission.</p>
-${table(simulated)}${compared(simulated)}
+${table(document)}${byAccount(document)}${neverPlaced(document)}${compared(simulated)}
 <div class="charts">${drawn.map(drawChart).join('\n')}</div>
 ${played.map(({ name, result }) => `<h2>${escapeText(name)}</h2>${drawGantt(cluster, jobs, result, seconds)}`).join('\n')}
 </main></body></html>
 `;
 }
 
-function table(simulated: Simulated): string {
-  const { rows, simulations } = documentOf(simulated);
+type Document = ReturnType<typeof documentOf>;
+
+function table({ rows, simulations }: Document): string {
   const head = simulations.map(({ name }) => `<th scope="col">${escapeText(name)}</th>`).join('');
   const body = rows.map(
     ({ label, values }) =>
       `<tr><th scope="row">${escapeText(label)}</th>${values.map((value) => `<td>${escapeText(value)}</td>`).join('')}</tr>`,
   );
   return `<table><thead><tr><td></td>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
+}
+
+/** What each account got, a table a policy; nothing where the fleet's file names none. */
+function byAccount({ simulations }: Document): string {
+  return simulations
+    .filter(({ accounts }) => accounts.length > 0)
+    .map(({ name, accounts }) => {
+      const head = accountColumns.map(([title]) => `<th scope="col">${title}</th>`).join('');
+      const body = accounts.map((account) => {
+        const [user, ...texts] = accountColumns.map(([, text]) => escapeText(text(account)));
+        return `<tr><th scope="row">${user}</th>${texts.map((text) => `<td>${text}</td>`).join('')}</tr>`;
+      });
+      return `<h2>${escapeText(name)}, by account</h2>
+<table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
+    })
+    .join('\n');
+}
+
+/** Why jobs were never placed, as the scheduler said last. */
+function neverPlaced({ simulations }: Document): string {
+  return simulations
+    .filter(({ unplaced }) => unplaced.length > 0)
+    .map(({ name, unplaced }) => {
+      const body = unplaced.map(
+        ({ message, jobs }) => `<tr><th scope="row">${escapeText(message)}</th><td>${number(jobs)}</td></tr>`,
+      );
+      return `<h2>${escapeText(name)}: jobs that were never placed</h2>
+<table><thead><tr><th scope="col">why</th><th scope="col">jobs</th></tr></thead><tbody>${body.join('')}</tbody></table>`;
+    })
+    .join('\n');
 }
 
 /** Paired differences in words, where two policies were played. */

@@ -57,6 +57,13 @@ describe('a cluster file', () => {
       { ...withNode({}), failures: { meanHoursBetween: 0 } },
       'failures.meanHoursBetween',
     ],
+    ['an account twice', { ...withNode({}), accounts: [{ user: 'a' }, { user: 'a' }] }, 'accounts[1]'],
+    ['a weight of nothing', { ...withNode({}), accounts: [{ user: 'a', weight: 0 }] }, 'accounts[0].weight'],
+    [
+      'a quota for what is none',
+      { ...withNode({}), accounts: [{ user: 'a', quotas: [{ resource: 'ram' }] }] },
+      'accounts[0].quotas[0].resource',
+    ],
     ['a list', [], ''],
     ['nothing', null, ''],
   ])('with %s is refused', (_, value, at) => {

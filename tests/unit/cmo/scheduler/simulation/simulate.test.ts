@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from '../../../../../src/cmo/scheduler/core/policy.ts';
 import type { Policy } from '../../../../../src/cmo/scheduler/core/snapshot.ts';
+import { accountFiguresOf } from '../../../../../src/cmo/scheduler/simulation/by-account.ts';
 import { differences } from '../../../../../src/cmo/scheduler/simulation/compare.ts';
 import { figuresOf, jain } from '../../../../../src/cmo/scheduler/simulation/figures.ts';
 import { readCluster } from '../../../../../src/cmo/scheduler/simulation/inputs/cluster-file.ts';
@@ -72,6 +73,40 @@ describe('a simulation', () => {
     expect(result.runs).toHaveLength(1);
   });
 
+  it('shares the fleet between accounts by weight, and says what each of them got', async () => {
+    const traces = Array.from({ length: 300 }, (_, i) => job(`${i}`, 0, 100, 1, { user: ['a', 'b', 'c'][i % 3]! }));
+    const cluster = clusterOf(3, { accounts: [{ user: 'a', weight: 2 }] });
+    const { result, jobs } = await play(traces, cluster);
+    // A time in which all three want more than there is.
+    const held = new Map<string, number>();
+    for (const { job: index, from } of result.runs) {
+      const { owner } = jobs[index]!;
+      if (from < 1000) held.set(owner, (held.get(owner) ?? 0) + 1);
+    }
+    expect(Object.fromEntries(held)).toEqual({ a: 60, b: 30, c: 30 });
+    const [a, others, ...more] = accountFiguresOf(cluster, jobs, result);
+    expect(more).toEqual([]);
+    expect(a).toMatchObject({ user: 'a', jobs: 100, completed: 100 });
+    expect(others).toMatchObject({ user: null, jobs: 200, completed: 200 });
+    expect(a!.heldHours).toBeCloseTo(100 / 36);
+    expect(a!.waitMeanSeconds).toBeLessThan(others!.waitMeanSeconds);
+  });
+
+  it('keeps accounts within their limits and quotas', async () => {
+    const traces = Array.from({ length: 40 }, (_, i) => job(`${i}`, 0, 100, 1, { user: i % 2 ? 'a' : 'b' }));
+    const a = { user: 'a', limits: { runningJobs: 1 } };
+    const b = { user: 'b', quotas: [{ resource: 'gpu', guaranteed: 2, borrowLimit: 0 }] };
+    const { result, jobs } = await play(traces, clusterOf(2, { accounts: [a, b] }));
+    const most = new Map<string, number>();
+    for (const { from: at } of result.runs) {
+      for (const owner of ['a', 'b']) {
+        const now = result.runs.filter(({ job: i, from, to }) => jobs[i]!.owner === owner && from <= at && at < to);
+        most.set(owner, Math.max(most.get(owner) ?? 0, now.length));
+      }
+    }
+    expect(Object.fromEntries(most)).toEqual({ a: 1, b: 2 });
+  });
+
   it('never holds more than there is', async () => {
     const { result, cluster } = await play(many(300), clusterOf(2));
     const edges = result.runs.flatMap(({ from, to, milli }) => [
@@ -139,14 +174,23 @@ describe('what it came to', () => {
 
   it('is one page that asks nothing of the outside and is taken in by no name', async () => {
     const hostile = '<script>alert(1)</script>';
-    const played = await play(many(40).map((one) => ({ ...one, user: hostile })));
+    const traces = [...many(40), job('large', 2000, 10, 100)].map((one) => ({ ...one, user: hostile }));
+    const played = await play(traces, clusterOf(1, { accounts: [{ user: hostile }] }));
     const trace = { format: 'itp' as const, unit: 'device' as const, jobs: [], neverRan: 0, leftOut: [] };
     const { cluster, jobs } = played;
     const one = { name: hostile, policy: defaultPolicy, ...played };
     const page = reportOf({ trace, cluster, jobs, seed: 1, played: [one, one] });
     expect(page).not.toMatch(/<script|https?:|@import|url\(|src=/);
-    for (const title of ['Utilisation', 'Wait by time', 'Fragmentation', 'Nodes over time'])
+    for (const title of [
+      'Utilisation',
+      'Wait by time',
+      'Fragmentation',
+      'Nodes over time',
+      'by account',
+      'never placed',
+    ])
       expect(page).toContain(title);
+    expect(page).toContain('Needs 25 nodes at one site');
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
   });
 });
