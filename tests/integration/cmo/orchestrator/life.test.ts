@@ -169,7 +169,9 @@ describe('a job that fails', () => {
       await orchestrator.round();
       await pass(60);
       const { rows } = await world.db.system.query<{ pause: number | null }>(
-        `select round(extract(epoch from deferred_until - now()))::float8 as pause from cmo_jobs where id = $1`,
+        `select round(extract(epoch from deferred_until - max(at)))::float8 as pause
+         from cmo_jobs join feed_events on subject = cmo_jobs.id and kind = 'job.queued'
+         where cmo_jobs.id = $1 group by deferred_until`,
         [job],
       );
       if (rows[0]!.pause !== null) pauses.push(rows[0]!.pause);
