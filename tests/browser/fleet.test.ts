@@ -121,10 +121,13 @@ describe.skipIf(noBrowser)('the fleet page', () => {
 
   it('removes a node only after asking, and says that it left', async () => {
     const page = await console.open(`/fleet/${fleet.nodes[1]}`);
-    await page.getByRole('button', { name: 'Remove' }).click();
+    // Exactly: the dialog that goes has a button "Remove it".
+    const remove = page.getByRole('button', { name: 'Remove', exact: true });
+    await remove.click();
     await page.getByRole('dialog').getByText('drain it first').waitFor();
     await page.getByRole('button', { name: 'Keep' }).click();
-    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await remove.click();
     await page.getByRole('button', { name: 'Remove it' }).click();
     await page.getByText('removed', { exact: true }).waitFor();
     expect(await page.getByRole('button', { name: 'Cordon' }).count()).toBe(0);
