@@ -14,6 +14,8 @@ import { chunkSize, type Pace } from '../../../drm/allocator/index.ts';
 const busyFrom = 20;
 /** Shortest time over which they are counted, ms. */
 const windowMs = 100;
+/** For so long after requests room is kept for the next ones, ms: who asked a moment ago often asks again. */
+const keptMs = 1_000;
 const placementsWhenBusy = 50;
 const longestRestMs = 500;
 
@@ -22,7 +24,7 @@ export class Courtesy implements Pace {
   readonly #nowMs: () => number;
   #sinceMs: number;
   #since: number;
-  #isBusy = false;
+  #busyUntilMs = Number.NEGATIVE_INFINITY;
   /** When the piece before, and its rest, is over. */
   #before: Promise<void> = Promise.resolve();
 
@@ -59,16 +61,17 @@ export class Courtesy implements Pace {
     }
   }
 
-  /** Whether requests come. */
+  /** Whether requests come, or came just now. */
   #isAsked(): boolean {
     const now = this.#nowMs();
     const passedMs = now - this.#sinceMs;
-    if (passedMs < windowMs) return this.#isBusy;
-    const total = this.#traffic.total;
-    // The count begins anew after 2³².
-    this.#isBusy = ((total - this.#since) >>> 0) * 1000 >= busyFrom * passedMs;
-    this.#sinceMs = now;
-    this.#since = total;
-    return this.#isBusy;
+    if (passedMs >= windowMs) {
+      const total = this.#traffic.total;
+      // The count begins anew after 2³².
+      if (((total - this.#since) >>> 0) * 1000 >= busyFrom * passedMs) this.#busyUntilMs = now + keptMs;
+      this.#sinceMs = now;
+      this.#since = total;
+    }
+    return now < this.#busyUntilMs;
   }
 }

@@ -25,6 +25,13 @@ describe('the scheduler', () => {
     expect(ask(0, 1000)).toBe(0);
   });
 
+  it('keeps room for a second after requests', () => {
+    const ask = stand();
+    expect(ask(500, 1000)).toBe(80);
+    expect(ask(0, 900)).toBe(80);
+    expect(ask(0, 200)).toBe(0);
+  });
+
   it('rests for nobody who only looks now and then', () => {
     const ask = stand();
     expect(ask(9, 500)).toBe(0);
