@@ -1,5 +1,6 @@
 /**
- * Least work first, which is the default, as a turn that hardly changes: how much later than it arrived a job takes its turn, by how much it will hold and how long.
+ * Least work first, which is the default, as a turn that hardly changes: how much later than it arrived a job takes its turn, by how
+ * much it will hold and how long.
  *
  * Mean completion is shortest when the least expected work (devices × seconds) goes first (Smith's rule; Rothkopf 1966 for expected times, so by
  * the mean: of long-tailed run times the likely one says nothing of the tail that everybody behind waits for). A small job that waits long is what

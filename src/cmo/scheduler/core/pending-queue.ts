@@ -1,5 +1,5 @@
 /**
- * Queued jobs, grouped by account, shape and expected length, and kept in order: priority (higher first), then arrival (`turnOf`, then id).
+ * Queued jobs, grouped by account, shape and expected length, and kept in order: priority (higher first), then turn (`turnOf`, then id).
  *
  * Jobs of a group are refused alike: by their account's quota, by the nodes, by what is kept for others until some time. So when one does
  * not fit, the rest of its group is passed over in one step. And equal jobs of a group are one record (`job-record.ts`). So a round costs by groups,
